@@ -1,0 +1,110 @@
+"""How a probe, a rung or a check describes itself, and the one loop that finds them all.
+
+A file in `probes/` ends in `PROBE = Probe(...)`, one in `rungs/` in `RUNG = Rung(...)`. Listing,
+metrics, tables and the check of rules read these declarations; a new file edits no other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from dockerdoctor.host.view import Container, HostControl, HostView
+from dockerdoctor.model import NOTHING, Impact, Kind, Policy, Reading, Readings
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A cheap, periodic look. `run` returns the readings it declares and raises HostFault if it
+    cannot; the collector gives up on it after `timeout_s`. It runs every `every_s`, and at each
+    look while something seems wrong if `urgent`."""
+
+    name: str
+    help: str
+    readings: tuple[Reading, ...]
+    timeout_s: float
+    run: Callable[[HostView], Readings]
+    every_s: float = 4.0
+    urgent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a rung is judged by: the last readings of all probes by full name, the policy, and the
+    containers that ran when the daemon was last well."""
+
+    readings: Readings = NOTHING
+    policy: Policy = field(default_factory=Policy)
+    running: tuple[Container, ...] = ()
+
+    def flag(self, name: str) -> bool:
+        """A FLAG reading; False when it was not seen."""
+        return self.readings.get(name) is True
+
+    def number(self, name: str, default: float = 0.0) -> float:
+        """A numeric reading, or the default when it was not seen."""
+        value = self.readings.get(name, default)
+        return float(value) if isinstance(value, int | float) else default
+
+    def word(self, name: str) -> str:
+        """A TEXT reading; empty when it was not seen."""
+        return str(self.readings.get(name, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a rung did, as a sentence, and the files it kept. Never a claim of success."""
+
+    says: str
+    evidence: tuple[str, ...] = ()
+
+
+def always_can(_: Scene) -> str:
+    """No reason against it."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One remedy. All but `run` are pure, so that a plan can be shown without doing anything.
+
+    impact: the worst it costs here; settle_s: how long to look for the cure (s); useless: why it
+    cannot help now, empty if it can; hopeless: while looking, why waiting longer cannot help."""
+
+    name: str
+    help: str
+    impact: Callable[[Scene], Impact]
+    settle_s: Callable[[Scene], float]
+    run: Callable[[HostControl, Scene], Note]
+    useless: Callable[[Scene], str] = always_can
+    hopeless: Callable[[Scene], str] = always_can
+
+
+Declared = TypeVar("Declared", Probe, Rung)
+
+
+def load(package: str, kind: type[Declared]) -> Mapping[str, Declared]:
+    """All declarations of `kind` in the modules of `package`, by name, in the order of file names.
+
+    Raises TypeError when a module declares none, or two share a name: our bug, found at start."""
+    found: dict[str, Declared] = {}
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        declared = getattr(
+            importlib.import_module(f"{package}.{module.name}"), kind.__name__.upper(), None
+        )
+        if not isinstance(declared, kind) or declared.name in found:
+            raise TypeError(f"{package}.{module.name} declares no {kind.__name__} of its own")
+        found[declared.name] = declared
+    return found
+
+
+def known_readings(probes: Mapping[str, Probe]) -> Mapping[str, Kind]:
+    """Kind of every declared reading by full name, `probe.reading`: what a rule may ask about."""
+    return {
+        f"{probe.name}.{reading.name}": reading.kind
+        for probe in probes.values()
+        for reading in probe.readings
+    }

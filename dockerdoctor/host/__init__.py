@@ -1,0 +1,1 @@
+"""The only door to the machine: probes see through `HostView`, rungs act through `HostControl`."""

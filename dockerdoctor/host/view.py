@@ -1,0 +1,300 @@
+"""What dockerdoctor asks of a machine, as types: `HostView` looks, `HostControl` also acts.
+
+Every call has a deadline of its own and either returns a value or raises `HostFault` with the
+Fault that says why not; none waits for ever. Two implementations answer them: a dockerd under
+systemd and one with only a pid file (`host/linux.py`); a third, `host/dryrun.py`, looks for real
+and acts in the log.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dockerdoctor.model import Instant, Process
+
+
+class Service(enum.StrEnum):
+    """The services a daemon consists of; the configuration says what their units are called."""
+
+    DOCKERD = "dockerd"
+    SOCKET = "socket"
+    CONTAINERD = "containerd"
+
+
+class Place(enum.StrEnum):
+    """The directories a daemon dies of when they are full."""
+
+    DATA_ROOT = "data_root"
+    RUN = "run"
+    CONTAINERD = "containerd"
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """An HTTP answer of `GET /_ping`, whatever its status: any answer but 503 proves life."""
+
+    status: int
+    latency_s: float
+    api_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """A service as its keeper (systemd, or the pid file) tells it, in systemd's words."""
+
+    name: str
+    active: str
+    """active, activating, deactivating, inactive, failed, reloading."""
+    sub: str
+    result: str
+    """success, exit-code, signal, timeout, oom-kill, start-limit-hit, ..."""
+    main_pid: int = 0
+    restarts: int = 0
+    """NRestarts: automatic restarts by systemd since the unit was last started by hand."""
+    unit_file: str = ""
+    """enabled, disabled, masked, ...; empty without systemd."""
+    load: str = ""
+    """loaded, not-found, masked, ...; empty without systemd."""
+    left_inactive_mono_s: float | None = None
+    """InactiveExitTimestampMonotonic: when it last began to start, on the monotonic clock."""
+    stop_timeout_s: float = 90.0
+    """TimeoutStopUSec; systemd sends SIGKILL after it. `inf` when systemd waits for ever."""
+    restart: str = ""
+    """Restart=: no, on-failure, always, ..."""
+    job: str = ""
+    """The job under way (start, stop, restart), empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessVitals:
+    """One process as /proc shows it."""
+
+    rss_bytes: int
+    swap_bytes: int
+    threads: int
+    fds: int
+    fd_limit: int
+    state: str
+    """The kernel's letter: R runs, S sleeps, D uninterruptible, T stopped, t traced, Z zombie."""
+    pending: frozenset[int]
+    """Signals sent to it and not yet taken (SigPnd and ShdPnd)."""
+    tracer: Process | None
+    """Who holds it with ptrace, if anybody."""
+    frozen: bool
+    """Whether its cgroup is frozen (cgroup v2)."""
+    cpu_s: float
+    """User and system time so far."""
+    stuck_threads: int = 0
+    """Threads in state D, of all its threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """One file system, as statvfs counts it: free is what an unprivileged writer may still take."""
+
+    path: Path
+    total_bytes: int
+    free_bytes: int
+    used_ratio: float
+    """As `df` counts it: used / (used + free)."""
+    inodes_used_ratio: float
+    """0 where the file system does not count inodes (btrfs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One container start seen in the event stream. Durations in s; None when not (yet) known."""
+
+    container: str
+    at: float
+    took_s: float
+    healthy_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTally:
+    """What the event stream has shown so far."""
+
+    alive: bool
+    """Connected now."""
+    events_total: int
+    gaps_total: int
+    """Times the stream broke and something may have been missed."""
+    reconciled_total: int
+    """Containers whose state was put right by a list after a gap."""
+    starts_total: int
+    failed_starts_total: int
+    starts: tuple[Start, ...] = ()
+    """The starts of the last hour, oldest first (bounded)."""
+    failures_at: tuple[float, ...] = ()
+    """When starts failed in the last hour (wall clock, bounded)."""
+    fault: str = ""
+    """Why the stream is not there, when it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """`GET /info`, what of it matters here. Hangs while containerd hangs, although ping passes."""
+
+    version: str
+    live_restore: bool
+    swarm: bool
+    data_root: Path
+    storage_driver: str
+    running: int
+    containers: int
+    images: int
+    goroutines: int
+    fds: int
+    listeners: int
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of the last good look."""
+
+    id: str
+    name: str
+    state: str
+    """created, running, paused, restarting, removing, exited, dead."""
+    restart_policy: str = ""
+    """no, always, unless-stopped, on-failure; empty when not known."""
+    stop_timeout_s: float = 10.0
+    pid: int = 0
+    image: str = ""
+    networks: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    """Names of containers it needs, where known (links, network mode `container:`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one prune call gave back."""
+
+    what: str
+    count: int
+    bytes: int
+
+
+class HostView(Protocol):
+    """What may be looked at. Nothing here changes anything on the machine."""
+
+    def now(self) -> Instant:
+        """Both clocks."""
+        ...
+
+    def ping(self, timeout_s: float) -> Pong:
+        """`GET /_ping` with one deadline for the whole answer, however slowly it drips."""
+        ...
+
+    def service(self, which: Service) -> ServiceState:
+        """The state of a service; HostFault(MISSING) where there is none of that name."""
+        ...
+
+    def main_process(self, which: Service) -> Process | None:
+        """Its main process by identity, from MainPID or the pid file; None while it has none."""
+        ...
+
+    def vitals(self, process: Process) -> ProcessVitals:
+        """HostFault(MISSING) once this very process (pid and start time) is gone."""
+        ...
+
+    def places(self) -> Mapping[Place, Path]:
+        """Where this daemon keeps its things, from its configuration or its last answer."""
+        ...
+
+    def disk(self, path: Path, timeout_s: float) -> DiskUse:
+        """statvfs that cannot block its caller for longer than `timeout_s` (a dead NFS server)."""
+        ...
+
+    def events(self) -> EventTally:
+        """The tally of the event stream; the first call opens it."""
+        ...
+
+    def info(self, timeout_s: float) -> EngineInfo:
+        """`GET /info`."""
+        ...
+
+    def containers(self, timeout_s: float) -> Sequence[Container]:
+        """All containers by one list call: ids, names, states; no inspect."""
+        ...
+
+    def container(self, ident: str, timeout_s: float) -> Container:
+        """One container by inspect, with its policy and time-outs; takes that container's lock."""
+        ...
+
+    def containerd_answers(self, timeout_s: float) -> float:
+        """Seconds that containerd's own version call took."""
+        ...
+
+    def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
+        """The last messages of a service, oldest first."""
+        ...
+
+    def dump_dirs(self) -> Sequence[Path]:
+        """Where dockerd writes goroutine dumps: its exec-root, else its data-root."""
+        ...
+
+    def proc_files(self, process: Process) -> Mapping[str, str]:
+        """/proc/PID/{status,stack,wchan,limits,cgroup} as far as they can be read."""
+        ...
+
+
+class HostControl(HostView, Protocol):
+    """What a rung may do. Every call returns soon: it asks, and never waits for the end."""
+
+    def start(self, *which: Service) -> None:
+        """Ask for a start (`systemctl --no-block`); without systemd, the recorded command line."""
+        ...
+
+    def stop(self, *which: Service) -> None:
+        """Ask for a stop."""
+        ...
+
+    def restart(self, which: Service) -> None:
+        """Ask for a restart; without systemd SIGTERM, and a start once it is gone."""
+        ...
+
+    def kill_service(self, which: Service, signum: int) -> None:
+        """`systemctl kill --kill-whom=main`; without systemd a signal to the main process."""
+        ...
+
+    def reset_failed(self, *which: Service) -> None:
+        """Forget failed states and the start limit's count."""
+        ...
+
+    def signal(self, process: Process, signum: int) -> None:
+        """Send a signal by pidfd to this very process; HostFault(MISSING) if it is gone."""
+        ...
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """Write evidence under the evidence directory, bounded in size; returns where."""
+        ...
+
+    def keep_copy(self, source: Path) -> Path:
+        """Move a file (a goroutine dump) out of a place that a reboot empties."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass in a rung that must wait for a file or a death (it bounds this)."""
+        ...
+
+    def shims(self) -> Sequence[Process]:
+        """The shims of this daemon's containers."""
+        ...
+
+    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
+        """One prune call: containers, images (dangling), build-cache, networks. Never volumes."""
+        ...
+
+    def start_container(self, ident: str, timeout_s: float) -> None:
+        """Start a container that ran before."""
+        ...
+
+    def reboot(self) -> None:
+        """Ask for a reboot of the host."""
+        ...

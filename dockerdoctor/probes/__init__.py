@@ -1,0 +1,1 @@
+"""One self-describing file per vital: cheap, periodic, read-only. See `declare.Probe`."""

@@ -1,0 +1,1 @@
+"""One self-describing file per remedy. See `declare.Rung`."""
