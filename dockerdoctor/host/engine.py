@@ -171,7 +171,9 @@ def _client(address: Address, version: str, timeout_s: float) -> APIClient:
         files = address.tls
         pair = (str(files.cert), str(files.key)) if files.cert and files.key else None
         tls = TLSConfig(client_cert=pair, ca_cert=files.ca and str(files.ca), verify=files.verify)
-    return APIClient(base_url=str(address), version=version, timeout=timeout_s, tls=tls)
+    api = APIClient(base_url=str(address), version=version, timeout=timeout_s, tls=tls)
+    api.trust_env = False  # else REQUESTS_CA_BUNDLE beats our ca.pem, and HTTP_PROXY our address
+    return api
 
 
 def _translated(address: Address, work: Callable[[], Result]) -> Result:
@@ -192,5 +194,5 @@ def _translated(address: Address, work: Callable[[], Result]) -> Result:
             f"{address} broke off: {answers.printable(str(error))}",
             "the daemon is stopping, or died just now: see `systemctl status docker`",
         ) from error
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise answers.garbled("an action", str(error)) from error
