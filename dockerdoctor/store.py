@@ -171,6 +171,7 @@ class Store(Record):
         try:
             if storefile.identity(self.path) != self._file:
                 raise FileNotFoundError("somebody replaced the file")
+            storefile.check_room(self.path)
             storefile.commit(self._disk, statements, durable=durable)
             if not durable:
                 storefile.give_back_space(self._disk)
@@ -207,7 +208,10 @@ class Store(Record):
     def _connect(self) -> sqlite3.Connection:
         disk, note = storefile.writable(self.path, self._seen)
         try:
-            storefile.commit(disk, storerows.everything(self._memory, None), durable=True)
+            # The fact makes it a real write in any case: a read-only file can be opened.
+            opened = storerows.put_fact("opened", str(self._seen.wall))
+            kept = storerows.everything(self._memory, None)
+            storefile.commit(disk, [*kept, opened], durable=True)
             self._file = storefile.identity(self.path)
         except BaseException:
             disk.close()

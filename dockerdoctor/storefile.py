@@ -6,6 +6,8 @@ to do then is the store's decision. SQLite in WAL mode: one writer and any numbe
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -20,6 +22,11 @@ from dockerdoctor.storerows import Statement
 BUSY_S = 2.0
 """How long to wait for another writer (`heal` by hand) before carrying on without the disk."""
 
+ROOM_BYTES = 1 << 20
+"""With less free than this a disk counts as full. SQLite maps the index of its log into memory: on
+a file system with small blocks a write to it on a full disk is no error but a SIGBUS, and our end
+(seen on ext4 with 1 kB blocks). The index takes 32 kB, 64 kB after very large changes."""
+
 _GARBLED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -31,6 +38,7 @@ def writable(path: Path, now: Instant) -> tuple[sqlite3.Connection, str]:
     """The database at `path` for writing, made if it is not there; and a sentence for people when
     a garbled one had to be moved aside for that, else an empty one."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    check_room(path)
     try:
         return _open(path), ""
     except Garbled as error:
@@ -97,6 +105,16 @@ def give_back_space(database: sqlite3.Connection) -> None:
     """Shorten the file by up to 1 MB of pages that hold nothing any more."""
     # Not `execute`: it steps once, and so gives back one page.
     database.executescript("PRAGMA incremental_vacuum(256)")
+
+
+def check_room(path: Path) -> None:
+    """Raises OSError (ENOSPC) with less than ROOM_BYTES free beside `path`; counts what only root
+    may use, as root."""
+    found = os.statvfs(path.parent)
+    blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+    # A file system that counts no blocks at all has no limit of its own.
+    if found.f_blocks and blocks * found.f_frsize < ROOM_BYTES:
+        raise OSError(errno.ENOSPC, "the disk is full", str(path.parent))
 
 
 def identity(path: Path) -> tuple[int, int]:
