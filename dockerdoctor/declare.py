@@ -36,7 +36,7 @@ class Scene:
     """What a rung is judged by: the last readings of all probes by full name, the policy, and the
     containers that ran when the daemon was last well."""
 
-    readings: Readings = NOTHING
+    readings: Readings = field(default_factory=lambda: NOTHING)
     policy: Policy = field(default_factory=Policy)
     running: tuple[Container, ...] = ()
     climbed_lately: bool = False

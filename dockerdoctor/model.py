@@ -102,7 +102,7 @@ class Sample:
     probe: str
     at: Instant
     took_s: float
-    readings: Readings = NOTHING
+    readings: Readings = field(default_factory=lambda: NOTHING)
     fault: Fault | None = None
     detail: str = ""
 
@@ -124,7 +124,7 @@ class Finding:
     says: str
     severity: Severity
     since: Instant
-    evidence: Readings = NOTHING
+    evidence: Readings = field(default_factory=lambda: NOTHING)
     ladder: tuple[str, ...] = ()
 
 
