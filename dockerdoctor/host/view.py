@@ -169,6 +169,8 @@ class Container:
     networks: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     """Names of containers it needs, where known (links, network mode `container:`)."""
+    inspected: bool = False
+    """Whether policy, time-out, networks and links are known: the list call does not tell them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +227,11 @@ class HostView(Protocol):
 
     def container(self, ident: str, timeout_s: float) -> Container:
         """One container by inspect, with its policy and time-outs; takes that container's lock."""
+        ...
+
+    def roster(self) -> Sequence[Container]:
+        """The containers as the last good `containers` and `container` calls told them; asks
+        nobody, so it also works while the daemon hangs. Empty before the first answer."""
         ...
 
     def containerd_answers(self, timeout_s: float) -> float:
