@@ -21,6 +21,10 @@ class Keeper(Protocol):
         """None while it has none."""
         ...
 
+    def dockerd_argv(self) -> Sequence[str]:
+        """The command line of dockerd; empty when it is not known. Never raises."""
+        ...
+
     def answered(self) -> None:
         """Told by the host whenever dockerd has answered."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal as signals
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,10 +111,15 @@ def alive(process: Process) -> bool:
     return seen is not None and seen.process.started == process.started and not seen.ended
 
 
+def started_mono_s(process: Process) -> float:
+    """When it was started, on the monotonic clock. /proc counts from boot, suspended time too."""
+    suspended = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    return process.started / TICKS_PER_S - suspended
+
+
 def age_s(process: Process) -> float:
-    """Seconds since it was started, on the clock that also counts suspended time."""
-    uptime = float(Path("/proc/uptime").read_text().split()[0])
-    return uptime - process.started / TICKS_PER_S
+    """Seconds since it was started, without those the host was suspended."""
+    return time.monotonic() - started_mono_s(process)
 
 
 def vitals(process: Process) -> ProcessVitals:

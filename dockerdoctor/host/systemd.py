@@ -6,6 +6,7 @@ Every act is `--no-block`: it leaves a job with systemd and returns.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import threading
@@ -15,7 +16,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import command, journal, processes
+from dockerdoctor.host import command, journal, launch, processes
+from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.view import Service, ServiceState
 from dockerdoctor.model import Fault, Process
 
@@ -30,6 +32,9 @@ DEBIAN_UNITS: Mapping[Service, str] = MappingProxyType(
 
 ASK_S = 5.0
 """Deadline of one systemctl call; 5 ms is usual, even with D-Bus stopped."""
+
+READ_S = 2.0
+"""Deadline of reading a command line from /proc."""
 
 FRESH_S = 0.5
 """How old an answer may be: the probes of one look share one call."""
@@ -119,6 +124,8 @@ class SystemdKeeper:
         self._lock = threading.Lock()
         self._shown: tuple[float, Mapping[str, ServiceState]] = (-math.inf, {})
         self._main: dict[Service, Process] = {}
+        self._bounded = Bounded()
+        self._argv: tuple[Process | None, Sequence[str]] = (None, ())
 
     def state(self, which: Service) -> ServiceState:
         """HostFault(MISSING) where systemd knows no such unit."""
@@ -139,6 +146,17 @@ class SystemdKeeper:
         if found is not None:
             self._main[which] = found
         return found
+
+    def dockerd_argv(self) -> Sequence[str]:
+        """Of the running dockerd, or of the last one seen."""
+        with contextlib.suppress(HostFault, OSError):
+            process = self.main_process(Service.DOCKERD)
+            if process is not None and process != self._argv[0]:
+                words = self._bounded.call(
+                    f"read /proc/{process.pid}/cmdline", READ_S, lambda: launch.words(process)
+                )
+                self._argv = (process, words)
+        return self._argv[1]
 
     def answered(self) -> None:
         """systemd knows by itself whether a service has come up."""
