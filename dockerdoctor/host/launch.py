@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 from dataclasses import dataclass
@@ -44,9 +43,9 @@ def observe(process: Process) -> Launch:
     return Launch(
         pid=process.pid,
         started=process.started,
-        exe=os.readlink(proc / "exe").removesuffix(" (deleted)"),  # replaced by an upgrade
+        exe=str((proc / "exe").readlink()).removesuffix(" (deleted)"),  # replaced by an upgrade
         argv=tuple(words(process)),
-        cwd=os.readlink(proc / "cwd").removesuffix(" (deleted)"),
+        cwd=str((proc / "cwd").readlink()).removesuffix(" (deleted)"),
         env=_environment(_strings(proc / "environ")),
         log=_log(proc / "fd/2"),
     )
@@ -112,7 +111,7 @@ def _environment(words: list[str]) -> dict[str, str]:
 
 
 def _log(fd: Path) -> str:
-    target = os.readlink(fd)
+    target = str(fd.readlink())
     try:
         return target if stat.S_ISREG(Path(target).stat().st_mode) else ""
     except OSError:

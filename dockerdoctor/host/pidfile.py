@@ -19,7 +19,7 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import journal, launch, peers, processes
 from dockerdoctor.host.bounded import Bounded
-from dockerdoctor.host.layout import layout
+from dockerdoctor.host.layout import flags, layout
 from dockerdoctor.host.view import Service, ServiceState
 from dockerdoctor.model import Fault, Process
 
@@ -124,7 +124,7 @@ class PidFileKeeper:
             raise HostFault(Fault.MISSING, f"{which} does not run")
         processes.signal(process, signum)
 
-    def reset_failed(self, *which: Service) -> None:
+    def reset_failed(self, *which: Service) -> None:  # noqa: ARG002
         """There is no start limit here; only our own memory of a failed start is dropped."""
         with self._lock:
             self._said_no = ""
@@ -143,8 +143,8 @@ class PidFileKeeper:
     def _present(self, process: Process) -> tuple[str, str]:
         if process == self._ending:
             return "deactivating", "stop-sigterm"
-        known = self._launch is not None and self._is_recorded(process)
-        if known and self._launch is not None and self._launch.answered:
+        known = self._launch
+        if known is not None and known.answered and self._is_recorded(process):
             return "active", "running"
         if processes.age_s(process) > STARTING_S or _stands_still(process):
             return "active", "running"
@@ -177,8 +177,7 @@ class PidFileKeeper:
             seen = processes.stat(pid) if pid else None
             if seen is None or seen.ended or not seen.process.name.startswith("dockerd"):
                 continue
-            if started in (0, seen.process.started):
-                self._record_new(seen.process)
+            if started in (0, seen.process.started) and self._record_new(seen.process):
                 return seen.process
         return None
 
@@ -189,17 +188,21 @@ class PidFileKeeper:
             return 0
         return int(text) if text.isdigit() and len(text) < 10 else 0
 
-    def _record_new(self, process: Process) -> None:
-        if self._launch is not None and self._is_recorded(process):
-            return
+    def _record_new(self, process: Process) -> bool:
+        """False for another dockerd that has got the pid in a stale file."""
+        if self._is_recorded(process):
+            return True
         try:
             seen = self._bounded.call(
                 f"read /proc/{process.pid}", READ_S, lambda: launch.observe(process)
             )
         except (HostFault, OSError):
-            return  # somebody else's, or stuck: what we knew before stays
-        if seen.argv and Path(seen.exe).name != "":
-            self._remember(seen)
+            return True  # not permitted, or stuck: what we knew before stays
+        said = flags(seen.argv).get("--pidfile")
+        if said and (Path(seen.cwd) / said).resolve() != self._pidfile.resolve():
+            return False
+        self._remember(seen)
+        return True
 
     def _is_recorded(self, process: Process) -> bool:
         known = self._launch

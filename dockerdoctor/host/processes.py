@@ -7,15 +7,17 @@ read by `LinuxHost` through `Bounded`.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import signal as signals
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import cgroups
+from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.view import ProcessVitals
 from dockerdoctor.model import Fault, Process
@@ -24,6 +26,9 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 MAX_THREADS = 1000
 """Threads looked at for state D: a look at 1,000 takes about 20 ms."""
+
+MAX_STACKS = 20
+"""Threads in state D whose kernel stacks are kept."""
 
 UNKNOWN = -1
 """What `fds` says where they may not be counted (somebody else's process, and not root)."""
@@ -193,6 +198,20 @@ def stuck_threads(pid: int) -> list[int]:
         return [thread for thread, state in _thread_states(pid) if state == "D"]
     except OSError:
         return []
+
+
+def proc_files(bounded: Bounded, process: Process, timeout_s: float) -> Mapping[str, str]:
+    """What /proc tells of a process, and where the kernel holds its threads in state D, as far as
+    each file can be read within `timeout_s`; the stacks only as root."""
+    names = ["status", "stack", "wchan", "limits", "cgroup"]
+    for thread in stuck_threads(process.pid)[:MAX_STACKS]:
+        names += [f"task/{thread}/stack", f"task/{thread}/wchan"]
+    found = {}
+    for name in names:
+        key = f"read /proc/{process.pid}/{name}"
+        with contextlib.suppress(HostFault, OSError):
+            found[name] = bounded.call(key, timeout_s, functools.partial(_read, process.pid, name))
+    return found if exists(process) else {}
 
 
 def _thread_states(pid: int) -> Iterator[tuple[int, str]]:
