@@ -1,12 +1,11 @@
 """Booting a tree with systemd-nspawn, in a cgroup and a mount namespace of its own.
 
 In: a run directory, the layers of the tree, wishes for the data-root. Out: the running
-systemd-nspawn, which dies with the process that started it and takes all mounts along.
+systemd-nspawn, and a keeper that kills the whole host when the process that booted it is gone.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -14,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.lab.commands import ENVIRONMENT
+
 SHARE = "/mnt/lab"
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NSPAWN_ENVIRONMENT = {
-    "PATH": PATH,
+    **ENVIRONMENT,
     # In the legacy mode the controllers are read-only inside and no container starts.
     "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
     "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "yes",
@@ -59,22 +59,28 @@ def prepare(run: Path, image: Path, wishes: Wishes) -> None:
         subprocess.run(make, check=True, capture_output=True)
 
 
+def keep(cgroup: Path) -> subprocess.Popen[bytes]:
+    """Start the keeper: a child whose input ends when we die, by SIGKILL too, kills the cgroup.
+
+    PR_SET_PDEATHSIG will not do: nspawn would die of it and leave the host's systemd running.
+    """
+    kill = ["sh", "-c", 'read -r _; echo 1 >"$0"', str(cgroup / "cgroup.kill")]
+    return subprocess.Popen(in_cgroup(cgroup / "commands", kill), stdin=subprocess.PIPE)
+
+
 def boot(name: str, run: Path, cgroup: Path, layers: Sequence[Path]) -> subprocess.Popen[bytes]:
     """Start systemd-nspawn over the layers (uppermost first); its console goes to console.log."""
     overlay = f"lowerdir={':'.join(map(str, layers))},upperdir={run}/upper,workdir={run}/work"
     disk = run / "docker.ext4"
     steps = [
-        # Too late to be told of our parent's end: end now.
-        f'[ "$PPID" = {os.getpid()} ]',
         f"mount -t overlay overlay -o {overlay} {run}/root",
         f"mount -o loop {disk} {run}/docker" if disk.exists() else ":",
         "exec " + shlex.join(_nspawn(name, run)),
     ]
     private = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", "\n".join(steps)]
-    dies_with_us = ["setpriv", "--pdeathsig", "KILL", *private]
     with (run / "console.log").open("wb") as console:
         return subprocess.Popen(
-            in_cgroup(cgroup, dies_with_us),
+            in_cgroup(cgroup, private),
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

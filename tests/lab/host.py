@@ -12,20 +12,17 @@ import contextlib
 import os
 import shlex
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from tests.lab import boot, leftovers, outer, sources, tree
 from tests.lab import product as product_files
+from tests.lab.commands import ENVIRONMENT, TIMED_OUT, bounded
 from tests.lab.leftovers import LabError, until
 
 IMAGE = "busybox"
-# What `timeout` ends with when it had to stop its command.
-TIMED_OUT = 124
 COMMAND_TIMEOUT_S = 60.0
 BOOT_TIMEOUT_S = 180.0
 PING_TIMEOUT_S = 2.0
@@ -58,14 +55,18 @@ class LabHost:
         self.name = leftovers.new_name(suite)
         self.dir = leftovers.RUNS / self.name
         self.cgroup = leftovers.cgroup_of(self.name)
+        self.own_disk = data_root_mb is not None
         self.leader = 0
         self._nspawn: subprocess.Popen[bytes] | None = None
-        self._spawned: list[subprocess.Popen[bytes]] = []
+        # All that we started and must wait for at the end.
+        self._children: list[subprocess.Popen[bytes]] = []
         try:
             boot.prepare(self.dir, image, boot.Wishes(data_root_mb, inodes, files or {}))
             for group in (self.cgroup, self.cgroup / "commands"):
                 group.mkdir()
+            self._children.append(boot.keep(self.cgroup))
             self._nspawn = boot.boot(self.name, self.dir, self.cgroup, layers)
+            self._children.append(self._nspawn)
             self.wait(self._find_leader, BOOT_TIMEOUT_S, "systemd to be PID 1")
             if product:
                 self._install()
@@ -110,10 +111,13 @@ class LabHost:
     def stop(self) -> None:
         """End the host and leave nothing of it; may be called twice."""
         leftovers.kill(self.name)
-        for process in (self._nspawn, *self._spawned):
-            if process is not None:
-                process.wait(leftovers.GONE_TIMEOUT_S)
-        self._spawned.clear()
+        for process in self._children:
+            process.wait(leftovers.GONE_TIMEOUT_S)
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+        self._children.clear()
         leftovers.clean(self.name)
 
     def console(self) -> str:
@@ -143,33 +147,15 @@ class LabHost:
         on any other code than 0 when `check`.
         """
         limited = self.inside("timeout", "-k", "2", f"{timeout:g}", *argv)
-        # Files, not pipes: a process in D state would hold a pipe open for ever.
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            began = time.monotonic()
-            code = self._run(limited, out, err, input, timeout + 15)
-            if code == 137 and time.monotonic() - began >= timeout:
-                code = TIMED_OUT
-            done = subprocess.CompletedProcess(argv, code, _text(out), _text(err))
-        if check and code:
+        done = bounded(limited, timeout, input or "")
+        if check and done.returncode:
             said = (done.stderr or done.stdout)[-2000:]
-            raise LabError(f"{shlex.join(argv)} ended with {code} on {self.name}: {said}")
+            raise LabError(f"{shlex.join(argv)} ended with {done.returncode}: {said}")
         return done
 
-    def _run(
-        self, argv: list[str], out: IO[bytes], err: IO[bytes], text: str | None, timeout: float
-    ) -> int:
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write((text or "").encode())
-            stdin.seek(0)
-            process = subprocess.Popen(
-                argv, stdin=stdin, stdout=out, stderr=err, env=_environment(), cwd="/"
-            )
-        try:
-            return process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            return TIMED_OUT
+    def hangs(self, *argv: str, timeout: float = 5.0) -> bool:
+        """Tell whether a command has no end after `timeout` seconds."""
+        return self.run(*argv, timeout=timeout, check=False).returncode == TIMED_OUT
 
     def spawn(self, *argv: str) -> subprocess.Popen[bytes]:
         """Start a command in the host that goes on in the background; stdin and stdout are pipes.
@@ -181,10 +167,10 @@ class LabHost:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=ENVIRONMENT,
             cwd="/",
         )
-        self._spawned.append(process)
+        self._children.append(process)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
@@ -308,12 +294,3 @@ class LabHost:
             self.import_busybox()
         run = ("run", "--detach", "--name", name, *options, IMAGE, *cmd)
         return self.docker(*run, timeout=120).stdout.strip()
-
-
-def _environment() -> dict[str, str]:
-    return {"PATH": boot.PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-
-
-def _text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")

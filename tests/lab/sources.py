@@ -26,7 +26,7 @@ def missing() -> list[str]:
         "systemd-container": shutil.which("systemd-nspawn"),
         "e2fsprogs": shutil.which("mkfs.ext4"),
         "busybox-static": _static_busybox(),
-        "util-linux": shutil.which("nsenter") and shutil.which("setpriv"),
+        "util-linux": shutil.which("nsenter"),
     }
     return [package for package, found in wanted.items() if not found]
 
