@@ -62,7 +62,8 @@ class ServiceState:
     left_inactive_mono_s: float | None = None
     """InactiveExitTimestampMonotonic: when it last began to start, on the monotonic clock."""
     stop_timeout_s: float = 90.0
-    """TimeoutStopUSec; systemd sends SIGKILL after it. `inf` when systemd waits for ever."""
+    """TimeoutStopUSec; systemd sends SIGKILL after it. `inf` when nobody does: systemd told to wait
+    for ever, or no systemd."""
     restart: str = ""
     """Restart=: no, on-failure, always, ..."""
     job: str = ""
@@ -77,7 +78,9 @@ class ProcessVitals:
     swap_bytes: int
     threads: int
     fds: int
+    """-1 where they may not be counted: somebody else's process, and not root."""
     fd_limit: int
+    """The soft limit of open files; 0 when there is none."""
     state: str
     """The kernel's letter: R runs, S sleeps, D uninterruptible, T stopped, t traced, Z zombie."""
     pending: frozenset[int]
