@@ -87,7 +87,7 @@ class Collector:
         for name, began in self._running.items():
             took = now.mono - began.mono
             if took > self._probes[name].timeout_s:
-                detail = f"has hung for {plain(took, 's')}"
+                detail = f"has hung for {plain(took, 'seconds')}"
                 yield name, Sample(name, began, took, {}, Fault.TIMEOUT, detail)
 
     def _run(self, probe: Probe) -> None:

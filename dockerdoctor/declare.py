@@ -40,7 +40,7 @@ class Scene:
     policy: Policy = field(default_factory=Policy)
     running: tuple[Container, ...] = ()
     climbed_lately: bool = False
-    """Whether a start limit that was hit may be our own doing: we restarted it a short while ago."""
+    """Whether we restarted it a short while ago, so that a start limit may be our doing."""
 
     def flag(self, name: str) -> bool:
         """A FLAG reading; False when it was not seen."""
@@ -63,7 +63,7 @@ class Note:
     says: str
     evidence: tuple[str, ...] = ()
     futile: str = ""
-    """Why it is already certain that looking for the cure is a waste of time; empty if it is not."""
+    """Why it is certain already that no cure will come of it; empty if it is not."""
 
 
 def always_can(_: Scene) -> str:

@@ -124,5 +124,3 @@ def _epilogue(incident: Incident, outcome: Outcome, now: float) -> str:
     if outcome is Outcome.GAVE_UP:
         return f"{incident.rule}: well again after {took:.0f} s, by somebody else"
     return f"{incident.rule}: passed by itself after {took:.0f} s"
-
-

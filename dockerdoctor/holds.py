@@ -51,8 +51,8 @@ def restarted(scene: Scene) -> str:
     if uptime < scene.policy.cooldown_s:
         left = scene.policy.cooldown_s - uptime
         return (
-            f"the daemon began to start {plain(uptime, 's')} ago, not by us: "
-            f"wait {plain(left, 's')} more"
+            f"the daemon began to start {plain(uptime, 'seconds')} ago, not by us: "
+            f"wait {plain(left, 'seconds')} more"
         )
     return ""
 

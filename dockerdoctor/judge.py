@@ -65,8 +65,8 @@ class Rule:
     """What must be seen, for how long, how bad that is, and which ladder it calls for.
 
     All conditions of `when` must hold for `for_s` seconds and `looks` looks. It clears when `when`
-    no longer holds or, if there are conditions in `clear`, when all of those hold, for `clear_for_s`
-    seconds. An empty ladder means: tell people, do nothing."""
+    no longer holds or, if there are conditions in `clear`, when all of those hold, for
+    `clear_for_s` seconds. An empty ladder means: tell people, do nothing."""
 
     name: str
     says: str
@@ -92,7 +92,7 @@ class Watched:
     """Samples in a row that showed it; the same sample seen twice counts once."""
     firing: bool = False
     clearing: Instant | None = None
-    evidence: Readings = NOTHING
+    evidence: Readings = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Judgement:
     """A verdict with what the next one needs to know."""
 
     verdict: Verdict
-    readings: Readings = NOTHING
+    readings: Readings = field(default_factory=lambda: NOTHING)
     watched: Mapping[str, Watched] = field(default_factory=dict)
 
 

@@ -81,7 +81,7 @@ def _idle(verdict: Verdict, past: Past) -> Hold:
 def _unfinished(
     attempts: Sequence[Attempt], scene: Scene, rungs: Mapping[str, Rung], finding: Finding
 ) -> Climb | None:
-    """A rung that was cut short (we were killed) and left the daemon down: only the start is missing."""
+    """A rung that was cut short with the daemon down: only the start is missing."""
     last = attempts[-1] if attempts else None
     if (
         last is None
@@ -91,7 +91,9 @@ def _unfinished(
         or scene.word("unit.active_state") not in ("inactive", "failed")
     ):
         return None
-    why = f"dockerdoctor was stopped in the middle of {last.rung} and left the daemon down: start it"
+    why = (
+        f"dockerdoctor was stopped in the middle of {last.rung} and left the daemon down: start it"
+    )
     return Climb("start", why, finding)
 
 
@@ -118,7 +120,9 @@ def _next_rung(
             why = f"it costs {_cost(impact)}, the policy allows {_cost(scene.policy.max_impact)}"
             skipped.append(Skip(name, why))
             continue
-        if impact >= Impact.DAEMON and (hold := _costly(finding, attempts, incident, past, scene, now)):
+        if impact >= Impact.DAEMON and (
+            hold := _costly(finding, attempts, incident, past, scene, now)
+        ):
             return replace(hold, skipped=tuple(skipped)) if isinstance(hold, GiveUp) else hold
         return Climb(name, f"{finding.says}: climb {name}", finding, tuple(skipped))
     return GiveUp(_nothing_left(finding, attempts, skipped), finding, tuple(skipped))
@@ -136,15 +140,15 @@ def _costly(
     if climbs_left(past, scene, now) == 0:
         policy = scene.policy
         why = (
-            f"{policy.max_climbs} costly climbs in {plain(policy.window_s, 's')} did not keep it "
-            "well: a person must look"
+            f"{policy.max_climbs} costly climbs in {plain(policy.window_s, 'seconds')} did not "
+            "keep it well: a person must look"
         )
         return GiveUp(why, finding)
     others = [attempt for owner, attempt in past.recent if owner != incident]
     since = now - max((each.ended or each.began for each in others), default=float("-inf"))
     if since < scene.policy.cooldown_s:
         left = min(scene.policy.cooldown_s, scene.policy.cooldown_s - since)
-        return Hold("cool-down", f"the last climb was just now: wait {plain(left, 's')} more")
+        return Hold("cool-down", f"the last climb was just now: wait {plain(left, 'seconds')} more")
     ours = any(attempt.impact >= Impact.DAEMON and not attempt.skipped for attempt in attempts)
     return None if ours else holds.first(holds.HOLDS_OF_STRANGERS, scene)
 

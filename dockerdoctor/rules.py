@@ -104,7 +104,12 @@ def _right_kind(key: str, value: object, place: str, mistakes: list[str]) -> boo
         mistakes.append(f"{place}: unknown key `{key}`{_meant(key, KEYS)}")
         return False
     if type(value) is not KEYS[key]:
-        wanted = {list: "a list of strings", str: "a string", int: "a number", bool: "true or false"}
+        wanted = {
+            list: "a list of strings",
+            str: "a string",
+            int: "a number",
+            bool: "true or false",
+        }
         mistakes.append(f"{place} {key}: must be {wanted[KEYS[key]]}, not {value!r}")
         return False
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
@@ -117,9 +122,9 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
     """The rule of these keys; None when it is switched off or has mistakes (which are listed)."""
     before = len(mistakes)
     keys = raw.keys
-    for key in NEEDED:
-        if key not in raw.places:
-            mistakes.append(f"{raw.places['']}: `{key}` is missing")
+    mistakes.extend(
+        f"{raw.places['']}: `{key}` is missing" for key in NEEDED if key not in raw.places
+    )
     when = _conditions("when", raw, catalogue, mistakes)
     if keys.get("when") == []:
         mistakes.append(f"{raw.places['when']} when: no condition, so it would always hold")
@@ -138,7 +143,8 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
         if rung not in catalogue.rungs
     )
     mistakes.extend(
-        f"{raw.places['says']} says: no probe reads `{reading}`{_meant(reading, catalogue.readings)}"
+        f"{raw.places['says']} says: no probe reads `{reading}`"
+        + _meant(reading, catalogue.readings)
         for reading in PLACEHOLDER.findall(str(keys.get("says", "")))
         if reading not in catalogue.readings
     )

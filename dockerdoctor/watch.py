@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dockerdoctor.collect import Collect
-from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.declare import Probe as ProbeDeclaration
+from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import Container, HostControl
 from dockerdoctor.judge import Judgement, Rule, judge
@@ -29,7 +29,6 @@ from dockerdoctor.model import (
 from dockerdoctor.recover import Seen, climb
 from dockerdoctor.store import Store
 from dockerdoctor.units import plain
-
 
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
@@ -255,7 +254,7 @@ class Watch:
         shown = [
             f"{words} {plain(readings[name], unit)}"
             for name, words, unit in (
-                ("ping.latency_s", "answered in", "s"),
+                ("ping.latency_s", "answered in", "seconds"),
                 ("process.rss_bytes", "RSS", "bytes"),
                 ("disk.used_ratio", "disk", "ratio"),
             )

@@ -112,7 +112,7 @@ def test_a_finding_says_its_readings_in_units_that_people_read() -> None:
     big = rule(Condition("process.rss_bytes", ">=", 1.0), says="uses {process.rss_bytes}")
     samples = {"unit": UNIT, "process": sample("process", 0, rss_bytes=4 * 1024**3)}
     found = judge((big,), samples, None, at(0), READINGS).verdict.findings[0]
-    assert found.says == "uses 4.0 GiB"
+    assert found.says == "uses 4 GiB"
     assert found.evidence == {"process.rss_bytes": 4 * 1024**3}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dockerdoctor.declare import Rung, Scene, known_readings, load
 from dockerdoctor.declare import Probe as Probe
+from dockerdoctor.declare import Rung, Scene, known_readings, load
 from dockerdoctor.judge import Condition, Rule
 from dockerdoctor.model import (
     Attempt,

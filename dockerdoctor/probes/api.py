@@ -1,4 +1,4 @@
-"""`GET /info`: goes through containerd, so it hangs where ping still passes; and what it tells us."""
+"""`GET /info`: goes through containerd, so it hangs where ping still passes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PROBE = Probe(
     help="GET /info: the daemon with its containerd, its counters, its live-restore setting",
     readings=(
         Reading("answered", Kind.FLAG, "Whether the daemon answered /info"),
-        Reading("latency_s", Kind.GAUGE, "How long the answer to /info took", "s"),
+        Reading("latency_s", Kind.GAUGE, "How long the answer to /info took", "seconds"),
         Reading("version", Kind.STATE, "Version of the engine"),
         Reading("live_restore", Kind.FLAG, "Whether containers outlive a restart of the daemon"),
         Reading("swarm", Kind.FLAG, "Whether the host is a swarm node"),

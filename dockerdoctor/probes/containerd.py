@@ -37,7 +37,7 @@ PROBE = Probe(
     help="containerd's version call over its own socket, with a deadline",
     readings=(
         Reading("answered", Kind.FLAG, "Whether containerd answered"),
-        Reading("latency_s", Kind.GAUGE, "How long its answer took", "s"),
+        Reading("latency_s", Kind.GAUGE, "How long its answer took", "seconds"),
         Reading("why", Kind.STATE, "Why there was no answer: timeout, refused, missing"),
         Reading("active_state", Kind.STATE, "ActiveState of containerd.service, or none"),
     ),

@@ -1,4 +1,4 @@
-"""The list of containers, and a rolling inspect: who runs now must be known before the daemon hangs."""
+"""The list of containers, and a rolling inspect: who runs is asked before the daemon hangs."""
 
 from __future__ import annotations
 

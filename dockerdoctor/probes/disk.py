@@ -1,4 +1,4 @@
-"""How full the places are that a daemon dies of, by statvfs alone: it takes no lock and walks nothing."""
+"""How full the places are that a daemon dies of, by statvfs: it takes no lock, walks nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OTHERS = {Place.RUN: "run", Place.CONTAINERD: "containerd"}
 
 
 def run(view: HostView) -> Readings:
-    """The data-root, and the others where they exist. HostFault when the data-root cannot be seen."""
+    """The data-root, and the others where they exist. HostFault when it cannot be seen."""
     places = view.places()
     root = view.disk(places[Place.DATA_ROOT], TIMEOUT_S)
     readings: dict[str, Value] = {

@@ -40,8 +40,10 @@ PROBE = Probe(
         Reading("starts", Kind.COUNTER, "Containers started"),
         Reading("failed_starts", Kind.COUNTER, "Container starts that failed"),
         Reading("failed_starts_1h", Kind.GAUGE, "Container starts that failed in the last hour"),
-        Reading("slowest_start_s", Kind.GAUGE, "Slowest start of the last ten minutes", "s"),
-        Reading("slowest_healthy_s", Kind.GAUGE, "Slowest start until healthy, likewise", "s"),
+        Reading("slowest_start_s", Kind.GAUGE, "Slowest start of the last ten minutes", "seconds"),
+        Reading(
+            "slowest_healthy_s", Kind.GAUGE, "Slowest start until healthy, likewise", "seconds"
+        ),
         Reading("slow_container", Kind.TEXT, "Which container that was"),
     ),
     timeout_s=1.0,

@@ -1,4 +1,4 @@
-"""Does the daemon answer at all, and how fast. Touches no lock of dockerd, so it proves little more."""
+"""Does the daemon answer at all, and how fast. Takes no lock of dockerd: it proves little more."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROBE = Probe(
     help="GET /_ping on the daemon's socket, with one deadline for the whole answer",
     readings=(
         Reading("answered", Kind.FLAG, "Whether the daemon answered its ping"),
-        Reading("latency_s", Kind.GAUGE, "How long the answer to the ping took", "s"),
+        Reading("latency_s", Kind.GAUGE, "How long the answer to the ping took", "seconds"),
         Reading("status", Kind.GAUGE, "HTTP status of the answer"),
         Reading("why", Kind.STATE, "Why there was no answer: timeout, refused, missing"),
         Reading("says", Kind.TEXT, "The same as a sentence"),

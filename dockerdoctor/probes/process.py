@@ -46,7 +46,7 @@ PROBE = Probe(
         Reading("stuck_threads", Kind.GAUGE, "Threads in state D: the kernel holds them"),
         Reading("fds", Kind.GAUGE, "Open file descriptors of dockerd"),
         Reading("fds_ratio", Kind.GAUGE, "Open file descriptors against their limit", "ratio"),
-        Reading("cpu_seconds", Kind.COUNTER, "Processor time of dockerd so far", "s"),
+        Reading("cpu_seconds", Kind.COUNTER, "Processor time of dockerd so far", "seconds"),
         Reading("state", Kind.STATE, "The kernel's letter for its state"),
         Reading("frozen", Kind.FLAG, "Whether its cgroup is frozen"),
         Reading("tracer", Kind.TEXT, "Who holds it with ptrace, if anybody"),

@@ -1,4 +1,4 @@
-"""What several rungs ask: does it hear signals, is it gone, what does a stop cost, how long may it take."""
+"""What several rungs ask: does it hear, is it gone, what does a stop cost and how long it takes."""
 
 from __future__ import annotations
 

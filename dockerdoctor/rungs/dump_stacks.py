@@ -1,8 +1,8 @@
 """Keep what the next rung destroys: process state, the journal's last lines, the goroutine stacks.
 
-dockerd writes its stacks on SIGUSR1 without taking a lock, to a file in its exec-root (a tmpfs: lost
-at a reboot) and says so in its log. The file is waited for and moved out. A daemon that does not
-even take the signal writes none; that too is evidence.
+dockerd writes its stacks on SIGUSR1 without taking a lock, to a file in its exec-root (a tmpfs:
+lost at a reboot). The file is waited for and moved out. A daemon that does not even take the signal
+writes none; that too is evidence.
 """
 
 from __future__ import annotations

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.view import HostControl, Service
-from dockerdoctor.rungs._common import deaf_to_sigterm, still_deaf
-from dockerdoctor.rungs._common import cost_of_a_stop, held_or_full, patience_s
+from dockerdoctor.rungs._common import (
+    cost_of_a_stop,
+    deaf_to_sigterm,
+    held_or_full,
+    patience_s,
+    still_deaf,
+)
 
 
 def run(control: HostControl, scene: Scene) -> Note:

@@ -1,7 +1,7 @@
 """Start a daemon that is down without anybody having wanted it.
 
-A start limit is forgiven once, and only when our own restarts ran into it: one that the daemon hit by
-itself has a cause, and more starts do not find it.
+A start limit is forgiven once, and only when our own restarts ran into it: one that the daemon hit
+by itself has a cause, and more starts do not find it.
 """
 
 from __future__ import annotations

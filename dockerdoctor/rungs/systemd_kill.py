@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.view import HostControl, Service
-from dockerdoctor.rungs._common import still_deaf
-from dockerdoctor.rungs._common import START_S, cost_of_a_stop, gone, held_or_full
+from dockerdoctor.rungs._common import START_S, cost_of_a_stop, gone, held_or_full, still_deaf
 
 SIGTERM = 15
 TIMES = 4
