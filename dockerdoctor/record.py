@@ -45,6 +45,11 @@ class Record:
         rows = self._ask("SELECT * FROM incident WHERE closed IS NULL ORDER BY rowid DESC LIMIT 1")
         return self._with_attempts(rows[0]) if rows else None
 
+    def open_incidents(self) -> list[Incident]:
+        """All incidents that are not closed, the oldest first."""
+        rows = self._ask("SELECT * FROM incident WHERE closed IS NULL ORDER BY rowid")
+        return [self._with_attempts(row) for row in rows]
+
     def incident(self, ident: str) -> Incident | None:
         """The incident of this very id."""
         rows = self._ask("SELECT * FROM incident WHERE id = ?", ident)

@@ -62,7 +62,8 @@ class ServiceState:
     left_inactive_mono_s: float | None = None
     """InactiveExitTimestampMonotonic: when it last began to start, on the monotonic clock."""
     stop_timeout_s: float = 90.0
-    """TimeoutStopUSec; systemd sends SIGKILL after it. `inf` when systemd waits for ever."""
+    """TimeoutStopUSec; systemd sends SIGKILL after it. `inf` when nobody does: systemd told to wait
+    for ever, or no systemd."""
     restart: str = ""
     """Restart=: no, on-failure, always, ..."""
     job: str = ""
@@ -77,7 +78,9 @@ class ProcessVitals:
     swap_bytes: int
     threads: int
     fds: int
+    """-1 where they may not be counted: somebody else's process, and not root."""
     fd_limit: int
+    """The soft limit of open files; 0 when there is none."""
     state: str
     """The kernel's letter: R runs, S sleeps, D uninterruptible, T stopped, t traced, Z zombie."""
     pending: frozenset[int]
@@ -169,6 +172,8 @@ class Container:
     networks: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     """Names of containers it needs, where known (links, network mode `container:`)."""
+    inspected: bool = False
+    """Whether policy, time-out, networks and links are known: the list call does not tell them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,11 @@ class HostView(Protocol):
 
     def container(self, ident: str, timeout_s: float) -> Container:
         """One container by inspect, with its policy and time-outs; takes that container's lock."""
+        ...
+
+    def roster(self) -> Sequence[Container]:
+        """The containers as the last good `containers` and `container` calls told them; asks
+        nobody, so it also works while the daemon hangs. Empty before the first answer."""
         ...
 
     def containerd_answers(self, timeout_s: float) -> float:

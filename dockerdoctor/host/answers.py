@@ -1,0 +1,242 @@
+"""What a daemon answers, as values: JSON in, the nouns of `view` out, or HostFault(GARBLED).
+
+Only the fields that are used are decoded, so that labels and whatever else a container carries
+cost nothing; wrong kinds, negative counts, missing keys and endless strings are garbled answers.
+Field names are those of the Engine API, 1.41 to 1.51.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.view import Container, EngineInfo, Pruned
+from dockerdoctor.model import Fault
+
+Text = Annotated[str, msgspec.Meta(max_length=4096)]
+Ident = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
+
+Answer = TypeVar("Answer")
+
+
+class Wanted(msgspec.Struct, rename="pascal"):
+    """The wanted fields of an answer; all others are skipped."""
+
+
+class _Swarm(Wanted):
+    local_node_state: Text = ""
+
+
+class _Info(Wanted):
+    server_version: Text
+    docker_root_dir: Text
+    driver: Text = ""
+    live_restore_enabled: bool = False
+    swarm: _Swarm = msgspec.field(default_factory=_Swarm)
+    containers: Count = 0
+    containers_running: Count = 0
+    images: Count = 0
+    n_goroutines: Count = msgspec.field(name="NGoroutines", default=0)
+    n_fd: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 62)] = msgspec.field(name="NFd", default=0)
+    n_events_listener: Count = msgspec.field(name="NEventsListener", default=0)
+
+
+class _Nothing(Wanted):
+    pass
+
+
+class _Networks(Wanted):
+    networks: dict[Text, _Nothing] | None = None
+
+
+class Listed(Wanted):
+    """One line of `GET /containers/json`. `created` is in s since the epoch."""
+
+    id: Ident
+    names: list[Text] | None = None
+    image: Text = ""
+    state: Text = ""
+    created: int = 0
+    network_settings: _Networks | None = None
+
+
+class _State(Wanted):
+    status: Text = ""
+    pid: Count = 0
+
+
+class _Policy(Wanted):
+    name: Text = ""
+
+
+class _HostConfig(Wanted):
+    restart_policy: _Policy | None = None
+    network_mode: Text = ""
+    ipc_mode: Text = ""
+    pid_mode: Text = ""
+    links: list[Text] | None = None
+
+
+class _Config(Wanted):
+    image: Text = ""
+    stop_timeout: int | None = None
+
+
+class _Inspected(Wanted):
+    id: Ident
+    state: _State
+    name: Text = ""
+    host_config: _HostConfig | None = None
+    config: _Config | None = None
+    network_settings: _Networks | None = None
+
+
+class _PruneReport(Wanted):
+    containers_deleted: list[object] | None = None
+    images_deleted: list[object] | None = None
+    caches_deleted: list[object] | None = None
+    networks_deleted: list[object] | None = None
+    space_reclaimed: Count = 0
+
+
+class _Version(Wanted):
+    min_api_version: Text = msgspec.field(name="MinAPIVersion", default="")
+
+
+class _Refusal(msgspec.Struct):
+    message: str = ""
+
+
+def engine_info(body: bytes) -> EngineInfo:
+    """The answer of `GET /info`. NFd is -1 where the daemon could not count; that reads as 0."""
+    info = _understood(lambda: msgspec.json.decode(body, type=_Info), "GET /info")
+    if not info.docker_root_dir.startswith("/"):
+        raise garbled("GET /info", "its data-root is no absolute path")
+    return EngineInfo(
+        version=info.server_version,
+        live_restore=info.live_restore_enabled,
+        swarm=info.swarm.local_node_state not in ("", "inactive"),
+        data_root=Path(info.docker_root_dir),
+        storage_driver=info.driver,
+        running=info.containers_running,
+        containers=info.containers,
+        images=info.images,
+        goroutines=info.n_goroutines,
+        fds=max(0, info.n_fd),
+        listeners=info.n_events_listener,
+    )
+
+
+def listed(body: bytes) -> list[Listed]:
+    """The answer of `GET /containers/json`."""
+    return _understood(lambda: msgspec.json.decode(body, type=list[Listed]), "GET /containers/json")
+
+
+def from_list(line: Listed) -> Container:
+    """What a list tells of a container: no policy, no time-out, no pid."""
+    return Container(
+        id=line.id,
+        name=_own_name(line.names or []) or line.id[:12],
+        state=line.state,
+        image=line.image,
+        networks=_network_names(line.network_settings),
+    )
+
+
+def from_inspect(body: bytes) -> Container:
+    """The answer of `GET /containers/ID/json`. A stop time-out of -1 is for ever."""
+    seen = _understood(
+        lambda: msgspec.json.decode(body, type=_Inspected), "GET /containers/ID/json"
+    )
+    host = seen.host_config or _HostConfig()
+    config = seen.config or _Config()
+    policy = host.restart_policy.name if host.restart_policy else ""
+    stop = 10.0 if config.stop_timeout is None else float(config.stop_timeout)
+    return Container(
+        id=seen.id,
+        name=seen.name.lstrip("/") or seen.id[:12],
+        state=seen.state.status,
+        restart_policy=policy or "no",
+        stop_timeout_s=stop if stop >= 0 else math.inf,
+        pid=seen.state.pid,
+        image=config.image,
+        networks=_network_names(seen.network_settings),
+        links=_needs(host),
+    )
+
+
+def pruned(what: str, report: object) -> Pruned:
+    """The report of a prune call, as the SDK decoded it."""
+    told = _understood(lambda: msgspec.convert(report, type=_PruneReport), f"prune of {what}")
+    gone = (
+        told.containers_deleted
+        or told.images_deleted
+        or told.caches_deleted
+        or told.networks_deleted
+        or []
+    )
+    return Pruned(what, len(gone), told.space_reclaimed)
+
+
+def minimum_version(body: bytes) -> str:
+    """The oldest API version that the daemon takes, from `GET /version`; empty if untold."""
+    found = _understood(lambda: msgspec.json.decode(body, type=_Version), "GET /version")
+    return found.min_api_version
+
+
+def refusal(body: bytes) -> str | None:
+    """The message of an error as the API words it, fit to print; None if it is no such thing."""
+    try:
+        message = msgspec.json.decode(body, type=_Refusal).message
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return printable(message)
+
+
+def printable(text: str, width: int = 300) -> str:
+    """Somebody else's text on one line, bounded, without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in text[: 4 * width])
+    line = " ".join(line.split())
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def garbled(question: str, why: str) -> HostFault:
+    """The fault of an answer that cannot be what was asked for."""
+    return HostFault(
+        Fault.GARBLED,
+        f"the answer to {question} makes no sense: {printable(why)}",
+        "see what listens there, and the daemon's version",
+    )
+
+
+def _understood(decode: Callable[[], Answer], question: str) -> Answer:
+    try:
+        return decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise garbled(question, str(error) or "nested too deeply") from error
+
+
+def _own_name(names: list[str]) -> str:
+    """A container's own name: a link adds names with a second slash."""
+    own = [name for name in names if name.count("/") <= 1] or names
+    return own[0].lstrip("/") if own else ""
+
+
+def _network_names(settings: _Networks | None) -> tuple[str, ...]:
+    return tuple(sorted((settings.networks or {}) if settings else ()))
+
+
+def _needs(host: _HostConfig) -> tuple[str, ...]:
+    """Names (or ids) of the containers that must run before it: links, shared namespaces."""
+    needs = [link.partition(":")[0].lstrip("/") for link in host.links or []]
+    for mode in (host.network_mode, host.ipc_mode, host.pid_mode):
+        kind, _, target = mode.partition(":")
+        if kind == "container" and target:
+            needs.append(target)
+    return tuple(dict.fromkeys(needs))

@@ -1,0 +1,208 @@
+"""One docker daemon over its API. In: an Address. Out: the nouns of `view`, or HostFault.
+
+Looking goes through `http` (true deadlines, 1 MB); acting, which is rare, through the docker SDK,
+which is only then imported (20 MB). Each call has a total deadline, and no call is made while one
+of its kind hangs (`lanes`). Looks use unversioned paths, so that an old or a new daemon cannot
+refuse them; actions use the version that both sides know.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import answers, http
+from dockerdoctor.host.address import Address
+from dockerdoctor.host.lanes import Lanes
+from dockerdoctor.host.view import Container, EngineInfo, Pong, Pruned
+from dockerdoctor.model import Fault
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+PATIENCE_S = 300.0
+"""How long a call that its caller has given up on is left waiting before its connection is cut."""
+MAX_LIST = 1 << 27
+"""128 MiB: 50,000 containers with 2 kB of labels each."""
+PRUNES = ("containers", "images", "build-cache", "networks")
+Result = TypeVar("Result")
+
+
+class Engine:
+    """A daemon's API. Making one does not connect. Safe for use by several threads."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._lanes = Lanes()
+        self._lock = threading.Lock()
+        self._version = ""
+
+    def forget(self) -> None:
+        """Agree on an API version anew: the daemon was restarted, and may be another one."""
+        with self._lock:
+            self._version = ""
+
+    def ping(self, timeout_s: float) -> Pong:
+        """`GET /_ping`; see `http.ping`."""
+        return http.ping(self.address, timeout_s)
+
+    def info(self, timeout_s: float) -> EngineInfo:
+        """`GET /info`. Hangs while containerd hangs."""
+        return answers.engine_info(self._get("GET /info", "/info", timeout_s))
+
+    def containers(self, timeout_s: float) -> tuple[Container, ...]:
+        """All containers by one list call, which takes no container's lock."""
+        body = self._get("GET /containers/json", "/containers/json?all=1", timeout_s, MAX_LIST)
+        return tuple(answers.from_list(line) for line in answers.listed(body))
+
+    def container(self, ident: str, timeout_s: float) -> Container:
+        """One container by inspect, which takes its lock. HostFault(MISSING) if it is gone."""
+        target = f"/containers/{quote(_named(ident), safe='')}/json"
+        return answers.from_inspect(self._get(f"inspect of {ident}", target, timeout_s))
+
+    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
+        """One prune call for one of PRUNES, of what is older than `older_than_s`; images only if
+        dangling. Never volumes. HostFault(REFUSED) while another prune runs."""
+        if what not in PRUNES:
+            raise HostFault(Fault.BUG, f"{what} is nothing that may be pruned here")
+        until = f"{max(0, int(older_than_s))}s"
+        calls: Mapping[str, Callable[[APIClient], object]] = {
+            "containers": lambda api: api.prune_containers({"until": until}),
+            "images": lambda api: api.prune_images({"until": until, "dangling": True}),
+            "build-cache": lambda api: api.prune_builds({"until": until}),
+            "networks": lambda api: api.prune_networks({"until": until}),
+        }
+        return answers.pruned(what, self._act("prune", calls[what], timeout_s))
+
+    def start_container(self, ident: str, timeout_s: float) -> None:
+        """Start a container; nothing happens to one that runs. HostFault(MISSING) if it is gone."""
+        name = _named(ident)
+        self._act(f"start of {name}", lambda api: api.start(name), timeout_s)
+
+    def hanging(self) -> int:
+        """Calls that were given up on and hang still."""
+        return self._lanes.hanging()
+
+    def _get(
+        self, kind: str, target: str, timeout_s: float, max_body: int = http.MAX_BODY
+    ) -> bytes:
+        patience = max(PATIENCE_S, timeout_s)
+        answer = self._lanes.run(
+            kind, lambda: http.ask(self.address, "GET", target, patience, max_body), timeout_s
+        )
+        if answer.head.status == 200:
+            return answer.body
+        message = answers.refusal(answer.body)
+        if message is None:
+            raise http.something_else(self.address)
+        raise _refused(answer.head.status, message)
+
+    def _act(self, kind: str, call: Callable[[APIClient], Result], timeout_s: float) -> Result:
+        def work() -> Result:
+            api = _client(self.address, self._agreed_version(timeout_s), max(PATIENCE_S, timeout_s))
+            try:
+                return call(api)
+            finally:
+                api.close()
+
+        try:
+            return self._lanes.run(kind, lambda: _translated(self.address, work), timeout_s)
+        except HostFault as fault:
+            if "client version" in fault.sentence:
+                self.forget()
+            raise
+
+    def _agreed_version(self, timeout_s: float) -> str:
+        with self._lock:
+            known = self._version
+        if not known:
+            known = self._negotiate(timeout_s)
+            with self._lock:
+                self._version = known
+        return known
+
+    def _negotiate(self, timeout_s: float) -> str:
+        from docker.constants import DEFAULT_DOCKER_API_VERSION as NEWEST
+
+        spoken = self.ping(timeout_s).api_version
+        if not _VERSION.fullmatch(spoken):
+            raise answers.garbled("GET /_ping", f"its API version is {spoken!r}")
+        if _parts(spoken) <= _parts(NEWEST):
+            return spoken
+        oldest = answers.minimum_version(self._get("GET /version", "/version", timeout_s))
+        return agreed(spoken, oldest, NEWEST)
+
+
+_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,4}")
+
+
+def agreed(spoken: str, oldest: str, newest: str) -> str:
+    """The API version to use: what the daemon speaks, at most what we know (`newest`), at least
+    what the daemon still takes (`oldest`, may be empty)."""
+    ours = min(spoken, newest, key=_parts)
+    return max(ours, oldest, key=_parts) if _VERSION.fullmatch(oldest) else ours
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _named(ident: str) -> str:
+    if not ident or "/" in ident:
+        raise HostFault(Fault.MISSING, f"no container can be called {ident!r}")
+    return ident
+
+
+def _client(address: Address, version: str, timeout_s: float) -> APIClient:
+    """The SDK's client for exactly this address: never from the environment or a context."""
+    from docker import APIClient
+    from docker.tls import TLSConfig
+
+    tls: Any = False
+    if address.tls is not None:
+        files = address.tls
+        pair = (str(files.cert), str(files.key)) if files.cert and files.key else None
+        tls = TLSConfig(client_cert=pair, ca_cert=files.ca and str(files.ca), verify=files.verify)
+    return APIClient(base_url=str(address), version=version, timeout=timeout_s, tls=tls)
+
+
+def _translated(address: Address, work: Callable[[], Result]) -> Result:
+    """`work()`, with what the SDK raises as HostFault."""
+    from docker.errors import APIError, DockerException
+    from requests.exceptions import RequestException, Timeout
+
+    try:
+        return work()
+    except APIError as error:
+        status = error.response.status_code if error.response is not None else 500
+        raise _refused(status, answers.printable(str(error.explanation or error))) from error
+    except Timeout as error:
+        raise HostFault(Fault.TIMEOUT, f"no answer on {address}", "the daemon hangs") from error
+    except (DockerException, RequestException, OSError) as error:
+        raise HostFault(
+            Fault.REFUSED,
+            f"{address} broke off: {answers.printable(str(error))}",
+            "the daemon is stopping, or died just now: see `systemctl status docker`",
+        ) from error
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise answers.garbled("an action", str(error)) from error
+
+
+def _refused(status: int, message: str) -> HostFault:
+    if status == 404:
+        return HostFault(Fault.MISSING, f"the daemon says: {message}", "it may be gone since")
+    if status in (401, 403):
+        return HostFault(
+            Fault.DENIED, f"the daemon says: {message}", "an authorization plugin forbids it"
+        )
+    if status == 409 and "prune" in message:
+        return HostFault(
+            Fault.REFUSED,
+            "a prune is already running",
+            "wait for it; one that never ends goes away with a restart of the daemon only",
+        )
+    return HostFault(Fault.REFUSED, f"the daemon says ({status}): {message}", "see its journal")

@@ -1,0 +1,212 @@
+"""HTTP/1.1 for one question and one answer, with one deadline for all of it.
+
+In: an Address, a method, a path and a time-out (s). Out: an `Answer`, or a HostFault: TIMEOUT,
+MISSING, REFUSED, DENIED as `wire.explain` says; GARBLED for what is not HTTP, is too large, or
+does not come from a docker daemon. `ping` is `GET /_ping` on top. No library: the docker SDK
+counts its time-out per read (a dripping daemon held a 2 s ping for 19.5 s), takes a full backlog
+for a dead daemon, and costs 20 MB.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.address import Address
+from dockerdoctor.host.view import Pong
+from dockerdoctor.host.wire import Wire, broke_off
+from dockerdoctor.model import Fault
+
+MAX_HEAD = 1 << 16
+MAX_BODY = 1 << 24
+"""16 MiB: hundreds of times the largest honest answer but the container list's."""
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |$)")
+_HEX = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?=;|\r)")
+_DECIMAL = re.compile(r"[0-9]{1,18}")
+_MAX_CHUNK_LINE = 1 << 12
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers of an answer; names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, and the seconds from the first connect to its last byte."""
+
+    head: Head
+    body: bytes
+    took_s: float
+
+
+def ask(
+    address: Address,
+    method: str,
+    target: str,
+    timeout_s: float,
+    max_body: int = MAX_BODY,
+) -> Answer:
+    """One request without a body, on a connection of its own. Any status is an answer."""
+    began = time.monotonic()
+    with Wire(address, timeout_s) as wire:
+        wire.send(request_bytes(method, target))
+        stream = Stream(wire)
+        head = stream.head()
+        body = b"".join(stream.body(head, max_body)) if _has_body(method, head) else b""
+    return Answer(head, body, time.monotonic() - began)
+
+
+def ping(address: Address, timeout_s: float) -> Pong:
+    """`GET /_ping`: whether a docker daemon answers, whatever it says but 503.
+
+    Raises HostFault: REFUSED for a 502 to 504, GARBLED when something else answers here."""
+    answer = ask(address, "GET", "/_ping", timeout_s, max_body=MAX_HEAD)
+    head = answer.head
+    if head.status in (502, 503, 504):
+        raise HostFault(
+            Fault.REFUSED,
+            f"{address} answers {head.status}: the service is not available",
+            "the daemon, or the proxy in front of it, says it cannot serve now",
+        )
+    if not is_docker(answer):
+        raise something_else(address)
+    return Pong(head.status, answer.took_s, head.headers.get("api-version", ""))
+
+
+def is_docker(answer: Answer) -> bool:
+    """Whether a daemon said this: by its headers, or by an error as its API words them."""
+    headers = answer.head.headers
+    if "api-version" in headers or "ostype" in headers:
+        return True
+    if headers.get("server", "").startswith("Docker/"):
+        return True
+    return answer.head.status >= 400 and answer.body.lstrip().startswith(b'{"message"')
+
+
+def something_else(address: Address) -> HostFault:
+    """The fault of an answer that no docker daemon gives."""
+    return HostFault(
+        Fault.GARBLED,
+        f"something else than a docker daemon answers on {address}",
+        "check the address: a proxy or another service listens there",
+    )
+
+
+def request_bytes(method: str, target: str) -> bytes:
+    """A request on the wire. `Connection: close` lets the daemon forget us at once."""
+    return (
+        f"{method} {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockerdoctor\r\n"
+        "Accept: application/json\r\nConnection: close\r\n\r\n"
+    ).encode("ascii")
+
+
+class Stream:
+    """Reads head and body off a wire, piece by piece, for answers and for event streams alike."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._buffer = bytearray()
+
+    def head(self) -> Head:
+        """The status line and the headers."""
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            if len(self._buffer) > MAX_HEAD or not _may_be_http(self._buffer):
+                raise something_else(self._wire.address)
+            self._more()
+        lines = bytes(self._buffer[:end]).split(b"\r\n")
+        del self._buffer[: end + 4]
+        status = _STATUS.match(lines[0])
+        if status is None:
+            raise something_else(self._wire.address)
+        return Head(int(status[1]), _headers(lines[1:]))
+
+    def body(self, head: Head, max_body: int) -> list[bytes]:
+        """All pieces of the body. Raises GARBLED beyond `max_body` bytes."""
+        pieces: list[bytes] = []
+        total = 0
+        for piece in self.pieces(head):
+            total += len(piece)
+            if total > max_body:
+                raise HostFault(
+                    Fault.GARBLED,
+                    f"{self._wire.address} answers more than {max_body >> 20} MiB",
+                    "no honest answer is that large: see what listens there",
+                )
+            pieces.append(piece)
+        return pieces
+
+    def pieces(self, head: Head) -> Iterator[bytes]:
+        """The body as it comes: chunked, of a known length, or until the connection ends."""
+        if head.headers.get("transfer-encoding", "").lower() == "chunked":
+            return self._chunks()
+        length = head.headers.get("content-length")
+        if length is None:
+            return self._until_end()
+        if not _DECIMAL.fullmatch(length):
+            raise something_else(self._wire.address)
+        return self._counted(int(length))
+
+    def _chunks(self) -> Iterator[bytes]:
+        while True:
+            while (end := self._buffer.find(b"\r\n")) < 0:
+                if len(self._buffer) > _MAX_CHUNK_LINE:
+                    raise something_else(self._wire.address)
+                self._more()
+            size = _HEX.match(self._buffer)
+            if size is None or size.end() > end:
+                raise something_else(self._wire.address)
+            left = int(size[1], 16)
+            del self._buffer[: end + 2]
+            if left == 0:
+                return  # trailers and the end: of no use to us
+            yield from self._counted(left)
+            while len(self._buffer) < 2:
+                self._more()
+            del self._buffer[:2]
+
+    def _counted(self, left: int) -> Iterator[bytes]:
+        while left > 0:
+            if not self._buffer:
+                self._more()
+            piece = bytes(self._buffer[:left])
+            del self._buffer[: len(piece)]
+            left -= len(piece)
+            yield piece
+
+    def _until_end(self) -> Iterator[bytes]:
+        if self._buffer:
+            yield bytes(self._buffer)
+            self._buffer.clear()
+        while piece := self._wire.receive():
+            yield piece
+
+    def _more(self) -> None:
+        piece = self._wire.receive()
+        if not piece:
+            raise broke_off(self._wire.address)
+        self._buffer += piece
+
+
+def _may_be_http(beginning: bytearray) -> bool:
+    """Whether so many bytes can still become an answer: silence is cheaper to tell from noise."""
+    return b"HTTP/1.".startswith(beginning[:7])
+
+
+def _has_body(method: str, head: Head) -> bool:
+    return method != "HEAD" and head.status not in (204, 304)
+
+
+def _headers(lines: list[bytes]) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if colon:
+            headers[name.decode("latin-1").strip().lower()] = value.decode("latin-1").strip()
+    return headers

@@ -1,0 +1,113 @@
+"""Calls that may never return, at most one of a kind under way.
+
+In: a kind, a function, a time-out (s). Out: what the function returned in time, or HostFault
+(TIMEOUT). The function runs in a daemon thread, which is left behind when it is late: neither the
+caller nor the end of the process waits for it. While it hangs, further calls of its kind fail at
+once: a question that hangs costs the daemon a goroutine, and asking it each few seconds is how a
+watchdog becomes a leak.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.model import Fault
+
+MAX_HANGING = 16
+Result = TypeVar("Result")
+
+
+class _Call(Generic[Result]):
+    """One run of a function in its thread; `late` once its caller has given up."""
+
+    def __init__(self, kind: str, work: Callable[[], Result]) -> None:
+        self.kind = kind
+        self.began = time.monotonic()
+        self.late = False
+        self.done = threading.Event()
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+        self._work = work
+
+    def run(self) -> None:
+        try:
+            self.result = self._work()
+        except BaseException as error:  # noqa: BLE001 raised again in the caller's thread
+            self.error = error
+
+
+class Lanes:
+    """One lane for each kind of call. Safe for use by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: dict[str, _Call[object]] = {}
+
+    def run(self, kind: str, work: Callable[[], Result], timeout_s: float) -> Result:
+        """`work()`, or HostFault(TIMEOUT) after `timeout_s`, at once while an earlier one hangs.
+
+        A call that meets another of its kind in good time waits for its turn. What `work` raises
+        is raised here."""
+        deadline = time.monotonic() + timeout_s
+        call = self._enter(_Call(kind, work), deadline, timeout_s)
+        thread = threading.Thread(target=self._drive, args=(call,), name=kind, daemon=True)
+        thread.start()
+        if not call.done.wait(deadline - time.monotonic()):
+            call.late = True
+            raise _hangs(kind, timeout_s)
+        if call.error is not None:
+            raise call.error
+        return call.result  # type: ignore[return-value]  # set: it is done without an error
+
+    def hanging(self) -> int:
+        """How many calls hang, given up by their callers."""
+        with self._lock:
+            return sum(call.late for call in self._under_way.values())
+
+    def _enter(self, call: _Call[Result], deadline: float, timeout_s: float) -> _Call[Result]:
+        while True:
+            with self._lock:
+                other = self._under_way.get(call.kind)
+                if other is None:
+                    self._refuse_a_crowd(call.kind)
+                    self._under_way[call.kind] = call  # type: ignore[assignment]
+                    return call
+            if other.late:
+                raise _still_hangs(call.kind, time.monotonic() - other.began)
+            if not other.done.wait(max(0.0, deadline - time.monotonic())):
+                raise _hangs(call.kind, timeout_s)
+
+    def _refuse_a_crowd(self, kind: str) -> None:
+        hanging = sum(call.late for call in self._under_way.values())
+        if hanging >= MAX_HANGING:
+            raise HostFault(
+                Fault.TIMEOUT,
+                f"{kind} is not tried: {hanging} other calls hang already",
+                "the daemon takes calls and does not end them: see its goroutines",
+            )
+
+    def _drive(self, call: _Call[Result]) -> None:
+        call.run()
+        with self._lock:
+            del self._under_way[call.kind]
+        call.done.set()
+
+
+def _hangs(kind: str, timeout_s: float) -> HostFault:
+    return HostFault(
+        Fault.TIMEOUT,
+        f"{kind} has not ended within {timeout_s:g} s",
+        "something that the daemon waits for hangs: containerd, a container's lock, a disk",
+    )
+
+
+def _still_hangs(kind: str, since_s: float) -> HostFault:
+    return HostFault(
+        Fault.TIMEOUT,
+        f"{kind} still hangs since {since_s:.0f} s",
+        "something that the daemon waits for hangs: containerd, a container's lock, a disk",
+    )
