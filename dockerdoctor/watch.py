@@ -125,8 +125,14 @@ class Watch:
             return f"gave up: {decision.why}"
         return self._sentence(decision)
 
+    def is_well(self) -> bool:
+        """Whether the last look found nothing, and saw everything."""
+        return bool(self.judgement and self.judgement.verdict.health is Health.WELL)
+
     def pause_s(self) -> float:
-        """How long to wait before the next cycle, s."""
+        """How long to wait before the next cycle, s; not at all in the middle of a ladder."""
+        if isinstance(self._now.decision, Climb):
+            return 0.0
         return self._pace.close_s if self._wants_close() else self._pace.usual_s
 
     @property
