@@ -12,10 +12,10 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from dockerdoctor import compose, config
-from dockerdoctor.collect import Collector
+from dockerdoctor import compose, config, pausing
 from dockerdoctor.errors import ConfigError, DoctorError, Exit, NotPermitted
 from dockerdoctor.host import notify
 from dockerdoctor.host.dryrun import DryRun
@@ -23,9 +23,8 @@ from dockerdoctor.host.lock import held
 from dockerdoctor.host.signals import Wishes
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Climb, Policy
-from dockerdoctor.pausing import with_pause
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Pace, Snapshot, Watch
+from dockerdoctor.watch import Hooks, Snapshot, Watch
 
 log = logging.getLogger("dockerdoctor")
 
@@ -38,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = config.load(options.config, os.environ)
         if os.geteuid() != 0 and settings.daemon.pidfile is None:
             raise NotPermitted("the watchdog must be root: it signals and restarts the daemon")
-        with held(compose.lock_file(settings), "watch"):
+        with held(compose.lock_path(settings), "watch"):
             run(settings, dry_run=options.dry_run, once=options.once)
     except DoctorError as error:
         log.error("%s", error.sentence)
@@ -54,22 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -> None:
     """The loop itself. Raises ConfigError for rules that cannot be used."""
     knowledge = compose.knowledge(settings)
-    host = compose.machine(settings)
+    host = compose.host(settings)
     control: HostControl = DryRun(host, log.info) if dry_run else host
     record = settings.watch.record
     if dry_run:
         record = settings.watch.run_dir / "dry-run.sqlite"
     store = Store.open(record, host.now())
-    collector = Collector(knowledge.probes, host)
-    hooks = Hooks(looked=_tell_systemd, say=log.info)
-    watch = Watch(
-        control,
-        collector.look,
+    watch = compose.watch(
+        settings,
         knowledge,
-        lambda: _policy(settings, host.now().wall),
+        control,
         store,
-        Pace(settings.watch.pace_s, settings.watch.close_pace_s),
-        hooks,
+        lambda: _policy(settings, host.now().wall),
+        Hooks(looked=_tell_systemd, say=log.info),
     )
     wishes = Wishes()
     log.info("watching %s with %d rules", host.address, len(knowledge.rules))
@@ -99,9 +95,8 @@ def _cycle(watch: Watch, store: Store) -> None:
 def _reload(settings: config.Config, watch: Watch) -> None:
     """New rules, or the old ones and a word about it."""
     notify.notify(STATUS="reading its rules again")
-    known = watch.knowledge
     try:
-        watch.learn(compose.rules(settings, known.probes, known.rungs))
+        watch.learn(compose.knowledge(settings))
     except ConfigError as error:
         log.error("the old rules stay: %s", error.sentence)
         return
@@ -109,7 +104,9 @@ def _reload(settings: config.Config, watch: Watch) -> None:
 
 
 def _policy(settings: config.Config, now: float) -> Policy:
-    return with_pause(settings.policy, settings.watch.state_dir, now)
+    """The configured policy, with the operator's pause."""
+    text = pausing.read(pausing.pause_path(settings.watch.state_dir))
+    return replace(settings.policy, paused=pausing.paused(text, now))
 
 
 def _tell_systemd(snapshot: Snapshot) -> None:

@@ -116,9 +116,9 @@ class Watch:
         self.episodes = Episodes(store)
         self._running = store.recall("running", tuple[Container, ...]) or ()
 
-    def learn(self, rules: Sequence[Rule]) -> None:
+    def learn(self, knowledge: Knowledge) -> None:
         """Take new rules; what was pending of a rule that is still there goes on."""
-        self.knowledge = Knowledge(self.knowledge.probes, self.knowledge.rungs, rules)
+        self.knowledge = knowledge
 
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
