@@ -1,7 +1,7 @@
 """Keeping the watchdog still for a while: a small file that says since when, until when and why.
 
-`pause` writes it, the watchdog reads it at each look (`paused`), `resume` removes it. It lies in the
-state directory and so outlives a reboot. A file that cannot be read or understood means paused:
+`pause` writes it, the watchdog reads it at each look (`paused`), `resume` removes it. It lies in
+the state directory and so outlives a reboot. A file that cannot be read or understood means paused:
 somebody wanted it so, and a wrong act is worse than a late one.
 """
 
