@@ -50,7 +50,8 @@ EXAMPLE: Mapping[Kind, Value] = {
 
 def every_reading(probe: Probe, seconds: float = 0.0) -> Sample:
     """A sample with a value for all that a probe declares."""
-    return sample(probe.name, seconds, **{each.name: EXAMPLE[each.kind] for each in probe.readings})
+    readings = {each.name: EXAMPLE[each.kind] for each in probe.readings}
+    return Sample(probe.name, at(seconds), 0.001, readings)
 
 
 def snapshot(
