@@ -104,6 +104,15 @@ def test_an_operator_who_stops_the_daemon_is_never_overruled(tmp_path: Path) -> 
     assert story.incidents == []
 
 
+def test_a_daemon_whose_socket_stays_is_not_woken_by_our_own_looks(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd.stop()
+    story.goes_on_for(600)
+    assert story.acts == []
+    assert not story.host.serves()
+    assert story.said[-1].startswith("stopped: ") or story.said[-1].startswith("well")
+
+
 def test_nothing_is_done_while_paused_and_the_incident_waits(tmp_path: Path) -> None:
     story = Story(tmp_path, Policy(paused="paused by me"))
     story.host.dockerd_process.frozen = True
@@ -176,7 +185,7 @@ def test_a_watchdog_killed_between_began_and_the_act_goes_on_and_repeats_nothing
     story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
     assert len(story.incidents) == 1
     assert "restart dockerd" not in story.acts
-    assert story.climbed() == ["dump-stacks", "restart", "systemd-kill"]
+    assert story.climbed() == ["dump-stacks", "restart", "systemd-kill", "sigkill"]
 
 
 def test_a_watchdog_killed_between_the_kill_and_the_start_starts_the_daemon(tmp_path: Path) -> None:
