@@ -34,6 +34,14 @@ SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
 
 
+SHOWN = (
+    ("ping.latency_s", "answered in"),
+    ("process.rss_bytes", "RSS"),
+    ("disk.used_ratio", "disk"),
+)
+"""What the log line of a good look tells."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What one look saw and what came of it: all that metrics and live views read."""
@@ -125,8 +133,14 @@ class Watch:
             return f"gave up: {decision.why}"
         return self._sentence(decision)
 
+    def is_well(self) -> bool:
+        """Whether the last look found nothing, and saw everything."""
+        return bool(self.judgement and self.judgement.verdict.health is Health.WELL)
+
     def pause_s(self) -> float:
-        """How long to wait before the next cycle, s."""
+        """How long to wait before the next cycle, s; not at all in the middle of a ladder."""
+        if isinstance(self._now.decision, Climb):
+            return 0.0
         return self._pace.close_s if self._wants_close() else self._pace.usual_s
 
     @property
@@ -250,14 +264,17 @@ class Watch:
         """The log line of a cycle in which nothing was done."""
         if hold.reason != "well":
             return f"{hold.reason}: {hold.why}"
-        readings = self._now.judgement.readings if self._now.judgement else {}
-        shown = [
-            f"{words} {plain(readings[name], unit)}"
-            for name, words, unit in (
-                ("ping.latency_s", "answered in", "seconds"),
-                ("process.rss_bytes", "RSS", "bytes"),
-                ("disk.used_ratio", "disk", "ratio"),
-            )
-            if name in readings
+        judgement = self._now.judgement
+        assert judgement is not None
+        pending = [
+            rule.name
+            for rule in self.knowledge.rules
+            if rule.ladder and judgement.watched[rule.name].since is not None
         ]
-        return "well: " + ", ".join(shown)
+        if pending:
+            return f"looking closer: {', '.join(pending)} if it lasts"
+        return "well: " + ", ".join(
+            f"{words} {plain(judgement.readings[name], self._readings[name].unit)}"
+            for name, words in SHOWN
+            if name in judgement.readings
+        )

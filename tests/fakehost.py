@@ -195,6 +195,9 @@ class FakeHost:
             self.engine, running=running, containers=len(self.all_containers)
         )
 
+    def roster(self) -> Sequence[Container]:
+        return tuple(self.all_containers)
+
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self._fail("containers")
         self._must_serve(timeout_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
@@ -38,6 +39,18 @@ FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
 
 
+def merge_roster(
+    known: Mapping[str, Container], listed: Sequence[Container]
+) -> Mapping[str, Container]:
+    """The list's containers by id, each with what an inspect told of it before."""
+    return {
+        each.id: replace(known[each.id], state=each.state, name=each.name)
+        if each.id in known and known[each.id].inspected
+        else each
+        for each in listed
+    }
+
+
 class LinuxHost:
     """HostView and HostControl of this machine. Nothing is asked of it until a method is called."""
 
@@ -59,6 +72,7 @@ class LinuxHost:
         self._events: EventWatch | None = None
         self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
+        self._roster: Mapping[str, Container] = {}
 
     def close(self) -> None:
         """End the event stream, if it was opened."""
@@ -111,10 +125,17 @@ class LinuxHost:
         return info
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
-        return self._engine.containers(timeout_s)
+        listed = self._engine.containers(timeout_s)
+        self._roster = merge_roster(self._roster, listed)
+        return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:
-        return self._engine.container(ident, timeout_s)
+        found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        self._roster = {**self._roster, found.id: found}
+        return found
+
+    def roster(self) -> Sequence[Container]:
+        return tuple(self._roster.values())
 
     def containerd_answers(self, timeout_s: float) -> float:
         return containerd.answers(self.layout().containerd_socket(), timeout_s)
