@@ -16,12 +16,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose, config, pausing
-from dockerdoctor.errors import ConfigError, DoctorError, Exit, NotPermitted
-from dockerdoctor.host import notify
+from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
+from dockerdoctor.host import notify, web
 from dockerdoctor.host.dryrun import DryRun
+from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import held
 from dockerdoctor.host.signals import Wishes
-from dockerdoctor.host.view import HostControl
+from dockerdoctor.host.webserver import Server
+from dockerdoctor.metrics import Metrics
 from dockerdoctor.model import Climb, Policy
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Snapshot, Watch
@@ -54,21 +56,25 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
     """The loop itself. Raises ConfigError for rules that cannot be used."""
     knowledge = compose.knowledge(settings)
     host = compose.host(settings)
-    control: HostControl = DryRun(host, log.info) if dry_run else host
-    record = settings.watch.record
-    if dry_run:
-        record = settings.watch.run_dir / "dry-run.sqlite"
-    store = Store.open(record, host.now())
+    store = Store.open(_record(settings, dry_run), host.now())
+    metrics = Metrics(
+        knowledge.probes,
+        [rule.name for rule in knowledge.rules],
+        knowledge.rungs,
+        host.events,
+        settings.watch.pace_s,
+    )
     watch = compose.watch(
         settings,
         knowledge,
-        control,
+        DryRun(host, log.info) if dry_run else host,
         store,
         lambda: _policy(settings, host.now().wall),
-        Hooks(looked=_tell_systemd, say=log.info),
+        Hooks(looked=lambda seen: _looked(metrics, seen), closed=metrics.closed, say=log.info),
     )
+    server = None if once else _serve(settings, metrics, host)
     wishes = Wishes()
-    log.info("watching %s with %d rules", host.address, len(knowledge.rules))
+    log.info("watching %s by %d rules", host.address, len(knowledge.rules))
     try:
         while not wishes.stop:
             if wishes.take_reload():
@@ -80,8 +86,33 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             wishes.wait(watch.pause_s() - (host.now().mono - began))
     finally:
         notify.notify(STOPPING=1)
+        if server:
+            server.stop()
         store.shut()
         host.close()
+
+
+def _record(settings: config.Config, dry_run: bool) -> Path:
+    """A dry run must not put on record what nobody did."""
+    return settings.watch.run_dir / "dry-run.sqlite" if dry_run else settings.watch.record
+
+
+def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server | None:
+    """The metrics endpoint. A port that is taken must not keep the watchdog from its work."""
+    if settings.metrics.address is None:
+        return None
+    try:
+        return web.serve(
+            settings.metrics.address,
+            metrics.registry,
+            lambda: metrics.healthy(host.now()),
+            metrics.ready,
+            settings.metrics.web_config,
+            settings.metrics.allow_insecure,
+        )
+    except HostFault as fault:
+        log.error("no metrics: %s", fault.sentence)
+        return None
 
 
 def _cycle(watch: Watch, store: Store) -> None:
@@ -109,8 +140,9 @@ def _policy(settings: config.Config, now: float) -> Policy:
     return replace(settings.policy, paused=pausing.paused(text, now))
 
 
-def _tell_systemd(snapshot: Snapshot) -> None:
+def _looked(metrics: Metrics, snapshot: Snapshot) -> None:
     """Called at each look: the watchdog's timer is fed only by a loop that advances."""
+    metrics.looked(snapshot)
     notify.notify(WATCHDOG=1)
     if isinstance(snapshot.decision, Climb) and snapshot.climbing:
         notify.notify(STATUS=f"climbing {snapshot.climbing}: {snapshot.decision.why}")
