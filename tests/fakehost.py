@@ -21,6 +21,7 @@ from dockerdoctor.host.view import (
     EventTally,
     Place,
     Pong,
+    Pressure,
     ProcessVitals,
     Pruned,
     Service,
@@ -62,6 +63,8 @@ class FakeHost:
         self.dumps = True
         """Whether SIGUSR1 makes it write its goroutines."""
         self.rebooted = False
+        self.starved = Pressure(known=True)
+        self.installer = ""
         self._evidence = directory / "evidence"
         self._exec_root = directory / "run" / "docker"
         self._exec_root.mkdir(parents=True, exist_ok=True)
@@ -217,6 +220,13 @@ class FakeHost:
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         self._fail("journal")
         return self.journals.get(which, [])[-lines:]
+
+    def pressure(self) -> Pressure:
+        self._fail("pressure")
+        return self.starved
+
+    def installing(self) -> str:
+        return self.installer
 
     def dump_dirs(self) -> Sequence[Path]:
         return (self._exec_root,)

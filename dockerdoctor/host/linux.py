@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import clock, containerd, disks, processes, shims
+from dockerdoctor.host import clock, containerd, disks, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.engine import Engine
@@ -28,6 +28,7 @@ from dockerdoctor.host.view import (
     EventTally,
     Place,
     Pong,
+    Pressure,
     ProcessVitals,
     Pruned,
     Service,
@@ -151,6 +152,12 @@ class LinuxHost:
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         return self.keeper.journal(which, lines, timeout_s)
+
+    def pressure(self) -> Pressure:
+        return pressure.look()
+
+    def installing(self) -> str:
+        return upkeep.at_work()
 
     def dump_dirs(self) -> Sequence[Path]:
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])

@@ -177,6 +177,20 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class Pressure:
+    """How starved the host is. Shares of the last ten seconds, 0 to 1 (PSI avg10)."""
+
+    known: bool
+    """Whether the kernel tells it at all."""
+    cpu_some_ratio: float = 0.0
+    memory_full_ratio: float = 0.0
+    io_full_ratio: float = 0.0
+    load_per_cpu: float = 0.0
+    swapped_in_bytes: int = 0
+    swapped_out_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Pruned:
     """What one prune call gave back."""
 
@@ -243,6 +257,14 @@ class HostView(Protocol):
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         """The last messages of a service, oldest first."""
+        ...
+
+    def pressure(self) -> Pressure:
+        """PSI, load and swap traffic of the host."""
+        ...
+
+    def installing(self) -> str:
+        """Who holds the package manager's lock, `apt-get (pid 12)`; empty when nobody does."""
         ...
 
     def dump_dirs(self) -> Sequence[Path]:
