@@ -57,6 +57,7 @@ class Store(Record):
         """Why nothing is written to disk now, as a sentence; empty when all is well."""
         self.notes: list[str] = []
         """What people should know about the file, for the caller to say and then clear."""
+        self._told = ""
         self._disk: sqlite3.Connection | None = None
         self._file = (0, 0)
         self._memory = storefile.in_memory()
@@ -116,7 +117,7 @@ class Store(Record):
 
     def close(self, ident: str, closed: float, outcome: Outcome, why: str) -> None:
         """Write down that an incident is over (wall clock)."""
-        sql = "UPDATE incident SET closed = ?, outcome = ?, why = ? WHERE id = ?"
+        sql = "UPDATE incident SET closed = ?, outcome = ?, why = ? WHERE id = ? AND closed IS NULL"
         self._write([(sql, (closed, outcome, storerows.clean(why), ident))])
 
     def remember(self, key: str, value: object) -> None:
@@ -125,6 +126,14 @@ class Store(Record):
         if self._facts.get(key) != text:
             self._write([storerows.put_fact(key, text)])
             self._facts[key] = text
+
+    def take_notes(self) -> list[str]:
+        """What people should know since the last call, `trouble` when it is new included."""
+        notes, self.notes = self.notes, []
+        if self.trouble != self._told:
+            self._told = self.trouble
+            notes += [self.trouble] if self.trouble else []
+        return notes
 
     def shut(self) -> None:
         """Write what waits and close the file. The store is not used after it."""

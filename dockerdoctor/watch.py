@@ -5,7 +5,7 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dockerdoctor.collect import Collect
@@ -13,7 +13,7 @@ from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import Container, HostControl
-from dockerdoctor.judge import Judgement, Rule, judge
+from dockerdoctor.judge import Judgement, Rule, Watched, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
     Attempt,
@@ -23,8 +23,10 @@ from dockerdoctor.model import (
     Health,
     Hold,
     Incident,
+    Instant,
     Policy,
     Sample,
+    Verdict,
 )
 from dockerdoctor.recover import Seen, climb
 from dockerdoctor.store import Store
@@ -32,6 +34,14 @@ from dockerdoctor.units import plain
 
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
+
+
+SHOWN = (
+    ("ping.latency_s", "answered in"),
+    ("process.rss_bytes", "RSS"),
+    ("disk.used_ratio", "disk"),
+)
+"""What the log line of a good look tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,17 @@ class _Now:
     decision: Decision = field(default_factory=lambda: Hold("well", "not looked yet"))
 
 
+def _remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
+    """What a watchdog before this one had found still holds until it is seen to be over."""
+    watched = {
+        each.rule: Watched(
+            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
+        )
+        for each in incidents
+    }
+    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
+
+
 class Watch:
     """One daemon's loop. Not thread-safe: one thread calls it."""
 
@@ -104,13 +125,13 @@ class Watch:
         self._store = store
         self._pace = pace or Pace()
         self._hooks = hooks or Hooks()
-        self._now = _Now()
         self.episodes = Episodes(store)
+        self._now = _Now(judgement=_remembered(self.episodes.open.values(), control.now()))
         self._running = store.recall("running", tuple[Container, ...]) or ()
 
-    def learn(self, rules: Sequence[Rule]) -> None:
+    def learn(self, knowledge: Knowledge) -> None:
         """Take new rules; what was pending of a rule that is still there goes on."""
-        self.knowledge = Knowledge(self.knowledge.probes, self.knowledge.rungs, rules)
+        self.knowledge = knowledge
 
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
@@ -125,8 +146,14 @@ class Watch:
             return f"gave up: {decision.why}"
         return self._sentence(decision)
 
+    def is_well(self) -> bool:
+        """Whether the last look found nothing, and saw everything."""
+        return bool(self.judgement and self.judgement.verdict.health is Health.WELL)
+
     def pause_s(self) -> float:
-        """How long to wait before the next cycle, s."""
+        """How long to wait before the next cycle, s; not at all in the middle of a ladder."""
+        if isinstance(self._now.decision, Climb):
+            return 0.0
         return self._pace.close_s if self._wants_close() else self._pace.usual_s
 
     @property
@@ -250,14 +277,17 @@ class Watch:
         """The log line of a cycle in which nothing was done."""
         if hold.reason != "well":
             return f"{hold.reason}: {hold.why}"
-        readings = self._now.judgement.readings if self._now.judgement else {}
-        shown = [
-            f"{words} {plain(readings[name], unit)}"
-            for name, words, unit in (
-                ("ping.latency_s", "answered in", "seconds"),
-                ("process.rss_bytes", "RSS", "bytes"),
-                ("disk.used_ratio", "disk", "ratio"),
-            )
-            if name in readings
+        judgement = self._now.judgement
+        assert judgement is not None
+        pending = [
+            rule.name
+            for rule in self.knowledge.rules
+            if rule.ladder and judgement.watched[rule.name].since is not None
         ]
-        return "well: " + ", ".join(shown)
+        if pending:
+            return f"looking closer: {', '.join(pending)} if it lasts"
+        return "well: " + ", ".join(
+            f"{words} {plain(judgement.readings[name], self._readings[name].unit)}"
+            for name, words in SHOWN
+            if name in judgement.readings
+        )

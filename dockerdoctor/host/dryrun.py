@@ -30,6 +30,7 @@ class DryRun:
         self.info = host.info
         self.containers = host.containers
         self.container = host.container
+        self.roster = host.roster
         self.containerd_answers = host.containerd_answers
         self.journal = host.journal
         self.dump_dirs = host.dump_dirs

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
@@ -32,10 +33,22 @@ from dockerdoctor.host.view import (
     Service,
     ServiceState,
 )
-from dockerdoctor.model import Instant, Process
+from dockerdoctor.model import Fault, Instant, Process
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
+
+
+def merge_roster(
+    known: Mapping[str, Container], listed: Sequence[Container]
+) -> Mapping[str, Container]:
+    """The list's containers by id, each with what an inspect told of it before."""
+    return {
+        each.id: replace(known[each.id], state=each.state, name=each.name)
+        if each.id in known and known[each.id].inspected
+        else each
+        for each in listed
+    }
 
 
 class LinuxHost:
@@ -59,6 +72,7 @@ class LinuxHost:
         self._events: EventWatch | None = None
         self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
+        self._roster: Mapping[str, Container] = {}
 
     def close(self) -> None:
         """End the event stream, if it was opened."""
@@ -72,7 +86,13 @@ class LinuxHost:
     def now(self) -> Instant:
         return clock.now()
 
+    def _wake_nobody(self) -> None:
+        """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
+        if self.address.local and (why := self.keeper.asleep()):
+            raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
+
     def ping(self, timeout_s: float) -> Pong:
+        self._wake_nobody()
         pong = self._engine.ping(timeout_s)
         self.keeper.answered()
         return pong
@@ -101,20 +121,30 @@ class LinuxHost:
     def events(self) -> EventTally:
         with self._lock:
             if self._events is None:
-                self._events = EventWatch(self.address)
+                asleep = self.keeper.asleep if self.address.local else str
+                self._events = EventWatch(self.address, asleep=asleep)
             watch = self._events
         return watch.tally()
 
     def info(self, timeout_s: float) -> EngineInfo:
+        self._wake_nobody()
         info = self._engine.info(timeout_s)
         self._data_root = info.data_root
         return info
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
-        return self._engine.containers(timeout_s)
+        self._wake_nobody()
+        listed = self._engine.containers(timeout_s)
+        self._roster = merge_roster(self._roster, listed)
+        return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:
-        return self._engine.container(ident, timeout_s)
+        found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        self._roster = {**self._roster, found.id: found}
+        return found
+
+    def roster(self) -> Sequence[Container]:
+        return tuple(self._roster.values())
 
     def containerd_answers(self, timeout_s: float) -> float:
         return containerd.answers(self.layout().containerd_socket(), timeout_s)
