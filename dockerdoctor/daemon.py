@@ -12,20 +12,21 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from dockerdoctor import compose, config
-from dockerdoctor.collect import Collector
-from dockerdoctor.errors import ConfigError, DoctorError, Exit, NotPermitted
-from dockerdoctor.host import notify
+from dockerdoctor import compose, config, pausing
+from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
+from dockerdoctor.host import notify, web
 from dockerdoctor.host.dryrun import DryRun
+from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import held
 from dockerdoctor.host.signals import Wishes
-from dockerdoctor.host.view import HostControl
+from dockerdoctor.host.webserver import Server
+from dockerdoctor.metrics import Metrics
 from dockerdoctor.model import Climb, Policy
-from dockerdoctor.pausing import with_pause
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Pace, Snapshot, Watch
+from dockerdoctor.watch import Hooks, Snapshot, Watch
 
 log = logging.getLogger("dockerdoctor")
 
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = config.load(options.config, os.environ)
         if os.geteuid() != 0 and settings.daemon.pidfile is None:
             raise NotPermitted("the watchdog must be root: it signals and restarts the daemon")
-        with held(compose.lock_file(settings), "watch"):
+        with held(compose.lock_path(settings), "watch"):
             run(settings, dry_run=options.dry_run, once=options.once)
     except DoctorError as error:
         log.error("%s", error.sentence)
@@ -54,25 +55,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -> None:
     """The loop itself. Raises ConfigError for rules that cannot be used."""
     knowledge = compose.knowledge(settings)
-    host = compose.machine(settings)
-    control: HostControl = DryRun(host, log.info) if dry_run else host
-    record = settings.watch.record
-    if dry_run:
-        record = settings.watch.run_dir / "dry-run.sqlite"
-    store = Store.open(record, host.now())
-    collector = Collector(knowledge.probes, host)
-    hooks = Hooks(looked=_tell_systemd, say=log.info)
-    watch = Watch(
-        control,
-        collector.look,
-        knowledge,
-        lambda: _policy(settings, host.now().wall),
-        store,
-        Pace(settings.watch.pace_s, settings.watch.close_pace_s),
-        hooks,
+    host = compose.host(settings)
+    store = Store.open(_record(settings, dry_run), host.now())
+    metrics = Metrics(
+        knowledge.probes,
+        [rule.name for rule in knowledge.rules],
+        knowledge.rungs,
+        host.events,
+        settings.watch.pace_s,
     )
+    watch = compose.watch(
+        settings,
+        knowledge,
+        DryRun(host, log.info) if dry_run else host,
+        store,
+        lambda: _policy(settings, host.now().wall),
+        Hooks(looked=lambda seen: _looked(metrics, seen), closed=metrics.closed, say=log.info),
+    )
+    server = None if once else _serve(settings, metrics, host)
     wishes = Wishes()
-    log.info("watching %s with %d rules", host.address, len(knowledge.rules))
+    log.info("watching %s by %d rules", host.address, len(knowledge.rules))
     try:
         while not wishes.stop:
             if wishes.take_reload():
@@ -84,8 +86,33 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             wishes.wait(watch.pause_s() - (host.now().mono - began))
     finally:
         notify.notify(STOPPING=1)
+        if server:
+            server.stop()
         store.shut()
         host.close()
+
+
+def _record(settings: config.Config, dry_run: bool) -> Path:
+    """A dry run must not put on record what nobody did."""
+    return settings.watch.run_dir / "dry-run.sqlite" if dry_run else settings.watch.record
+
+
+def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server | None:
+    """The metrics endpoint. A port that is taken must not keep the watchdog from its work."""
+    if settings.metrics.address is None:
+        return None
+    try:
+        return web.serve(
+            settings.metrics.address,
+            metrics.registry,
+            lambda: metrics.healthy(host.now()),
+            metrics.ready,
+            settings.metrics.web_config,
+            settings.metrics.allow_insecure,
+        )
+    except HostFault as fault:
+        log.error("no metrics: %s", fault.sentence)
+        return None
 
 
 def _cycle(watch: Watch, store: Store) -> None:
@@ -99,9 +126,8 @@ def _cycle(watch: Watch, store: Store) -> None:
 def _reload(settings: config.Config, watch: Watch) -> None:
     """New rules, or the old ones and a word about it."""
     notify.notify(STATUS="reading its rules again")
-    known = watch.knowledge
     try:
-        watch.learn(compose.rules(settings, known.probes, known.rungs))
+        watch.learn(compose.knowledge(settings))
     except ConfigError as error:
         log.error("the old rules stay: %s", error.sentence)
         return
@@ -109,11 +135,14 @@ def _reload(settings: config.Config, watch: Watch) -> None:
 
 
 def _policy(settings: config.Config, now: float) -> Policy:
-    return with_pause(settings.policy, settings.watch.state_dir, now)
+    """The configured policy, with the operator's pause."""
+    text = pausing.read(pausing.pause_path(settings.watch.state_dir))
+    return replace(settings.policy, paused=pausing.paused(text, now))
 
 
-def _tell_systemd(snapshot: Snapshot) -> None:
+def _looked(metrics: Metrics, snapshot: Snapshot) -> None:
     """Called at each look: the watchdog's timer is fed only by a loop that advances."""
+    metrics.looked(snapshot)
     notify.notify(WATCHDOG=1)
     if isinstance(snapshot.decision, Climb) and snapshot.climbing:
         notify.notify(STATUS=f"climbing {snapshot.climbing}: {snapshot.decision.why}")

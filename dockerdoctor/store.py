@@ -117,7 +117,7 @@ class Store(Record):
 
     def close(self, ident: str, closed: float, outcome: Outcome, why: str) -> None:
         """Write down that an incident is over (wall clock)."""
-        sql = "UPDATE incident SET closed = ?, outcome = ?, why = ? WHERE id = ?"
+        sql = "UPDATE incident SET closed = ?, outcome = ?, why = ? WHERE id = ? AND closed IS NULL"
         self._write([(sql, (closed, outcome, storerows.clean(why), ident))])
 
     def remember(self, key: str, value: object) -> None:

@@ -131,8 +131,8 @@ def plain_ratio(value: float) -> str:
 
 
 def plain(value: Value, unit: str = "") -> str:
-    """A reading for people. `unit` is the one its declaration names: bytes, seconds, ratio, or any
-    other word, which is put behind the number."""
+    """A reading for people. `unit` is the one its declaration names: bytes, s, ratio, or any other
+    word, which is put behind the number."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
@@ -142,7 +142,7 @@ def plain(value: Value, unit: str = "") -> str:
     match unit:
         case "bytes":
             return plain_bytes(value)
-        case "seconds":
+        case "s" | "seconds":
             return plain_seconds(value)
         case "ratio":
             return plain_ratio(value)

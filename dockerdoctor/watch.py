@@ -5,7 +5,7 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dockerdoctor.collect import Collect
@@ -13,7 +13,7 @@ from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import Container, HostControl
-from dockerdoctor.judge import Judgement, Rule, judge
+from dockerdoctor.judge import Judgement, Rule, Watched, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
     Attempt,
@@ -23,8 +23,10 @@ from dockerdoctor.model import (
     Health,
     Hold,
     Incident,
+    Instant,
     Policy,
     Sample,
+    Verdict,
 )
 from dockerdoctor.recover import Seen, climb
 from dockerdoctor.store import Store
@@ -91,6 +93,17 @@ class _Now:
     decision: Decision = field(default_factory=lambda: Hold("well", "not looked yet"))
 
 
+def _remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
+    """What a watchdog before this one had found still holds until it is seen to be over."""
+    watched = {
+        each.rule: Watched(
+            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
+        )
+        for each in incidents
+    }
+    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
+
+
 class Watch:
     """One daemon's loop. Not thread-safe: one thread calls it."""
 
@@ -112,13 +125,13 @@ class Watch:
         self._store = store
         self._pace = pace or Pace()
         self._hooks = hooks or Hooks()
-        self._now = _Now()
         self.episodes = Episodes(store)
+        self._now = _Now(judgement=_remembered(self.episodes.open.values(), control.now()))
         self._running = store.recall("running", tuple[Container, ...]) or ()
 
-    def learn(self, rules: Sequence[Rule]) -> None:
+    def learn(self, knowledge: Knowledge) -> None:
         """Take new rules; what was pending of a rule that is still there goes on."""
-        self.knowledge = Knowledge(self.knowledge.probes, self.knowledge.rungs, rules)
+        self.knowledge = knowledge
 
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""

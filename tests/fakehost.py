@@ -140,10 +140,8 @@ class FakeHost:
             raise HostFault(Fault.TIMEOUT, f"no answer within {timeout_s:g} s")
         socket = self.units.get(Service.SOCKET)
         if socket is not None and socket.active == "active":
-            if self.dockerd.active == "inactive":
-                # What a careless look does: systemd starts the daemon for whoever connects.
-                self.ledger.append("socket activation of dockerd")
-                self.dockerd.start()
+            if self.dockerd.active in ("inactive", "failed"):
+                raise HostFault(Fault.REFUSED, "docker.service is down: to connect would start it")
             raise HostFault(Fault.TIMEOUT, f"no answer within {timeout_s:g} s")
         raise HostFault(Fault.MISSING, "there is no socket")
 

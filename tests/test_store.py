@@ -412,6 +412,8 @@ ACTS = st.lists(
 
 def act(store: Store, name: str, which: int, step: int) -> None:
     ident, at = f"i{which}", WALL + step
+    if name in ("began", "ended", "skipped", "update", "close") and not store.incident(ident):
+        store.open_incident(incident(ident, at))  # nobody climbs for one that was never opened
     attempt = Attempt(f"rung{which}", WALL + which, Impact.DAEMON)
     match name:
         case "open":

@@ -124,6 +124,7 @@ def test_a_number_with_an_unknown_unit_is_a_mistake_and_no_word(text: str) -> No
         (0, "seconds", "0 ms"),
         (0.9999, "seconds", "1 s"),
         (1.54, "seconds", "1.5 s"),
+        (0.004, "s", "4 ms"),
         (59.97, "seconds", "1 min"),
         (95, "seconds", "1 min 35 s"),
         (3600, "seconds", "1 h"),

@@ -15,6 +15,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import http
+from dockerdoctor.host.address import Address
 from dockerdoctor.host.view import Container, EngineInfo, Pruned
 from dockerdoctor.model import Fault
 
@@ -67,6 +69,7 @@ class Listed(Wanted):
 
 
 class _State(Wanted):
+    error: str = ""
     status: Text = ""
     pid: Count = 0
 
@@ -171,6 +174,14 @@ def from_inspect(body: bytes) -> Container:
     )
 
 
+def start_error(body: bytes) -> str:
+    """The error that the last start of an inspected container ended in; empty if it did not."""
+    seen = _understood(
+        lambda: msgspec.json.decode(body, type=_Inspected), "GET /containers/ID/json"
+    )
+    return printable(seen.state.error) if seen.state.pid == 0 else ""
+
+
 def pruned(what: str, report: object) -> Pruned:
     """The report of a prune call, as the SDK decoded it."""
     told = _understood(lambda: msgspec.convert(report, type=_PruneReport), f"prune of {what}")
@@ -190,13 +201,30 @@ def minimum_version(body: bytes) -> str:
     return found.min_api_version
 
 
-def refusal(body: bytes) -> str | None:
-    """The message of an error as the API words it, fit to print; None if it is no such thing."""
+def not_granted(answer: http.Answer, address: Address) -> HostFault:
+    """The fault of an answer that is not 200: what the daemon says, or that it is none."""
     try:
-        message = msgspec.json.decode(body, type=_Refusal).message
+        message = msgspec.json.decode(answer.body, type=_Refusal).message
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return printable(message)
+        return http.something_else(address)
+    return refused(answer.head.status, printable(message))
+
+
+def refused(status: int, message: str) -> HostFault:
+    """The fault of an error that a daemon worded."""
+    if status == 404:
+        return HostFault(Fault.MISSING, f"the daemon says: {message}", "it may be gone since")
+    if status in (401, 403):
+        return HostFault(
+            Fault.DENIED, f"the daemon says: {message}", "an authorization plugin forbids it"
+        )
+    if status == 409 and "prune" in message:
+        return HostFault(
+            Fault.REFUSED,
+            "a prune is already running",
+            "wait for it; one that never ends goes away with a restart of the daemon only",
+        )
+    return HostFault(Fault.REFUSED, f"the daemon says ({status}): {message}", "see its journal")
 
 
 def printable(text: str, width: int = 300) -> str:

@@ -61,8 +61,11 @@ class Engine:
 
     def container(self, ident: str, timeout_s: float) -> Container:
         """One container by inspect, which takes its lock. HostFault(MISSING) if it is gone."""
-        target = f"/containers/{quote(_named(ident), safe='')}/json"
-        return answers.from_inspect(self._get(f"inspect of {ident}", target, timeout_s))
+        return answers.from_inspect(self._inspect(ident, timeout_s))
+
+    def start_error(self, ident: str, timeout_s: float) -> str:
+        """Why a container's last start failed; empty if it did not. By inspect, as `container`."""
+        return answers.start_error(self._inspect(ident, timeout_s))
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         """One prune call for one of PRUNES, of what is older than `older_than_s`; images only if
@@ -87,6 +90,10 @@ class Engine:
         """Calls that were given up on and hang still."""
         return self._lanes.hanging()
 
+    def _inspect(self, ident: str, timeout_s: float) -> bytes:
+        target = f"/containers/{quote(_named(ident), safe='')}/json"
+        return self._get(f"inspect of {ident[:64]}", target, timeout_s)
+
     def _get(
         self, kind: str, target: str, timeout_s: float, max_body: int = http.MAX_BODY
     ) -> bytes:
@@ -96,10 +103,7 @@ class Engine:
         )
         if answer.head.status == 200:
             return answer.body
-        message = answers.refusal(answer.body)
-        if message is None:
-            raise http.something_else(self.address)
-        raise _refused(answer.head.status, message)
+        raise answers.not_granted(answer, self.address)
 
     def _act(self, kind: str, call: Callable[[APIClient], Result], timeout_s: float) -> Result:
         def work() -> Result:
@@ -179,7 +183,7 @@ def _translated(address: Address, work: Callable[[], Result]) -> Result:
         return work()
     except APIError as error:
         status = error.response.status_code if error.response is not None else 500
-        raise _refused(status, answers.printable(str(error.explanation or error))) from error
+        raise answers.refused(status, answers.printable(str(error.explanation or error))) from error
     except Timeout as error:
         raise HostFault(Fault.TIMEOUT, f"no answer on {address}", "the daemon hangs") from error
     except (DockerException, RequestException, OSError) as error:
@@ -190,19 +194,3 @@ def _translated(address: Address, work: Callable[[], Result]) -> Result:
         ) from error
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise answers.garbled("an action", str(error)) from error
-
-
-def _refused(status: int, message: str) -> HostFault:
-    if status == 404:
-        return HostFault(Fault.MISSING, f"the daemon says: {message}", "it may be gone since")
-    if status in (401, 403):
-        return HostFault(
-            Fault.DENIED, f"the daemon says: {message}", "an authorization plugin forbids it"
-        )
-    if status == 409 and "prune" in message:
-        return HostFault(
-            Fault.REFUSED,
-            "a prune is already running",
-            "wait for it; one that never ends goes away with a restart of the daemon only",
-        )
-    return HostFault(Fault.REFUSED, f"the daemon says ({status}): {message}", "see its journal")

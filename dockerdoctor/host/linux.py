@@ -33,7 +33,7 @@ from dockerdoctor.host.view import (
     Service,
     ServiceState,
 )
-from dockerdoctor.model import Instant, Process
+from dockerdoctor.model import Fault, Instant, Process
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
@@ -86,7 +86,13 @@ class LinuxHost:
     def now(self) -> Instant:
         return clock.now()
 
+    def _wake_nobody(self) -> None:
+        """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
+        if self.address.local and (why := self.keeper.asleep()):
+            raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
+
     def ping(self, timeout_s: float) -> Pong:
+        self._wake_nobody()
         pong = self._engine.ping(timeout_s)
         self.keeper.answered()
         return pong
@@ -115,16 +121,19 @@ class LinuxHost:
     def events(self) -> EventTally:
         with self._lock:
             if self._events is None:
-                self._events = EventWatch(self.address)
+                asleep = self.keeper.asleep if self.address.local else str
+                self._events = EventWatch(self.address, asleep=asleep)
             watch = self._events
         return watch.tally()
 
     def info(self, timeout_s: float) -> EngineInfo:
+        self._wake_nobody()
         info = self._engine.info(timeout_s)
         self._data_root = info.data_root
         return info
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
+        self._wake_nobody()
         listed = self._engine.containers(timeout_s)
         self._roster = merge_roster(self._roster, listed)
         return listed

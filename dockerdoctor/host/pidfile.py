@@ -1,8 +1,8 @@
 """Keeps a dockerd that has no systemd: a pid file and what we have seen go in, states in systemd's
 words come out.
 
-Nobody restarts such a daemon but us. A start that has to wait until the old process is gone is
-carried out by whoever looks next: every look asks for the state first, so no thread is needed.
+Nobody restarts such a daemon but us. A start that has to wait until the old process is gone waits
+for it on its pidfd, in a thread.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import journal, launch, peers, processes
 from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.layout import flags, layout
 from dockerdoctor.host.view import Service, ServiceState
 from dockerdoctor.model import Fault, Process
@@ -26,6 +27,12 @@ from dockerdoctor.model import Fault, Process
 STARTING_S = 120.0
 """How long a daemon that has never answered counts as starting. systemd is told by the daemon
 itself; here only time can tell a slow start from a hang."""
+
+ENDING_S = 3600.0
+"""How long a restart waits for the old process: as long as a shutdown may take."""
+
+JUST_KILLED_S = 5.0
+"""A start finds a process alive that we did not ask to end: it may just have been killed."""
 
 READ_S = 2.0
 """Deadline of reading a command line from /proc."""
@@ -45,8 +52,8 @@ class PidFileKeeper:
         self._child: subprocess.Popen[bytes] | None = None
         self._ending: Process | None = None
         self._stopped = False
-        self._start_wanted = False
-        self._said_no = ""
+        self._awaited: Process | None = None
+        self._start_failed = False
 
     def state(self, which: Service) -> ServiceState:
         """HostFault(MISSING) for the socket, and for a containerd nobody knows of."""
@@ -54,12 +61,15 @@ class PidFileKeeper:
             return self._containerd_state()
         self._only_dockerd(which)
         with self._lock:
-            self._advance()
             process = self._process()
             if process is None:
                 return self._absent()
             active, sub = self._present(process)
             return _state("dockerd", active, sub, process)
+
+    def asleep(self) -> str:
+        """Nobody starts this daemon for whoever connects."""
+        return ""
 
     def main_process(self, which: Service) -> Process | None:
         """From the pid file, or who we know it to be while that file is not (yet) there."""
@@ -67,7 +77,6 @@ class PidFileKeeper:
             return self._containerd()
         self._only_dockerd(which)
         with self._lock:
-            self._advance()
             return self._process()
 
     def dockerd_argv(self) -> Sequence[str]:
@@ -79,23 +88,29 @@ class PidFileKeeper:
     def answered(self) -> None:
         """It is up: from now on silence is a hang, and no slow start."""
         with self._lock:
-            if self._launch is None or self._launch.answered:
-                return
             process = self._process()
-            if process is not None and self._is_recorded(process):
-                self._remember(replace(self._launch, answered=True))
+            known = self._launch
+            if process is None or known is None or known.answered:
+                return
+            if self._is_recorded(process):
+                self._remember(replace(known, answered=True))
 
     def start(self, *which: Service) -> None:
         """Start the recorded command line, once a process that is ending is gone. A containerd of
-        the daemon's own comes with it."""
+        the daemon's own comes with it. HostFault when it cannot be started."""
         if Service.DOCKERD not in which:
             return self._only_dockerd(*which)
         with self._lock:
             self._stopped = False
-            self._start_wanted = True
-            self._advance()
-            if self._said_no:
-                raise HostFault(Fault.REFUSED, self._said_no)
+            process = self._process()
+            if process is None:
+                self._spawn()
+            elif process != self._awaited:
+                self._awaited = process
+                limit_s = ENDING_S if process == self._ending else JUST_KILLED_S
+                threading.Thread(
+                    target=self._start_after, args=(process, limit_s), name="start", daemon=True
+                ).start()
         return None
 
     def stop(self, *which: Service) -> None:
@@ -104,7 +119,7 @@ class PidFileKeeper:
             self._terminate(self._containerd())
         if Service.DOCKERD in which:
             with self._lock:
-                self._start_wanted = False
+                self._awaited = None
                 self._stopped = True
                 self._ending = self._process()
                 self._terminate(self._ending)
@@ -127,7 +142,7 @@ class PidFileKeeper:
     def reset_failed(self, *which: Service) -> None:  # noqa: ARG002
         """There is no start limit here; only our own memory of a failed start is dropped."""
         with self._lock:
-            self._said_no = ""
+            self._start_failed = False
 
     def reboot(self) -> None:
         """Refused: whoever runs a daemon without systemd knows best how to reboot."""
@@ -151,7 +166,7 @@ class PidFileKeeper:
         return "activating", "start"
 
     def _absent(self) -> ServiceState:
-        if self._start_wanted:
+        if self._awaited is not None:
             return _state("dockerd", "activating", "auto-restart")
         if self._stopped:
             return _state("dockerd", "inactive", "dead")
@@ -160,7 +175,7 @@ class PidFileKeeper:
             result = "signal" if code < 0 else "exit-code"
             return _state("dockerd", "failed", "failed", result=result)
         # dockerd removes its pid file when it ends by itself; only a killed one leaves it.
-        if self._said_no or self._pidfile.exists():
+        if self._start_failed or self._pidfile.exists():
             return _state("dockerd", "failed", "failed", result="signal")
         return _state("dockerd", "inactive", "dead")
 
@@ -171,7 +186,7 @@ class PidFileKeeper:
         recorded = self._launch
         for pid, started in (
             (self._child.pid if self._child else 0, 0),
-            (self._pid_in_file(), 0),
+            (_pid_in(self._pidfile), 0),
             (recorded.pid if recorded else 0, recorded.started if recorded else 0),
         ):
             seen = processes.stat(pid) if pid else None
@@ -180,13 +195,6 @@ class PidFileKeeper:
             if started in (0, seen.process.started) and self._record_new(seen.process):
                 return seen.process
         return None
-
-    def _pid_in_file(self) -> int:
-        try:
-            text = self._pidfile.read_text().strip()
-        except (OSError, ValueError):
-            return 0
-        return int(text) if text.isdigit() and len(text) < 10 else 0
 
     def _record_new(self, process: Process) -> bool:
         """False for another dockerd that has got the pid in a stale file."""
@@ -213,26 +221,35 @@ class PidFileKeeper:
         with contextlib.suppress(OSError):  # a full disk; memory will do
             launch.save(self._record, seen)
 
-    def _advance(self) -> None:
-        """Carry out the start that waits, if nothing stands in its way any more."""
-        process = self._process()
-        if process is None:
-            self._ending = None
-        if not self._start_wanted or process is not None:
-            if process is not None and process != self._ending:
-                self._start_wanted = False
-            return
-        self._start_wanted = False
+    def _start_after(self, process: Process, limit_s: float) -> None:
+        """In a thread of its own: start the daemon when this process is gone."""
+        gone = processes.wait_gone(process, limit_s)
+        with self._lock:
+            if self._awaited != process:
+                return  # stopped meanwhile
+            self._awaited = None
+            if gone and self._process() is None:
+                with contextlib.suppress(HostFault):  # its state tells
+                    self._spawn()
+
+    def _spawn(self) -> None:
+        self._ending = None
         try:
             if self._launch is None:
                 raise HostFault(Fault.MISSING, "nobody has recorded how this daemon is started")
-            with contextlib.suppress(FileNotFoundError):
-                self._pidfile.unlink()  # stale: its pid is no dockerd, or _process had found it
+            _remove_stale(self._pidfile, "dockerd")
+            # dockerd waits for ever for a containerd whose pid is only a zombie, or another's.
+            own = layout(self._launch.argv, {}).own_containerd
+            _remove_stale(own.with_suffix(".pid"), "containerd")
             self._child = launch.spawn(self._launch, self._log())
         except (HostFault, OSError) as error:
-            self._said_no = str(error)
-            return
-        self._said_no = ""
+            self._start_failed = True
+            raise (
+                error
+                if isinstance(error, HostFault)
+                else from_os(error, f"cannot remove {self._pidfile}")
+            ) from error
+        self._start_failed = False
 
     def _log(self) -> Path:
         return Path(self._launch.log) if self._launch and self._launch.log else self._own_log
@@ -262,6 +279,22 @@ class PidFileKeeper:
     def _only_dockerd(self, *which: Service) -> None:
         if Service.DOCKERD not in which and Service.CONTAINERD not in which:
             raise HostFault(Fault.MISSING, "a daemon without systemd has no socket unit")
+
+
+def _pid_in(pidfile: Path) -> int:
+    """0 when there is none."""
+    try:
+        text = pidfile.read_text().strip()
+    except (OSError, ValueError):
+        return 0
+    return int(text) if text.isdigit() and len(text) < 10 else 0
+
+
+def _remove_stale(pidfile: Path, name: str) -> None:
+    """Remove a pid file that does not name a living process of this name. Raises OSError."""
+    seen = processes.stat(_pid_in(pidfile)) if _pid_in(pidfile) else None
+    if seen is None or seen.ended or not seen.process.name.startswith(name):
+        pidfile.unlink(missing_ok=True)
 
 
 def _stands_still(process: Process) -> bool:

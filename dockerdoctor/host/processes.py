@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import select
 import signal as signals
 import time
 from collections.abc import Iterator, Mapping
@@ -179,6 +180,21 @@ def signal(process: Process, signum: int) -> None:
         raise from_os(
             error, f"cannot signal {process.name} ({process.pid})", "run as root"
         ) from error
+    finally:
+        os.close(fd)
+
+
+def wait_gone(process: Process, timeout_s: float) -> bool:
+    """Wait for the end of this very process, all its threads; whether it came in time."""
+    try:
+        fd = os.pidfd_open(process.pid)
+    except OSError:
+        return not alive(process)
+    try:
+        if not exists(process):
+            return True
+        ended, _, _ = select.select([fd], [], [], timeout_s)
+        return bool(ended)
     finally:
         os.close(fd)
 

@@ -2,7 +2,7 @@
 
 dockerd writes its stacks on SIGUSR1 without taking a lock, to a file in its exec-root (a tmpfs:
 lost at a reboot). The file is waited for and moved out. A daemon that does not even take the signal
-writes none; that too is evidence.
+writes none; that too is evidence. One that answers its ping is not asked for any.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run(control: HostControl, scene: Scene) -> Note:
             missed.append(f"journal of {service}: {fault.sentence}")
             continue
         kept.append(str(control.keep(f"journal-{service}.txt", "\n".join(lines).encode())))
-    if process:
+    if process and not scene.flag("ping.answered"):
         stacks, why = _stacks(control, scene, process)
         kept.extend(stacks)
         missed.extend(why)

@@ -1,0 +1,322 @@
+"""What the event stream amounts to. In: one event after the other. Out: an `EventTally`.
+
+Pure: no clock, no socket. How a start shows in the stream was read off real engines (20.10.24,
+26.1.5, 28.5.2; the recordings are in tests/events):
+
+- a start that works: [network connect], start. 28 connects the network only after the runtime has
+  created the container, so there connect to start is the last part of the start alone;
+- one that fails in the runtime: 20.10 and 26: network connect, network disconnect; 28: network
+  disconnect alone; with the network of another container: nothing at all. None sends `die`;
+- a death: 20.10: die, network disconnect; 26 and 28: network disconnect, die.
+
+A start counts from `create` only when the client went on to start at once (`RUN_WITHIN_S`), or the
+daemon was seen to be at it; a container that was created and left lying counts from its network's
+connect. What events do not tell is a doubt: `doubts` names the containers to ask for, `settle`
+takes the answer.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Iterable
+
+from dockerdoctor.host.stream import Event
+from dockerdoctor.host.view import Container, EventTally, Start
+
+RUN_WITHIN_S = 5.0
+"""Between create and the start's first sign when one client does both at once."""
+SUSPECT_AFTER_S = 1.0
+MAX_SKEW_S = 86400.0
+"""An event further away from our clock than this is not believed."""
+KEPT_S = 3600.0
+MAX_KEPT = 2048
+MAX_SEEN = 20_000
+MAX_DOUBTS = 4096
+_RUNNING = frozenset({"running", "paused"})
+
+
+class Phase(enum.Enum):
+    """Where a container is, as far as events tell."""
+
+    IDLE = enum.auto()
+    STARTING = enum.auto()
+    RUNNING = enum.auto()
+    ENDING = enum.auto()
+    """It died, or failed to start; disconnects that follow mean nothing."""
+
+
+class Answer(enum.Enum):
+    """What asking for a doubtful container showed."""
+
+    FAILED = enum.auto()
+    """Its last start failed, it keeps the error."""
+    LYING = enum.auto()
+    """Nobody is starting it."""
+    BUSY = enum.auto()
+    """No answer: a start holds its lock."""
+    GONE = enum.auto()
+
+
+class _Start:
+    """A start that may yet become healthy."""
+
+    __slots__ = ("at", "container", "healthy_s", "took_s")
+
+    def __init__(self, container: str, at: float, took_s: float) -> None:
+        self.container = container
+        self.at = at
+        self.took_s = took_s
+        self.healthy_s: float | None = None
+
+
+class _Seen:
+    """One container between two events."""
+
+    __slots__ = (
+        "asked", "connected_at", "created_at", "left", "name", "phase", "seq", "started",
+        "suspect_at", "suspects",
+    )  # fmt: skip
+
+    def __init__(self, name: str, phase: Phase) -> None:
+        self.name = name
+        self.phase = phase
+        self.seq = 0
+        self.created_at: float | None = None
+        """Until its first start."""
+        self.connected_at: float | None = None
+        self.left = False
+        """A network was let go while it ran: of a death, the first sign on 26 and later."""
+        self.suspects: list[str] | None = None
+        """Networks let go while it did not run, in order: a failed start on 28, or a user's act."""
+        self.suspect_at = 0.0
+        self.asked: Answer | None = None
+        self.started: _Start | None = None
+
+
+class Tally:
+    """Counts starts and failures over a stream of events. Bounded, whatever comes. One thread at a
+    time."""
+
+    def __init__(self) -> None:
+        self.events_total = 0
+        self.garbled_total = 0
+        self.gaps_total = 0
+        self.reconciled_total = 0
+        self.starts_total = 0
+        self.failed_starts_total = 0
+        self._seen: dict[str, _Seen] = {}
+        self._doubts: dict[str, float] = {}
+        self._starts: deque[_Start] = deque(maxlen=MAX_KEPT)
+        self._failures: deque[float] = deque(maxlen=MAX_KEPT)
+
+    def fold(self, event: Event, now: float) -> bool:
+        """Take one event in. `now` (wall clock, s) only tells whether its time can be believed;
+        False when it cannot."""
+        if abs(event.at - now) > MAX_SKEW_S:
+            self.garbled_total += 1
+            return False
+        self.events_total += 1
+        if event.ident:
+            self._fold(event)
+        return True
+
+    def doubts(self, now: float) -> list[str]:
+        """Ids of containers whose state the events leave open, and which it is time to ask for."""
+        return [ident for ident, due in self._doubts.items() if due <= now]
+
+    def settle(self, ident: str, answer: Answer) -> None:
+        """Take in what asking for a doubtful container showed; it is not asked for again until
+        new events make it doubtful."""
+        self._doubts.pop(ident, None)
+        seen = self._seen.get(ident)
+        if seen is None or seen.phase in (Phase.RUNNING, Phase.STARTING):
+            return
+        if answer is Answer.FAILED and (seen.suspects or seen.asked is None):
+            at = seen.suspect_at if seen.suspects else seen.created_at
+            for _ in range(_attempts(seen.suspects)):
+                self._failed(seen, at)
+        seen.phase = Phase.IDLE
+        seen.suspects = None
+        seen.asked = answer
+
+    def reconcile(self, listed: Iterable[Container], seq: int, count: bool) -> None:
+        """Put right what `listed` shows otherwise than the events did, except for containers with
+        events later than `seq` (`sequence` when the list was asked for). `count`: after a gap;
+        not so for the first list, which only tells what was there before us."""
+        found: set[str] = set()
+        for container in listed:
+            found.add(container.id)
+            runs = container.state in _RUNNING
+            seen = self._seen.get(container.id)
+            if seen is None:
+                seen = self._add(container.id, container.name[:128])
+                wrong = True
+            elif seen.seq > seq:
+                continue
+            else:
+                wrong = runs != (seen.phase is Phase.RUNNING)
+            self.reconciled_total += wrong and count
+            if wrong or seen.phase is Phase.STARTING:
+                self._put_right(container.id, seen, runs)
+        for ident in [i for i, seen in self._seen.items() if i not in found and seen.seq <= seq]:
+            self.reconciled_total += count
+            self._forget(ident)
+
+    def sequence(self) -> int:
+        """A number that grows with each event."""
+        return self.events_total
+
+    def snapshot(self, now: float, alive: bool, fault: str) -> EventTally:
+        """Everything so far; starts and failures of the hour before `now`."""
+        since = now - KEPT_S
+        return EventTally(
+            alive=alive,
+            events_total=self.events_total,
+            gaps_total=self.gaps_total,
+            reconciled_total=self.reconciled_total,
+            starts_total=self.starts_total,
+            failed_starts_total=self.failed_starts_total,
+            starts=tuple(
+                Start(one.container, one.at, one.took_s, one.healthy_s)
+                for one in self._starts
+                if one.at >= since
+            ),
+            failures_at=tuple(at for at in self._failures if at >= since),
+            fault=fault,
+        )
+
+    def _fold(self, event: Event) -> None:
+        action = event.action
+        if event.kind == "network":
+            if action == "connect":
+                _connected(self._touch(event), event.at)
+            elif action == "disconnect":
+                self._disconnected(self._touch(event), event)
+        elif event.kind != "container":
+            return
+        elif action == "start":
+            self._started(self._touch(event), event)
+        elif action == "create":
+            self._created(event)
+        elif action == "die":
+            self._died(self._touch(event), event)
+        elif action == "destroy":
+            self._destroyed(event)
+        elif action == "health_status: healthy":
+            _healthy(self._touch(event), event.at)
+
+    def _touch(self, event: Event) -> _Seen:
+        seen = self._seen.get(event.ident)
+        if seen is None:
+            seen = self._add(event.ident, event.name)
+        elif event.name:
+            seen.name = event.name
+        seen.seq = self.events_total
+        return seen
+
+    def _add(self, ident: str, name: str) -> _Seen:
+        if len(self._seen) >= MAX_SEEN:
+            self._forget(next(iter(self._seen)))
+        seen = self._seen[ident] = _Seen(name, Phase.IDLE)
+        return seen
+
+    def _forget(self, ident: str) -> None:
+        self._seen.pop(ident, None)
+        self._doubts.pop(ident, None)
+
+    def _doubt(self, ident: str, due: float) -> None:
+        if ident in self._doubts or len(self._doubts) < MAX_DOUBTS:
+            self._doubts[ident] = due
+
+    def _created(self, event: Event) -> None:
+        self._forget(event.ident)
+        seen = self._touch(event)
+        seen.created_at = event.at
+        self._doubt(event.ident, event.at + RUN_WITHIN_S)
+
+    def _started(self, seen: _Seen, event: Event) -> None:
+        self.starts_total += 1
+        began = _began(seen, event.at)
+        seen.started = None
+        if began is not None:
+            if event.at >= began:
+                seen.started = _Start(seen.name or event.ident[:12], event.at, event.at - began)
+                self._starts.append(seen.started)
+            else:
+                self.garbled_total += 1  # the clock went back in between
+        seen.phase = Phase.RUNNING
+        seen.created_at = seen.connected_at = seen.suspects = seen.asked = None
+        seen.left = False
+        self._doubts.pop(event.ident, None)
+
+    def _died(self, seen: _Seen, event: Event) -> None:
+        if seen.phase is Phase.STARTING:
+            self._failed(seen, event.at)
+        elif seen.phase is Phase.RUNNING:
+            seen.phase = Phase.IDLE if seen.left else Phase.ENDING
+        seen.left = False
+        seen.started = None
+
+    def _disconnected(self, seen: _Seen, event: Event) -> None:
+        if seen.phase is Phase.RUNNING:
+            seen.left = True
+        elif seen.phase is Phase.STARTING:
+            self._failed(seen, event.at)
+        elif seen.phase is Phase.IDLE:
+            seen.suspects = [*(seen.suspects or [])[-64:], event.network]
+            seen.suspect_at = event.at
+            self._doubt(event.ident, event.at + SUSPECT_AFTER_S)
+
+    def _destroyed(self, event: Event) -> None:
+        seen = self._seen.get(event.ident)
+        if seen is not None and seen.suspects and seen.created_at is not None:
+            # `run --rm` of a command that is not there: removed before anybody could ask.
+            for _ in range(_attempts(seen.suspects)):
+                self._failed(seen, event.at)
+        self._forget(event.ident)
+
+    def _failed(self, seen: _Seen, at: float | None) -> None:
+        self.failed_starts_total += 1
+        if at is not None:
+            self._failures.append(at)
+        seen.phase = Phase.ENDING
+        seen.connected_at = None
+        seen.asked = Answer.FAILED
+
+    def _put_right(self, ident: str, seen: _Seen, runs: bool) -> None:
+        seen.phase = Phase.RUNNING if runs else Phase.IDLE
+        seen.created_at = seen.connected_at = seen.suspects = seen.started = None
+        seen.left = False
+        self._doubts.pop(ident, None)
+
+
+def _connected(seen: _Seen, at: float) -> None:
+    if seen.phase is Phase.RUNNING:
+        seen.left = False
+    elif seen.phase is not Phase.STARTING:
+        seen.phase = Phase.STARTING
+        seen.connected_at = at
+        seen.suspects = None
+
+
+def _began(seen: _Seen, at: float) -> float | None:
+    """When the start that ends at `at` began; None when no event tells."""
+    first_sign = seen.connected_at if seen.connected_at is not None else at
+    if seen.created_at is not None:
+        at_once = first_sign - seen.created_at <= RUN_WITHIN_S and seen.asked is not Answer.FAILED
+        if at_once or seen.asked is Answer.BUSY:
+            return seen.created_at
+    return seen.connected_at
+
+
+def _healthy(seen: _Seen, at: float) -> None:
+    if seen.started is not None and seen.started.healthy_s is None and at >= seen.started.at:
+        seen.started.healthy_s = at - seen.started.at
+
+
+def _attempts(networks: list[str] | None) -> int:
+    """How many starts these disconnects come from: each lets go of each network once."""
+    if not networks:
+        return 1
+    return max(networks.count(network) for network in set(networks))
