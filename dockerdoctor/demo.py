@@ -15,29 +15,30 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dockerdoctor import compose
-from dockerdoctor.collect import Collector
 from dockerdoctor.config import Config, DaemonConfig, WatchConfig
 from dockerdoctor.demotale import Teller
 from dockerdoctor.errors import DoctorError, Exit, HostFault, UsageError
 from dockerdoctor.host import launch
+from dockerdoctor.host.cage import Cage, cage
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.sealed import require_root, sealed
 from dockerdoctor.host.view import Service
 from dockerdoctor.model import Fault, Incident, Policy
 from dockerdoctor.store import Store
 from dockerdoctor.units import plain
-from dockerdoctor.watch import Hooks, Pace, Watch
+from dockerdoctor.watch import Hooks, Watch
 
 FAULTS: Mapping[str, tuple[int, str]] = MappingProxyType(
     {
         "frozen": (19, "stopping dockerd (pid {pid}) with SIGSTOP: it is there and answers nobody"),
+        "deaf": (0, "freezing the cgroup of dockerd (pid {pid}): it does not hear SIGTERM either"),
         "killed": (
             9,
             "killing dockerd (pid {pid}) with SIGKILL, as the kernel does without memory",
         ),
     }
 )
-"""What can be done to the daemon: the signal, and how that is told."""
+"""What can be done to the daemon: the signal (0: see `host/cage.py`), and how that is told."""
 
 ROOM = Path("/run/demo")
 """In the sealed room's own /run; nobody else has it."""
@@ -66,7 +67,8 @@ def run_demo(
     kept = _open(keep) if keep else None
     say("dockerdoctor demo: a real dockerd breaks and is healed. Ctrl-C ends it cleanly.")
     try:
-        sealed(lambda: _perform(say, program, fault, kept))
+        with cage(f"dockerdoctor-demo-{os.getpid()}") as empty:
+            sealed(lambda: _perform(say, program, fault, empty, kept))
     except (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(OSError):  # the terminal may be gone
             say("stopped; the demo's daemon is gone, nothing is left behind")
@@ -139,18 +141,20 @@ def _open(keep: Path) -> int:
         raise told from error
 
 
-def _perform(say: Callable[[str], None], program: Path, fault: str, kept: int | None) -> None:
+def _perform(
+    say: Callable[[str], None], program: Path, fault: str, empty: Cage, kept: int | None
+) -> None:
     """All that happens in the room."""
     config = settings()
     _furnish(config, program)
-    host = compose.machine(config)
+    host = compose.host(config)
     tell = Teller(say, host)
     store = Store.open(config.watch.record, host.now())
     try:
         _start(host, tell)
         watch = _watch(config, host, store, tell)
         _see_it_well(watch, host, tell)
-        _break(host, fault, tell)
+        _break(host, fault, empty, tell)
         incident = _see_it_healed(watch, host, tell)
         tell.record(incident)
     finally:
@@ -186,10 +190,11 @@ def _start(host: LinuxHost, tell: Teller) -> None:
             info = host.info(5.0)
             break
         except HostFault as fault:
-            if host.now().mono - began > START_S:
-                words = host.journal(Service.DOCKERD, 5, 2.0)
+            dead = host.service(Service.DOCKERD).active in ("failed", "inactive")
+            if dead or host.now().mono - began > START_S:
+                words = "\n".join(host.journal(Service.DOCKERD, 5, 2.0))
                 raise DoctorError(
-                    f"the demo's dockerd does not start: {fault.sentence}", "\n".join(words)
+                    f"the demo's dockerd does not start; its last words:\n{words}", "try --keep DIR"
                 ) from fault
             host.pause(0.1)
     process = host.main_process(Service.DOCKERD)
@@ -204,10 +209,8 @@ def _watch(config: Config, host: LinuxHost, store: Store, tell: Teller) -> Watch
         f"dockerdoctor watches it: {len(knowledge.probes)} probes, {len(knowledge.rules)} shipped "
         f"rules, a look every {plain(config.watch.pace_s, 'seconds')}"
     )
-    pace = Pace(config.watch.pace_s, config.watch.close_pace_s)
     hooks = Hooks(tell.looked, tell.climbed, tell.closed, tell.said)
-    collector = Collector(knowledge.probes, host)
-    watch = Watch(host, collector.look, knowledge, lambda: config.policy, store, pace, hooks)
+    watch = compose.watch(config, knowledge, host, store, lambda: config.policy, hooks)
     tell.scene = watch.scene
     return watch
 
@@ -226,7 +229,7 @@ def _see_it_well(watch: Watch, host: LinuxHost, tell: Teller) -> None:
         host.pause(watch.pause_s())
 
 
-def _break(host: LinuxHost, fault: str, tell: Teller) -> None:
+def _break(host: LinuxHost, fault: str, empty: Cage, tell: Teller) -> None:
     signum, words = FAULTS[fault]
     process = host.main_process(Service.DOCKERD)
     if process is None:
@@ -234,7 +237,10 @@ def _break(host: LinuxHost, fault: str, tell: Teller) -> None:
     tell.heading("THE FAULT")
     tell.line(words.format(pid=process.pid))
     tell.broken_at = host.now()
-    host.signal(process, signum)
+    if signum:
+        host.signal(process, signum)
+    else:
+        empty.freeze(process)
 
 
 def _see_it_healed(watch: Watch, host: LinuxHost, tell: Teller) -> Incident:
