@@ -143,7 +143,7 @@ def _perform(say: Callable[[str], None], program: Path, fault: str, kept: int | 
     """All that happens in the room."""
     config = settings()
     _furnish(config, program)
-    host = compose.machine(config)
+    host = compose.host(config)
     tell = Teller(say, host)
     store = Store.open(config.watch.record, host.now())
     try:
