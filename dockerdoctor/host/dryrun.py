@@ -37,6 +37,7 @@ class DryRun:
         self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files
+        self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause
 

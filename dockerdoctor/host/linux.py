@@ -46,7 +46,7 @@ def merge_roster(
     """The list's containers by id, each with what an inspect told of it before."""
     return {
         each.id: replace(known[each.id], state=each.state, name=each.name)
-        if each.id in known and known[each.id].inspected
+        if each.id in known
         else each
         for each in listed
     }
@@ -140,7 +140,16 @@ class LinuxHost:
         return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:
-        found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        try:
+            found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        except HostFault as fault:
+            if fault.fault is Fault.TIMEOUT and ident in self._roster:
+                since = self._roster[ident].hangs_since or self.now().mono - timeout_s
+                self._roster = {
+                    **self._roster,
+                    ident: replace(self._roster[ident], hangs_since=since),
+                }
+            raise
         self._roster = {**self._roster, found.id: found}
         return found
 
@@ -209,6 +218,10 @@ class LinuxHost:
 
     def pause(self, seconds: float) -> None:
         clock.pause(seconds)
+
+    def shim_of(self, ident: str) -> Process | None:
+        found = self.layout()
+        return shims.of_container(self._bounded, found.containerd_socket(), found.namespace, ident)
 
     def shims(self) -> Sequence[Process]:
         found = self.layout()

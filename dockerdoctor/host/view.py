@@ -174,6 +174,8 @@ class Container:
     """Names of containers it needs, where known (links, network mode `container:`)."""
     inspected: bool = False
     """Whether policy, time-out, networks and links are known: the list call does not tell them."""
+    hangs_since: float | None = None
+    """Since when (monotonic clock, s) its inspect has not been answered; None while it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,10 @@ class HostControl(HostView, Protocol):
 
     def pause(self, seconds: float) -> None:
         """Let time pass in a rung that must wait for a file or a death (it bounds this)."""
+        ...
+
+    def shim_of(self, ident: str) -> Process | None:
+        """The shim of one container, by its full id; None when there is none."""
         ...
 
     def shims(self) -> Sequence[Process]:
