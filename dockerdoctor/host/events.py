@@ -52,8 +52,15 @@ _FILTERS = {
 class EventWatch:
     """The event stream of one daemon. The first `tally` opens it; `stop` ends it."""
 
-    def __init__(self, address: Address, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        address: Address,
+        wall: Callable[[], float] = time.time,
+        asleep: Callable[[], str] = str,
+    ) -> None:
+        """`asleep` says why nobody may connect now, if so; it may raise HostFault."""
         self._address = address
+        self._asleep = asleep
         self._engine = Engine(address)
         self._wall = wall
         self._lock = threading.Lock()
@@ -108,6 +115,8 @@ class EventWatch:
         """One stream from its opening to its break. Raises HostFault unless it lived SETTLED_S."""
         opened_at = math.inf
         try:
+            if why := self._asleep():
+                raise HostFault(Fault.REFUSED, why)
             with Wire(self._address, OPEN_TIMEOUT_S) as wire:
                 stream, head = self._open(wire)
                 opened_at = time.monotonic()

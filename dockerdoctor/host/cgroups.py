@@ -1,0 +1,58 @@
+"""Whether a process stands still because its cgroup is frozen (cgroup v2, pure or beside v1)."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path, PurePosixPath
+
+
+def v2_path(cgroup: str) -> PurePosixPath | None:
+    """The v2 line of /proc/PID/cgroup ("0::/system.slice/docker.service"); None without one."""
+    for line in cgroup.splitlines():
+        if line.startswith("0::"):
+            return PurePosixPath(line[3:].removesuffix(" (deleted)"))
+    return None
+
+
+def v2_mount(mountinfo: str) -> tuple[Path, PurePosixPath] | None:
+    """Where cgroup v2 is mounted, and which cgroup is that mount's root, from
+    /proc/self/mountinfo; None when it is not mounted."""
+    for line in mountinfo.splitlines():
+        fields, dash, more = line.partition(" - ")
+        if dash and more.split(" ", 1)[0] == "cgroup2":
+            words = fields.split()
+            return Path(_unescape(words[4])), PurePosixPath(_unescape(words[3]))
+    return None
+
+
+def frozen(cgroup: str) -> bool:
+    """Whether the cgroup of this /proc/PID/cgroup, or one above it, is frozen or told to freeze."""
+    path, mount = v2_path(cgroup), _mounted()
+    if path is None or mount is None:
+        return False
+    place, root = mount
+    if not path.is_relative_to(root):
+        return False
+    inside = path.relative_to(root)
+    if "frozen 1" in _text(place / inside / "cgroup.events"):
+        return True
+    # A process in state D holds up the freezing, and "frozen" stays 0; what was asked for counts.
+    above = (inside, *inside.parents)
+    return any(_text(place / each / "cgroup.freeze").strip() == "1" for each in above)
+
+
+@functools.cache
+def _mounted() -> tuple[Path, PurePosixPath] | None:
+    return v2_mount(Path("/proc/self/mountinfo").read_text())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""  # the root cgroup has neither file, and a cgroup may go away
+
+
+def _unescape(text: str) -> str:
+    """mountinfo writes blanks as \\040."""
+    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")

@@ -1,0 +1,35 @@
+"""How full a file system is, without ever waiting for a dead one: statvfs with a deadline."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.view import DiskUse
+from dockerdoctor.model import Fault
+
+
+def use(path: Path, counted: os.statvfs_result) -> DiskUse:
+    """statvfs in df's words. Raises HostFault(GARBLED) for a file system without a size."""
+    used = counted.f_blocks - counted.f_bfree
+    if counted.f_blocks <= 0 or used + counted.f_bavail <= 0:
+        raise HostFault(Fault.GARBLED, f"the file system of {path} says it has no size")
+    inodes_used = counted.f_files - counted.f_ffree
+    return DiskUse(
+        path=path,
+        total_bytes=counted.f_blocks * counted.f_frsize,
+        free_bytes=counted.f_bavail * counted.f_frsize,
+        used_ratio=used / (used + counted.f_bavail),
+        inodes_used_ratio=inodes_used / counted.f_files if counted.f_files > 0 else 0.0,
+    )
+
+
+def look(bounded: Bounded, path: Path, timeout_s: float) -> DiskUse:
+    """HostFault: TIMEOUT (and at once while an earlier look still hangs), MISSING, DENIED."""
+    try:
+        return use(path, bounded.call(f"statvfs {path}", timeout_s, lambda: os.statvfs(path)))
+    except OSError as error:
+        raise from_os(error, f"cannot look at {path}") from error

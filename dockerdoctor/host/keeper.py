@@ -1,0 +1,63 @@
+"""Who keeps the services of a daemon alive: systemd (`systemd.py`), or only a pid file
+(`pidfile.py`). `LinuxHost` asks one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from dockerdoctor.host.view import Service, ServiceState
+from dockerdoctor.model import Process
+
+
+class Keeper(Protocol):
+    """All calls raise HostFault; none waits for the end of what it asks for."""
+
+    def state(self, which: Service) -> ServiceState:
+        """HostFault(MISSING) where there is no such service."""
+        ...
+
+    def main_process(self, which: Service) -> Process | None:
+        """None while it has none."""
+        ...
+
+    def dockerd_argv(self) -> Sequence[str]:
+        """The command line of dockerd; empty when it is not known. Never raises."""
+        ...
+
+    def asleep(self) -> str:
+        """Why a connection must not be made: it would start a daemon that is down (docker.socket
+        stays when docker.service is stopped, moby #37470). Empty when it may."""
+        ...
+
+    def answered(self) -> None:
+        """Told by the host whenever dockerd has answered."""
+        ...
+
+    def start(self, *which: Service) -> None:
+        """Ask for a start."""
+        ...
+
+    def stop(self, *which: Service) -> None:
+        """Ask for a stop."""
+        ...
+
+    def restart(self, which: Service) -> None:
+        """Ask for a restart."""
+        ...
+
+    def kill(self, which: Service, signum: int) -> None:
+        """Send a signal to the main process."""
+        ...
+
+    def reset_failed(self, *which: Service) -> None:
+        """Forget failed states and the start limit's count."""
+        ...
+
+    def reboot(self) -> None:
+        """Ask for a reboot of the host."""
+        ...
+
+    def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
+        """The last messages, oldest first."""
+        ...

@@ -1,0 +1,97 @@
+"""Where a dockerd keeps its things: its command line and its daemon.json go in, paths come out.
+
+Asked of neither the daemon (which may hang) nor the file systems (which may hang too).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIG_FILE = Path("/etc/docker/daemon.json")
+SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
+"""What dockerd uses without --containerd when this socket is there at its start."""
+
+_SHORT = {"-g": "--graph", "-p": "--pidfile"}
+_FLAGS = frozenset(
+    ("--data-root", "--graph", "--exec-root", "--containerd", "--containerd-namespace")
+) | {"--config-file", "--pidfile"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of one daemon; the defaults are dockerd's own."""
+
+    data_root: Path = Path("/var/lib/docker")
+    exec_root: Path = Path("/var/run/docker")
+    containerd: Path | None = None
+    """The socket named with --containerd; None when dockerd chose for itself."""
+    namespace: str = "moby"
+    """containerd's namespace of this daemon: shims of others are not ours."""
+
+    @property
+    def own_containerd(self) -> Path:
+        """The socket of a containerd that dockerd started itself."""
+        return self.exec_root / "containerd/containerd.sock"
+
+    def containerd_socket(self) -> Path:
+        """Its own containerd's while there is one, else the system's."""
+        if self.containerd is not None:
+            return self.containerd
+        return self.own_containerd if self.own_containerd.exists() else SYSTEM_CONTAINERD
+
+    def containerd_root(self) -> Path:
+        """Where that containerd keeps images (engine 29) and metadata."""
+        if self.containerd_socket() == self.own_containerd:
+            return self.data_root / "containerd/daemon"
+        return Path("/var/lib/containerd")
+
+
+def flags(argv: Sequence[str]) -> Mapping[str, str]:
+    """The flags of a dockerd command line that matter here; the last one of a name holds."""
+    found: dict[str, str] = {}
+    words = iter(argv[1:])
+    for word in words:
+        name, equals, value = word.partition("=")
+        name = _SHORT.get(name, name)
+        if name in _FLAGS:
+            found[name] = value if equals else next(words, "")
+    return found
+
+
+def parse_config(text: str) -> Mapping[str, str]:
+    """The text keys of a daemon.json; nothing of one that is garbled (the daemon has then not
+    started with it either)."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(said, dict):
+        return {}
+    return {key: value for key, value in said.items() if isinstance(value, str)}
+
+
+def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
+    """The flags, then daemon.json, then the defaults (dockerd refuses a key given in both)."""
+    given = flags(argv)
+    usual = Layout()
+
+    def said(flag: str, *keys: str) -> str:
+        values = [given.get(flag, ""), *(given.get(f"--{key}", "") for key in keys)]
+        values += [config.get(key, "") for key in (flag.removeprefix("--"), *keys)]
+        return next((value for value in values if value), "")
+
+    containerd = said("--containerd").removeprefix("unix://")
+    return Layout(
+        data_root=Path(said("--data-root", "graph") or usual.data_root),
+        exec_root=Path(said("--exec-root") or usual.exec_root),
+        containerd=Path(containerd) if containerd else None,
+        namespace=said("--containerd-namespace") or usual.namespace,
+    )
+
+
+def config_file(argv: Sequence[str]) -> Path:
+    """Which daemon.json this command line reads."""
+    return Path(flags(argv).get("--config-file") or CONFIG_FILE)

@@ -1,0 +1,237 @@
+"""One dockerd on one Linux machine: all that probes may see and rungs may do, put together.
+
+In go an address, a keeper (systemd or a pid file) and a directory for evidence; out comes an object
+that satisfies HostView and HostControl. What is asked of the machine is in the modules beside this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import clock, containerd, disks, pressure, processes, shims, upkeep
+from dockerdoctor.host.address import Address
+from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.events import EventWatch
+from dockerdoctor.host.files import Evidence
+from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.view import (
+    Container,
+    DiskUse,
+    EngineInfo,
+    EventTally,
+    Place,
+    Pong,
+    Pressure,
+    ProcessVitals,
+    Pruned,
+    Service,
+    ServiceState,
+)
+from dockerdoctor.model import Fault, Instant, Process
+
+FILE_S = 2.0
+"""Deadline of reading one small file that may hang."""
+
+
+def merge_roster(
+    known: Mapping[str, Container], listed: Sequence[Container]
+) -> Mapping[str, Container]:
+    """The list's containers by id, each with what an inspect told of it before."""
+    return {
+        each.id: replace(known[each.id], state=each.state, name=each.name)
+        if each.id in known
+        else each
+        for each in listed
+    }
+
+
+class LinuxHost:
+    """HostView and HostControl of this machine. Nothing is asked of it until a method is called."""
+
+    def __init__(
+        self,
+        address: Address,
+        keeper: Keeper,
+        evidence: Path,
+        places: Mapping[Place, Path] | None = None,
+    ) -> None:
+        """`places` overrides what is found out (the configuration's `[daemon] data_root`)."""
+        self.address = address
+        self.keeper = keeper
+        self._engine = Engine(address)
+        self._evidence = Evidence(evidence)
+        self._given = dict(places or {})
+        self._bounded = Bounded()
+        self._lock = threading.Lock()
+        self._events: EventWatch | None = None
+        self._data_root: Path | None = None
+        self._layout: tuple[Sequence[str], Layout] | None = None
+        self._roster: Mapping[str, Container] = {}
+
+    def close(self) -> None:
+        """End the event stream, if it was opened."""
+        with self._lock:
+            if self._events is not None:
+                self._events.stop()
+                self._events = None
+
+    # What is seen.
+
+    def now(self) -> Instant:
+        return clock.now()
+
+    def _wake_nobody(self) -> None:
+        """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
+        if self.address.local and (why := self.keeper.asleep()):
+            raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
+
+    def ping(self, timeout_s: float) -> Pong:
+        self._wake_nobody()
+        pong = self._engine.ping(timeout_s)
+        self.keeper.answered()
+        return pong
+
+    def service(self, which: Service) -> ServiceState:
+        return self.keeper.state(which)
+
+    def main_process(self, which: Service) -> Process | None:
+        return self.keeper.main_process(which)
+
+    def vitals(self, process: Process) -> ProcessVitals:
+        return processes.vitals(process)
+
+    def places(self) -> Mapping[Place, Path]:
+        found = self.layout()
+        return {
+            Place.DATA_ROOT: self._data_root or found.data_root,
+            # The tmpfs above exec-root: what fills it is fifos and sockets.
+            Place.RUN: found.exec_root.parent,
+            Place.CONTAINERD: found.containerd_root(),
+        } | self._given
+
+    def disk(self, path: Path, timeout_s: float) -> DiskUse:
+        return disks.look(self._bounded, path, timeout_s)
+
+    def events(self) -> EventTally:
+        with self._lock:
+            if self._events is None:
+                asleep = self.keeper.asleep if self.address.local else str
+                self._events = EventWatch(self.address, asleep=asleep)
+            watch = self._events
+        return watch.tally()
+
+    def info(self, timeout_s: float) -> EngineInfo:
+        self._wake_nobody()
+        info = self._engine.info(timeout_s)
+        self._data_root = info.data_root
+        return info
+
+    def containers(self, timeout_s: float) -> Sequence[Container]:
+        self._wake_nobody()
+        listed = self._engine.containers(timeout_s)
+        self._roster = merge_roster(self._roster, listed)
+        return listed
+
+    def container(self, ident: str, timeout_s: float) -> Container:
+        try:
+            found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        except HostFault as fault:
+            if fault.fault is Fault.TIMEOUT and ident in self._roster:
+                since = self._roster[ident].hangs_since or self.now().mono - timeout_s
+                self._roster = {
+                    **self._roster,
+                    ident: replace(self._roster[ident], hangs_since=since),
+                }
+            raise
+        self._roster = {**self._roster, found.id: found}
+        return found
+
+    def roster(self) -> Sequence[Container]:
+        return tuple(self._roster.values())
+
+    def containerd_answers(self, timeout_s: float) -> float:
+        return containerd.answers(self.layout().containerd_socket(), timeout_s)
+
+    def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
+        return self.keeper.journal(which, lines, timeout_s)
+
+    def pressure(self) -> Pressure:
+        return pressure.look()
+
+    def installing(self) -> str:
+        return upkeep.at_work()
+
+    def dump_dirs(self) -> Sequence[Path]:
+        return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
+
+    def proc_files(self, process: Process) -> Mapping[str, str]:
+        return processes.proc_files(self._bounded, process, FILE_S)
+
+    def layout(self) -> Layout:
+        """Where this daemon keeps its things, by its command line and daemon.json."""
+        argv = self.keeper.dockerd_argv()
+        known = self._layout
+        if known is not None and known[0] == argv:
+            return known[1]
+        config: Mapping[str, str] = {}
+        path = config_file(argv)
+        with contextlib.suppress(HostFault, OSError):
+            text = self._bounded.call(f"read {path}", FILE_S, path.read_text)
+            config = parse_config(text)
+        self._layout = (argv, layout(argv, config))
+        return self._layout[1]
+
+    # What is done.
+
+    def start(self, *which: Service) -> None:
+        self._engine.forget()
+        self.keeper.start(*which)
+
+    def stop(self, *which: Service) -> None:
+        self.keeper.stop(*which)
+
+    def restart(self, which: Service) -> None:
+        self._engine.forget()
+        self.keeper.restart(which)
+
+    def kill_service(self, which: Service, signum: int) -> None:
+        self.keeper.kill(which, signum)
+
+    def reset_failed(self, *which: Service) -> None:
+        self.keeper.reset_failed(*which)
+
+    def signal(self, process: Process, signum: int) -> None:
+        processes.signal(process, signum)
+
+    def keep(self, name: str, content: bytes) -> Path:
+        return self._evidence.keep(name, content)
+
+    def keep_copy(self, source: Path) -> Path:
+        return self._evidence.keep_copy(source)
+
+    def pause(self, seconds: float) -> None:
+        clock.pause(seconds)
+
+    def shim_of(self, ident: str) -> Process | None:
+        found = self.layout()
+        return shims.of_container(self._bounded, found.containerd_socket(), found.namespace, ident)
+
+    def shims(self) -> Sequence[Process]:
+        found = self.layout()
+        return shims.of(self._bounded, found.containerd_socket(), found.namespace)
+
+    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
+        return self._engine.prune(what, older_than_s, timeout_s)
+
+    def start_container(self, ident: str, timeout_s: float) -> None:
+        self._engine.start_container(ident, timeout_s)
+
+    def reboot(self) -> None:
+        self.keeper.reboot()

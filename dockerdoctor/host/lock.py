@@ -1,0 +1,79 @@
+"""One at a time: an flock on a file. The kernel lets go of it when the holder dies, so that no
+lock is ever stale; the pid inside is for the message only."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from dockerdoctor.errors import Busy, NotPermitted
+from dockerdoctor.host.faults import from_os
+
+_LOOK_AGAIN_S = 0.2
+
+
+@contextlib.contextmanager
+def held(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock at `path` for `what` ("watch"); waits up to `wait_s` for whoever has it.
+
+    Raises Busy (names the holder), NotPermitted, HostFault when the file cannot be made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    except PermissionError as error:
+        raise NotPermitted(f"cannot take the lock {path}", "run as root") from error
+    except OSError as error:
+        raise from_os(error, f"cannot take the lock {path}") from error
+    try:
+        _take(fd, path, what, wait_s)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, path: Path, what: str, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise _busy(fd, what) from None
+            time.sleep(_LOOK_AGAIN_S)
+            continue
+        except OSError as error:
+            raise from_os(error, f"cannot take the lock {path}") from error
+        # A full /run must not keep anybody from healing: the pid inside is only for the message.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{os.getpid()} {what}\n".encode(), 0)
+        return
+
+
+def _busy(fd: int, what: str) -> Busy:
+    pid, _, holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip().partition(" ")
+    if not pid.isdigit():
+        return Busy(f"somebody else holds the lock that {what} needs", "try again later")
+    return Busy(
+        f"{holder or 'dockerdoctor'} (pid {pid}) already looks after this daemon",
+        "wait for it, or stop it first",
+    )
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock at `path` ("1234 watch"), empty when nobody does. Takes no lock itself,
+    so that nobody who wants it is turned away, and needs no permission but to read."""
+    try:
+        inode = path.stat().st_ino
+        held_now = any(
+            line.split()[1] == "FLOCK" and line.split()[5].rpartition(":")[2] == str(inode)
+            for line in Path("/proc/locks").read_text().splitlines()
+            if len(line.split()) >= 6 and line.split()[1] != "->"
+        )
+        return (path.read_text("utf-8", "replace").strip() or "somebody") if held_now else ""
+    except OSError:
+        return ""

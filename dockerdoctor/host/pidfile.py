@@ -1,0 +1,319 @@
+"""Keeps a dockerd that has no systemd: a pid file and what we have seen go in, states in systemd's
+words come out.
+
+Nobody restarts such a daemon but us. A start that has to wait until the old process is gone waits
+for it on its pidfd, in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import journal, launch, peers, pids, processes
+from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.layout import flags, layout
+from dockerdoctor.host.view import Service, ServiceState
+from dockerdoctor.model import Fault, Process
+
+STARTING_S = 120.0
+"""How long a daemon that has never answered counts as starting. systemd is told by the daemon
+itself; here only time can tell a slow start from a hang."""
+
+ENDING_S = 3600.0
+"""How long a restart waits for the old process: as long as a shutdown may take."""
+
+JUST_KILLED_S = 5.0
+"""A start finds a process alive that we did not ask to end: it may just have been killed."""
+
+READ_S = 2.0
+"""Deadline of reading a command line from /proc."""
+
+
+class PidFileKeeper:
+    """One bare dockerd and the containerd it started. State is kept in `state_dir`, so that the
+    next process of ours knows how to start the daemon again."""
+
+    def __init__(self, pidfile: Path, state_dir: Path) -> None:
+        self._pidfile = pidfile
+        self._record = state_dir / "launch.json"
+        self._own_log = state_dir / "dockerd.log"
+        self._bounded = Bounded()
+        self._lock = threading.RLock()
+        self._launch = launch.load(self._record)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._ending: Process | None = None
+        self._stopped = False
+        self._awaited: Process | None = None
+        self._start_failed = False
+
+    def state(self, which: Service) -> ServiceState:
+        """HostFault(MISSING) for the socket, and for a containerd nobody knows of."""
+        if which is Service.CONTAINERD:
+            return self._containerd_state()
+        self._only_dockerd(which)
+        with self._lock:
+            process = self._process()
+            if process is None:
+                return self._absent()
+            active, sub = self._present(process)
+            return _state("dockerd", active, sub, process)
+
+    def asleep(self) -> str:
+        """Nobody starts this daemon for whoever connects."""
+        return ""
+
+    def main_process(self, which: Service) -> Process | None:
+        """From the pid file, or who we know it to be while that file is not (yet) there."""
+        if which is Service.CONTAINERD:
+            return self._containerd()
+        self._only_dockerd(which)
+        with self._lock:
+            return self._process()
+
+    def dockerd_argv(self) -> Sequence[str]:
+        """The command line of the daemon that runs, or ran last."""
+        with self._lock:
+            self._process()
+            return self._launch.argv if self._launch else ()
+
+    def answered(self) -> None:
+        """It is up: from now on silence is a hang, and no slow start."""
+        with self._lock:
+            process = self._process()
+            known = self._launch
+            if process is None or known is None or known.answered:
+                return
+            if self._is_recorded(process):
+                self._remember(replace(known, answered=True))
+
+    def start(self, *which: Service) -> None:
+        """Start the recorded command line, once a process that is ending is gone. A containerd of
+        the daemon's own comes with it. HostFault when it cannot be started."""
+        if Service.DOCKERD not in which:
+            return self._only_dockerd(*which)
+        with self._lock:
+            self._stopped = False
+            process = self._process()
+            before = process or self._orphan()
+            if before is None:
+                self._spawn()
+            elif before != self._awaited:
+                self._awaited = before
+                limit_s = ENDING_S if before == self._ending else JUST_KILLED_S
+                threading.Thread(
+                    target=self._start_after, args=(before, limit_s), name="start", daemon=True
+                ).start()
+        return None
+
+    def stop(self, *which: Service) -> None:
+        """SIGTERM, and SIGCONT as systemd does, so that a stopped process can take it."""
+        if Service.CONTAINERD in which:
+            self._terminate(self._containerd())
+        if Service.DOCKERD in which:
+            with self._lock:
+                self._awaited = None
+                self._stopped = True
+                self._ending = self._process()
+                self._terminate(self._ending)
+        elif Service.CONTAINERD not in which:
+            self._only_dockerd(*which)
+
+    def restart(self, which: Service) -> None:
+        """SIGTERM and a start once it is gone. A containerd is started again by its dockerd."""
+        self.stop(which)
+        if which is Service.DOCKERD:
+            self.start(which)
+
+    def kill(self, which: Service, signum: int) -> None:
+        """A signal to the main process. HostFault(MISSING) while there is none."""
+        process = self.main_process(which)
+        if process is None:
+            raise HostFault(Fault.MISSING, f"{which} does not run")
+        processes.signal(process, signum)
+
+    def reset_failed(self, *which: Service) -> None:  # noqa: ARG002
+        """There is no start limit here; only our own memory of a failed start is dropped."""
+        with self._lock:
+            self._start_failed = False
+
+    def reboot(self) -> None:
+        """Refused: whoever runs a daemon without systemd knows best how to reboot."""
+        raise HostFault(Fault.MISSING, "there is no systemd to ask for a reboot", "run `reboot`")
+
+    def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
+        """The end of the daemon's log file; a containerd of its own writes there too."""
+        if which is Service.SOCKET:
+            self._only_dockerd(which)
+        log = self._log()
+        return self._bounded.call(f"read {log}", timeout_s, lambda: journal.of_file(log, lines))
+
+    def _present(self, process: Process) -> tuple[str, str]:
+        if process == self._ending:
+            return "deactivating", "stop-sigterm"
+        known = self._launch
+        if known is not None and known.answered and self._is_recorded(process):
+            return "active", "running"
+        if processes.age_s(process) > STARTING_S or _stands_still(process):
+            return "active", "running"
+        return "activating", "start"
+
+    def _absent(self) -> ServiceState:
+        if self._awaited is not None:
+            return _state("dockerd", "activating", "auto-restart")
+        if self._stopped:
+            return _state("dockerd", "inactive", "dead")
+        code = self._child.poll() if self._child else None
+        if code is not None and code != 0:
+            result = "signal" if code < 0 else "exit-code"
+            return _state("dockerd", "failed", "failed", result=result)
+        # dockerd removes its pid file when it ends by itself; only a killed one leaves it.
+        if self._start_failed or self._pidfile.exists():
+            return _state("dockerd", "failed", "failed", result="signal")
+        return _state("dockerd", "inactive", "dead")
+
+    def _process(self) -> Process | None:
+        """Our child, whom the pid file names, or whom we recorded: the first that lives."""
+        if self._child is not None:
+            self._child.poll()  # reaps it, so that its pid is free
+        recorded = self._launch
+        for pid, started in (
+            (self._child.pid if self._child else 0, 0),
+            (pids.pid_in(self._pidfile), 0),
+            (recorded.pid if recorded else 0, recorded.started if recorded else 0),
+        ):
+            seen = processes.stat(pid) if pid else None
+            if seen is None or seen.ended or not seen.process.name.startswith("dockerd"):
+                continue
+            if started in (0, seen.process.started) and self._record_new(seen.process):
+                return seen.process
+        return None
+
+    def _record_new(self, process: Process) -> bool:
+        """False for another dockerd that has got the pid in a stale file."""
+        if self._is_recorded(process):
+            return True
+        try:
+            seen = self._bounded.call(
+                f"read /proc/{process.pid}", READ_S, lambda: launch.observe(process)
+            )
+        except (HostFault, OSError):
+            return True  # not permitted, or stuck: what we knew before stays
+        said = flags(seen.argv).get("--pidfile")
+        if said and (Path(seen.cwd) / said).resolve() != self._pidfile.resolve():
+            return False
+        self._remember(seen)
+        return True
+
+    def _is_recorded(self, process: Process) -> bool:
+        known = self._launch
+        return known is not None and (known.pid, known.started) == (process.pid, process.started)
+
+    def _remember(self, seen: launch.Launch) -> None:
+        self._launch = seen
+        with contextlib.suppress(OSError):  # a full disk; memory will do
+            launch.save(self._record, seen)
+
+    def _start_after(self, before: Process, limit_s: float) -> None:
+        """In a thread of its own: start the daemon when this process is gone."""
+        gone = processes.wait_gone(before, limit_s)
+        orphan = self._orphan()
+        if gone and orphan is not None:
+            processes.wait_gone(orphan, JUST_KILLED_S)
+        with self._lock:
+            if self._awaited != before:
+                return  # stopped meanwhile
+            self._awaited = None
+            if self._process() is None:
+                with contextlib.suppress(HostFault):  # its state tells
+                    self._spawn()
+
+    def _orphan(self) -> Process | None:
+        """The containerd that a killed dockerd had started. It is killed with it (its parent-death
+        signal), but a moment later: a new dockerd that still meets it counts on it for ever."""
+        if self._launch is None:
+            return None
+        seen = processes.stat(pids.pid_in(pids.of_containerd(self._launch.argv)))
+        if seen is None or seen.ended or not seen.process.name.startswith("containerd"):
+            return None
+        return seen.process
+
+    def _spawn(self) -> None:
+        self._ending = None
+        try:
+            if self._launch is None:
+                raise HostFault(Fault.MISSING, "nobody has recorded how this daemon is started")
+            pids.remove_stale(self._pidfile, "dockerd")
+            # dockerd waits for ever for a containerd whose pid is only a zombie, or another's.
+            pids.remove_stale(pids.of_containerd(self._launch.argv), "containerd")
+            self._child = launch.spawn(self._launch, self._log())
+        except (HostFault, OSError) as error:
+            self._start_failed = True
+            raise (
+                error
+                if isinstance(error, HostFault)
+                else from_os(error, f"cannot remove {self._pidfile}")
+            ) from error
+        self._start_failed = False
+
+    def _log(self) -> Path:
+        return Path(self._launch.log) if self._launch and self._launch.log else self._own_log
+
+    def _containerd(self) -> Process | None:
+        """The kernel knows who listens on its socket, also while it hangs."""
+        place = layout(self.dockerd_argv(), {}).containerd_socket()
+        found = peers.listener(place)
+        return found if found is not None and found.name.startswith("containerd") else None
+
+    def _containerd_state(self) -> ServiceState:
+        process = self._containerd()
+        if process is not None:
+            return _state("containerd", "active", "running", process)
+        place = layout(self.dockerd_argv(), {}).containerd_socket()
+        if not place.exists():
+            raise HostFault(Fault.MISSING, f"there is no containerd at {place}")
+        return _state("containerd", "failed", "failed", result="signal")
+
+    def _terminate(self, process: Process | None) -> None:
+        if process is None:
+            return
+        with contextlib.suppress(HostFault):
+            processes.signal(process, signal.SIGTERM)
+            processes.signal(process, signal.SIGCONT)
+
+    def _only_dockerd(self, *which: Service) -> None:
+        if Service.DOCKERD not in which and Service.CONTAINERD not in which:
+            raise HostFault(Fault.MISSING, "a daemon without systemd has no socket unit")
+
+
+def _stands_still(process: Process) -> bool:
+    """Stopped, traced or frozen: that is no start."""
+    try:
+        seen = processes.vitals(process)
+    except HostFault:
+        return False
+    return seen.state in "Tt" or seen.frozen
+
+
+def _state(
+    name: str, active: str, sub: str, process: Process | None = None, result: str = "success"
+) -> ServiceState:
+    """Nobody sends SIGKILL after a time here, so the stop time-out is for ever."""
+    return ServiceState(
+        name=name,
+        active=active,
+        sub=sub,
+        result=result,
+        main_pid=process.pid if process else 0,
+        left_inactive_mono_s=processes.started_mono_s(process) if process else None,
+        stop_timeout_s=math.inf,
+        restart="no",
+    )

@@ -1,0 +1,67 @@
+"""The shims of one daemon's containers: /proc goes in, processes come out.
+
+A shim names its containerd and its namespace on its command line; shims of another daemon on this
+host, or of Kubernetes beside it, are not ours to kill.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import launch, processes
+from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.model import Process
+
+NAME = "containerd-shim"
+"""As /proc/PID/comm has it: exactly the 15 characters that the kernel keeps."""
+
+READ_S = 1.0
+
+
+def of(bounded: Bounded, containerd: Path, namespace: str) -> Sequence[Process]:
+    """The shims of this containerd socket and namespace. One whose command line cannot be read is
+    left out: what is not known to be ours is not touched."""
+    return tuple(
+        process
+        for process in processes.all_named(NAME)
+        if belongs(_command_line(bounded, process), containerd, namespace)
+    )
+
+
+def of_container(bounded: Bounded, containerd: Path, namespace: str, ident: str) -> Process | None:
+    """The shim that runs this container (its full id); None when there is none of ours."""
+    for process in of(bounded, containerd, namespace):
+        if _flag(_command_line(bounded, process), "id") == ident:
+            return process
+    return None
+
+
+def belongs(argv: Sequence[str], containerd: Path, namespace: str) -> bool:
+    """Whether a shim's command line names this containerd (-address) and namespace (-namespace)."""
+    address = _flag(argv, "address").removeprefix("unix://")
+    return _flag(argv, "namespace") == namespace and bool(address) and _same(address, containerd)
+
+
+def _command_line(bounded: Bounded, process: Process) -> Sequence[str]:
+    try:
+        return bounded.call(
+            f"read /proc/{process.pid}/cmdline", READ_S, lambda: launch.words(process)
+        )
+    except (HostFault, OSError):
+        return ()
+
+
+def _flag(argv: Sequence[str], name: str) -> str:
+    for index, word in enumerate(argv[1:], start=1):
+        key, equals, value = word.partition("=")
+        if key in (f"-{name}", f"--{name}"):
+            return value if equals else "".join(argv[index + 1 : index + 2])
+    return ""
+
+
+def _same(address: str, containerd: Path) -> bool:
+    """/var/run is a link to /run."""
+    return os.path.realpath(address) == os.path.realpath(containerd)

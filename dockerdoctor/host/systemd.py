@@ -1,0 +1,266 @@
+"""Asks systemd through the `systemctl` command, which also works while D-Bus is dead: as root it
+talks to PID 1's own socket. Service names go in, `ServiceState` comes out.
+
+Every act is `--no-block`: it leaves a job with systemd and returns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import command, journal, launch, processes
+from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.view import Service, ServiceState
+from dockerdoctor.model import Fault, Process
+
+DEBIAN_UNITS: Mapping[Service, str] = MappingProxyType(
+    {
+        Service.DOCKERD: "docker.service",
+        Service.SOCKET: "docker.socket",
+        Service.CONTAINERD: "containerd.service",
+    }
+)
+"""What the units are called in Debian's and in Docker's own packages."""
+
+ASK_S = 5.0
+"""Deadline of one systemctl call; 5 ms is usual, even with D-Bus stopped."""
+
+READ_S = 2.0
+"""Deadline of reading a command line from /proc."""
+
+FRESH_S = 0.5
+"""How old an answer may be: the probes of one look share one call."""
+
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
+    "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job"
+)
+
+_UNIT_S = {
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "w": 604800.0,
+    "month": 2629800.0,
+    "y": 31557600.0,
+}
+
+
+def seconds(text: str) -> float:
+    """A time span as systemctl prints it ("1min 30s", "infinity") in seconds.
+
+    ValueError when it is none."""
+    if text == "infinity":
+        return math.inf
+    parts = re.findall(r"(\d+(?:\.\d+)?)([a-z]+)", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
+        raise ValueError(f"not a time span: {text!r}")
+    try:
+        return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+    except KeyError as error:
+        raise ValueError(f"not a time span: {text!r}") from error
+
+
+def parse_show(text: str) -> list[ServiceState]:
+    """The units of one `systemctl show -p ...`, as blocks of key=value with a blank line between.
+
+    HostFault(GARBLED) when a block is none."""
+    return [_state(dict(_pairs(block))) for block in text.strip().split("\n\n") if block]
+
+
+def _pairs(block: str) -> Iterable[tuple[str, str]]:
+    for line in block.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            yield key, value
+
+
+def _state(said: Mapping[str, str]) -> ServiceState:
+    try:
+        left_us = int(said.get("InactiveExitTimestampMonotonic") or 0)
+        stop_timeout = said.get("TimeoutStopUSec") or said.get("TimeoutUSec")
+        return ServiceState(
+            name=said["Id"],
+            active=said["ActiveState"],
+            sub=said.get("SubState", ""),
+            result=said.get("Result", ""),
+            main_pid=int(said.get("MainPID") or 0),
+            restarts=int(said.get("NRestarts") or 0),
+            unit_file=said.get("UnitFileState", ""),
+            load=said["LoadState"],
+            left_inactive_mono_s=left_us / 1e6 if left_us else None,
+            stop_timeout_s=seconds(stop_timeout) if stop_timeout else 90.0,
+            restart=said.get("Restart", ""),
+            job=said.get("Job", "") if said.get("Job", "0") != "0" else "",
+        )
+    except (KeyError, ValueError) as error:
+        raise HostFault(
+            Fault.GARBLED, f"systemctl show says what cannot be understood: {error}"
+        ) from error
+
+
+def parse_jobs(text: str) -> Mapping[str, str]:
+    """Unit to job type ("restart") from `systemctl list-jobs --no-legend`."""
+    rows = (line.split() for line in text.splitlines())  # job, unit, type, state
+    return {row[1]: row[2] for row in rows if len(row) >= 4}
+
+
+class SystemdKeeper:
+    """The services of one daemon as units of the system's systemd."""
+
+    def __init__(self, units: Mapping[Service, str] = DEBIAN_UNITS) -> None:
+        self.units = units
+        self._lock = threading.Lock()
+        self._shown: tuple[float, Mapping[str, ServiceState]] = (-math.inf, {})
+        self._main: dict[Service, Process] = {}
+        self._bounded = Bounded()
+        self._argv: tuple[Process | None, Sequence[str]] = (None, ())
+
+    def state(self, which: Service) -> ServiceState:
+        """HostFault(MISSING) where systemd knows no such unit."""
+        unit = self._unit(which)
+        state = self._show().get(unit)
+        if state is None or state.load == "not-found":
+            raise HostFault(Fault.MISSING, f"there is no unit {unit}")
+        return state
+
+    def asleep(self) -> str:
+        """See `Keeper`. A daemon without a unit of that name is nobody's to wake."""
+        try:
+            state = self.state(Service.DOCKERD)
+        except HostFault as fault:
+            if fault.fault is Fault.MISSING:
+                return ""
+            raise
+        if state.active in ("inactive", "failed"):
+            return f"{state.name} is {state.active}: to connect would start it"
+        return ""
+
+    def main_process(self, which: Service) -> Process | None:
+        """systemd keeps a MainPID until that process is gone, so one that lives on is not asked
+        for again."""
+        known = self._main.get(which)
+        if known is not None and processes.exists(known):
+            return known
+        pid = self.state(which).main_pid
+        found = processes.identify(pid) if pid else None
+        if found is not None:
+            self._main[which] = found
+        return found
+
+    def dockerd_argv(self) -> Sequence[str]:
+        """Of the running dockerd, or of the last one seen."""
+        with contextlib.suppress(HostFault, OSError):
+            process = self.main_process(Service.DOCKERD)
+            if process is not None and process != self._argv[0]:
+                words = self._bounded.call(
+                    f"read /proc/{process.pid}/cmdline", READ_S, lambda: launch.words(process)
+                )
+                self._argv = (process, words)
+        return self._argv[1]
+
+    def answered(self) -> None:
+        """systemd knows by itself whether a service has come up."""
+
+    def start(self, *which: Service) -> None:
+        """`systemctl start --no-block` of those that exist."""
+        self._act("start", which)
+
+    def stop(self, *which: Service) -> None:
+        """`systemctl stop --no-block` of those that exist."""
+        self._act("stop", which)
+
+    def restart(self, which: Service) -> None:
+        """`systemctl restart --no-block`."""
+        self._act("restart", (which,))
+
+    def kill(self, which: Service, signum: int) -> None:
+        """A signal to the main process. `--kill-who` is taken by all versions (`--kill-whom` since
+        252; the old spelling still by 262)."""
+        self._call("kill", "--kill-who=main", f"--signal={signum}", "--", self._unit(which))
+
+    def reset_failed(self, *which: Service) -> None:
+        """`systemctl reset-failed` of those that exist."""
+        self._call("reset-failed", "--", *self._existing(which))
+
+    def reboot(self) -> None:
+        """`systemctl reboot --no-block`."""
+        self._call("reboot", "--no-block")
+
+    def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
+        """The unit's last messages in the journal."""
+        return journal.of_unit(self._unit(which), lines, timeout_s)
+
+    def _unit(self, which: Service) -> str:
+        if which not in self.units:
+            raise HostFault(Fault.MISSING, f"no unit is configured for {which}")
+        return self.units[which]
+
+    def _existing(self, which: Iterable[Service]) -> list[str]:
+        """A host without docker.socket must still have docker.service stopped."""
+        wanted = [self.units[each] for each in which if each in self.units]
+        shown = self._show()
+        found = [unit for unit in wanted if unit in shown and shown[unit].load != "not-found"]
+        if not found:
+            raise HostFault(Fault.MISSING, f"there is no unit {' or '.join(wanted)}")
+        return found
+
+    def _act(self, verb: str, which: Iterable[Service]) -> None:
+        self._call(verb, "--no-block", "--", *self._existing(which))
+
+    def _call(self, *words: str) -> None:
+        try:
+            _systemctl(*words)
+        finally:
+            with self._lock:
+                self._shown = (-math.inf, {})
+
+    def _show(self) -> Mapping[str, ServiceState]:
+        """All our units by configured name, from one call."""
+        with self._lock:
+            asked, shown = self._shown
+            if time.monotonic() - asked < FRESH_S:
+                return shown
+            names = list(self.units.values())
+            text = _systemctl("show", "-p", _PROPERTIES, "--", *names)
+            states = parse_show(text)
+            if len(states) != len(names):
+                raise HostFault(Fault.GARBLED, "systemctl show left out a unit")
+            shown = dict(zip(names, states, strict=True))
+            if any(state.job for state in states):
+                shown = _with_jobs(shown)
+            self._shown = (time.monotonic(), shown)
+            return shown
+
+
+def _with_jobs(shown: Mapping[str, ServiceState]) -> dict[str, ServiceState]:
+    """`show` tells a job's number only; its type is in the list, asked for when there is one."""
+    jobs = parse_jobs(_systemctl("list-jobs", "--no-legend", "--plain", "--full"))
+    return {
+        name: replace(state, job=jobs.get(state.name, "")) if state.job else state
+        for name, state in shown.items()
+    }
+
+
+def _systemctl(*words: str) -> str:
+    try:
+        return command.run(["systemctl", "--no-ask-password", "--no-pager", *words], ASK_S)
+    except HostFault as fault:
+        if "not been booted with systemd" in fault.sentence or "Host is down" in fault.sentence:
+            raise HostFault(
+                Fault.MISSING,
+                "this host does not run systemd",
+                "name the daemon's pid file instead (--pidfile)",
+            ) from fault
+        raise
