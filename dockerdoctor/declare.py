@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from dockerdoctor.host.view import Container, HostControl, HostView
-from dockerdoctor.model import NOTHING, Impact, Kind, Policy, Reading, Readings
+from dockerdoctor.model import NOTHING, Impact, Policy, Reading, Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Scene:
     readings: Readings = field(default_factory=lambda: NOTHING)
     policy: Policy = field(default_factory=Policy)
     running: tuple[Container, ...] = ()
+    climbed_lately: bool = False
+    """Whether we restarted it a short while ago, so that a start limit may be our doing."""
 
     def flag(self, name: str) -> bool:
         """A FLAG reading; False when it was not seen."""
@@ -60,6 +62,8 @@ class Note:
 
     says: str
     evidence: tuple[str, ...] = ()
+    futile: str = ""
+    """Why it is certain already that no cure will come of it; empty if it is not."""
 
 
 def always_can(_: Scene) -> str:
@@ -71,8 +75,9 @@ def always_can(_: Scene) -> str:
 class Rung:
     """One remedy. All but `run` are pure, so that a plan can be shown without doing anything.
 
-    impact: the worst it costs here; settle_s: how long to look for the cure (s); useless: why it
-    cannot help now, empty if it can; hopeless: while looking, why waiting longer cannot help."""
+    impact: the worst it costs here; settle_s: how long to look for the cure (s; 0: it cures
+    nothing, as evidence does not); useless: why it cannot help now, empty if it can; hopeless:
+    while looking, why waiting longer cannot help."""
 
     name: str
     help: str
@@ -92,6 +97,8 @@ def load(package: str, kind: type[Declared]) -> Mapping[str, Declared]:
     Raises TypeError when a module declares none, or two share a name: our bug, found at start."""
     found: dict[str, Declared] = {}
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        if module.name.startswith("_"):
+            continue  # what several share
         declared = getattr(
             importlib.import_module(f"{package}.{module.name}"), kind.__name__.upper(), None
         )
@@ -101,10 +108,10 @@ def load(package: str, kind: type[Declared]) -> Mapping[str, Declared]:
     return found
 
 
-def known_readings(probes: Mapping[str, Probe]) -> Mapping[str, Kind]:
-    """Kind of every declared reading by full name, `probe.reading`: what a rule may ask about."""
+def known_readings(probes: Mapping[str, Probe]) -> Mapping[str, Reading]:
+    """Every declared reading by full name, `probe.reading`: what a rule may ask about."""
     return {
-        f"{probe.name}.{reading.name}": reading.kind
+        f"{probe.name}.{reading.name}": reading
         for probe in probes.values()
         for reading in probe.readings
     }

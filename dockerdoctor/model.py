@@ -39,7 +39,8 @@ class Kind(enum.StrEnum):
     GAUGE = "gauge"
     COUNTER = "counter"  # only grows, until the daemon or we start again
     FLAG = "flag"  # true or false
-    TEXT = "text"  # one of a few words
+    STATE = "state"  # one of a few words; may be a metric label
+    TEXT = "text"  # free text for people; never a label
 
 
 class Severity(enum.IntEnum):

@@ -20,6 +20,7 @@ from dockerdoctor.host.view import (
     EventTally,
     Place,
     Pong,
+    Pressure,
     ProcessVitals,
     Pruned,
     Service,
@@ -48,10 +49,8 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.TIMEOUT, f"no answer within {timeout_s:g} s")
         socket = self.units.get(Service.SOCKET)
         if socket is not None and socket.active == "active":
-            if self.dockerd.active == "inactive":
-                # What a careless look does: systemd starts the daemon for whoever connects.
-                self.ledger.append("socket activation of dockerd")
-                self.dockerd.start()
+            if self.dockerd.active in ("inactive", "failed"):
+                raise HostFault(Fault.REFUSED, "docker.service is down: to connect would start it")
             raise HostFault(Fault.TIMEOUT, f"no answer within {timeout_s:g} s")
         raise HostFault(Fault.MISSING, "there is no socket")
 
@@ -103,6 +102,9 @@ class FakeHost(FakeMachine):
             self.engine, running=running, containers=len(self.all_containers)
         )
 
+    def roster(self) -> Sequence[Container]:
+        return tuple(self.all_containers)
+
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self._fail("containers")
         self._must_serve(timeout_s)
@@ -111,7 +113,15 @@ class FakeHost(FakeMachine):
     def container(self, ident: str, timeout_s: float) -> Container:
         self._fail("container")
         self._must_serve(timeout_s)
-        return self.all_containers[self._index(ident)]
+        index = self._index(ident)
+        known = self.all_containers[index]
+        if ident in self.stuck:
+            since = known.hangs_since or self.now().mono
+            self.all_containers[index] = dataclasses.replace(known, hangs_since=since)
+            raise HostFault(Fault.TIMEOUT, f"inspect of {ident} hangs")
+        found = dataclasses.replace(known, inspected=True, hangs_since=None)
+        self.all_containers[index] = found
+        return found
 
     def containerd_answers(self, timeout_s: float) -> float:
         self._fail("containerd_answers")
@@ -124,6 +134,13 @@ class FakeHost(FakeMachine):
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         self._fail("journal")
         return self.journals.get(which, [])[-lines:]
+
+    def pressure(self) -> Pressure:
+        self._fail("pressure")
+        return self.starved
+
+    def installing(self) -> str:
+        return self.installer
 
     def dump_dirs(self) -> Sequence[Path]:
         return (self._exec_root,)
@@ -186,6 +203,9 @@ class FakeHost(FakeMachine):
 
     def pause(self, seconds: float) -> None:
         self.world.advance(seconds)
+
+    def shim_of(self, ident: str) -> Process | None:
+        return self.stuck.get(ident)
 
     def shims(self) -> Sequence[Process]:
         self._fail("shims")

@@ -14,6 +14,7 @@ from dockerdoctor.host.view import (
     EngineInfo,
     EventTally,
     Place,
+    Pressure,
     Pruned,
     Service,
 )
@@ -53,6 +54,10 @@ class FakeMachine:
         self.dumps = True
         """Whether SIGUSR1 makes it write its goroutines."""
         self.rebooted = False
+        self.stuck: dict[str, Process] = {}
+        """Containers whose lock is held, with the shim that holds it."""
+        self.starved = Pressure(known=True)
+        self.installer = ""
         self._evidence = directory / "evidence"
         self._exec_root = directory / "run" / "docker"
         self._exec_root.mkdir(parents=True, exist_ok=True)
@@ -187,6 +192,7 @@ class FakeMachine:
 
     def _shim_ended(self, shim: FakeProcess) -> None:
         self.all_shims.remove(shim)
+        self.stuck = {ident: each for ident, each in self.stuck.items() if each != shim.identity}
 
 
 def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:

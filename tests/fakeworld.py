@@ -260,16 +260,17 @@ class FakeUnit:
         self.process = None
         self.on_end(signum)
         if self.active == "deactivating":
-            self._settle()
+            self._settle("signal" if signum else "success")
         elif signum == 0 and self.restart != "always":
             self._set("inactive", "dead", "success")
         else:
             self._fall("signal" if signum else "success")
 
-    def _settle(self) -> None:
-        """What was to be stopped is gone."""
+    def _settle(self, result: str = "success") -> None:
+        """What was to be stopped is gone; a stop that took a SIGKILL is a failure."""
         job = self.job
-        self._set("inactive", "dead", "success")
+        down = ("inactive", "dead") if result == "success" else ("failed", "failed")
+        self._set(*down, result)
         if job in ("start", "restart"):
             self.start()
 

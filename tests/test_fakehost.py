@@ -122,12 +122,12 @@ def test_containerd_hung_lets_ping_pass_and_holds_up_info_and_the_stop(host: Fak
     assert fault_of_ping(host) is None
 
 
-def test_a_look_at_a_stopped_daemon_behind_its_socket_starts_it(host: FakeHost) -> None:
+def test_a_look_at_a_stopped_daemon_behind_its_socket_does_not_wake_it(host: FakeHost) -> None:
     host.dockerd.stop()
     host.advance(2)
     assert host.service(Service.DOCKERD).active == "inactive"
-    assert fault_of_ping(host) is Fault.TIMEOUT
-    assert host.ledger == ["socket activation of dockerd"]
+    assert fault_of_ping(host) is Fault.REFUSED
+    assert host.service(Service.DOCKERD).active == "inactive"
 
 
 def test_what_an_operator_stops_stays_down(host: FakeHost) -> None:

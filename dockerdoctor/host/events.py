@@ -26,8 +26,9 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.seen import Answer
 from dockerdoctor.host.stream import MAX_EVENT, Event, Lines, decode
-from dockerdoctor.host.tally import Answer, Tally
+from dockerdoctor.host.tally import Tally
 from dockerdoctor.host.view import EventTally
 from dockerdoctor.host.wire import Wire, broke_off
 from dockerdoctor.model import Fault
@@ -51,8 +52,15 @@ _FILTERS = {
 class EventWatch:
     """The event stream of one daemon. The first `tally` opens it; `stop` ends it."""
 
-    def __init__(self, address: Address, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        address: Address,
+        wall: Callable[[], float] = time.time,
+        asleep: Callable[[], str] = str,
+    ) -> None:
+        """`asleep` says why nobody may connect now, if so; it may raise HostFault."""
         self._address = address
+        self._asleep = asleep
         self._engine = Engine(address)
         self._wall = wall
         self._lock = threading.Lock()
@@ -106,6 +114,8 @@ class EventWatch:
         """One stream from its opening to its break. Raises HostFault unless it lived SETTLED_S."""
         opened_at = math.inf
         try:
+            if why := self._asleep():
+                raise HostFault(Fault.REFUSED, why)
             with Wire(self._address, OPEN_TIMEOUT_S) as wire:
                 stream, head = self._open(wire)
                 opened_at = time.monotonic()
@@ -119,7 +129,7 @@ class EventWatch:
 
     def _open(self, wire: Wire) -> tuple[http.Stream, http.Head]:
         wire.send(http.request_bytes("GET", _target(self._since_nano)))
-        stream = http.Stream(wire)
+        stream = http.Stream(wire.receive, self._address)
         head = stream.head()
         if head.status != 200:
             body = b"".join(stream.body(head, http.MAX_HEAD))

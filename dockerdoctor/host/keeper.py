@@ -25,6 +25,11 @@ class Keeper(Protocol):
         """The command line of dockerd; empty when it is not known. Never raises."""
         ...
 
+    def asleep(self) -> str:
+        """Why a connection must not be made: it would start a daemon that is down (docker.socket
+        stays when docker.service is stopped, moby #37470). Empty when it may."""
+        ...
+
     def answered(self, well: bool) -> None:
         """Told by the host at every ping: whether dockerd has answered."""
         ...

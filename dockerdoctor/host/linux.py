@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import clock, containerd, disks, processes, shims
+from dockerdoctor.host import clock, containerd, disks, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.engine import Engine
@@ -27,15 +28,28 @@ from dockerdoctor.host.view import (
     EventTally,
     Place,
     Pong,
+    Pressure,
     ProcessVitals,
     Pruned,
     Service,
     ServiceState,
 )
-from dockerdoctor.model import Instant, Process
+from dockerdoctor.model import Fault, Instant, Process
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
+
+
+def merge_roster(
+    known: Mapping[str, Container], listed: Sequence[Container]
+) -> Mapping[str, Container]:
+    """The list's containers by id, each with what an inspect told of it before."""
+    return {
+        each.id: replace(known[each.id], state=each.state, name=each.name)
+        if each.id in known
+        else each
+        for each in listed
+    }
 
 
 class LinuxHost:
@@ -59,6 +73,7 @@ class LinuxHost:
         self._events: EventWatch | None = None
         self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
+        self._roster: Mapping[str, Container] = {}
 
     def close(self) -> None:
         """End the event stream, if it was opened."""
@@ -72,7 +87,13 @@ class LinuxHost:
     def now(self) -> Instant:
         return clock.now()
 
+    def _wake_nobody(self) -> None:
+        """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
+        if self.address.local and (why := self.keeper.asleep()):
+            raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
+
     def ping(self, timeout_s: float) -> Pong:
+        self._wake_nobody()
         try:
             pong = self._engine.ping(timeout_s)
         except HostFault:
@@ -105,26 +126,51 @@ class LinuxHost:
     def events(self) -> EventTally:
         with self._lock:
             if self._events is None:
-                self._events = EventWatch(self.address)
+                asleep = self.keeper.asleep if self.address.local else str
+                self._events = EventWatch(self.address, asleep=asleep)
             watch = self._events
         return watch.tally()
 
     def info(self, timeout_s: float) -> EngineInfo:
+        self._wake_nobody()
         info = self._engine.info(timeout_s)
         self._data_root = info.data_root
         return info
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
-        return self._engine.containers(timeout_s)
+        self._wake_nobody()
+        listed = self._engine.containers(timeout_s)
+        self._roster = merge_roster(self._roster, listed)
+        return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:
-        return self._engine.container(ident, timeout_s)
+        try:
+            found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        except HostFault as fault:
+            if fault.fault is Fault.TIMEOUT and ident in self._roster:
+                since = self._roster[ident].hangs_since or self.now().mono - timeout_s
+                self._roster = {
+                    **self._roster,
+                    ident: replace(self._roster[ident], hangs_since=since),
+                }
+            raise
+        self._roster = {**self._roster, found.id: found}
+        return found
+
+    def roster(self) -> Sequence[Container]:
+        return tuple(self._roster.values())
 
     def containerd_answers(self, timeout_s: float) -> float:
         return containerd.answers(self.layout().containerd_socket(), timeout_s)
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         return self.keeper.journal(which, lines, timeout_s)
+
+    def pressure(self) -> Pressure:
+        return pressure.look()
+
+    def installing(self) -> str:
+        return upkeep.at_work()
 
     def dump_dirs(self) -> Sequence[Path]:
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
@@ -177,6 +223,10 @@ class LinuxHost:
 
     def pause(self, seconds: float) -> None:
         clock.pause(seconds)
+
+    def shim_of(self, ident: str) -> Process | None:
+        found = self.layout()
+        return shims.of_container(self._bounded, found.containerd_socket(), found.namespace, ident)
 
     def shims(self) -> Sequence[Process]:
         found = self.layout()

@@ -66,6 +66,10 @@ class PidFileKeeper:
             active, sub = self._present(process)
             return bare.state("dockerd", active, sub, process)
 
+    def asleep(self) -> str:
+        """Nobody starts this daemon for whoever connects."""
+        return ""
+
     def main_process(self, which: Service) -> Process | None:
         """From the pid file, or who we know it to be while that file is not (yet) there."""
         if which is Service.CONTAINERD:

@@ -142,6 +142,18 @@ class SystemdKeeper:
             raise HostFault(Fault.MISSING, f"there is no unit {unit}")
         return state
 
+    def asleep(self) -> str:
+        """See `Keeper`. A daemon without a unit of that name is nobody's to wake."""
+        try:
+            state = self.state(Service.DOCKERD)
+        except HostFault as fault:
+            if fault.fault is Fault.MISSING:
+                return ""
+            raise
+        if state.active in ("inactive", "failed"):
+            return f"{state.name} is {state.active}: to connect would start it"
+        return ""
+
     def main_process(self, which: Service) -> Process | None:
         """systemd keeps a MainPID until that process is gone, so one that lives on is not asked
         for again."""

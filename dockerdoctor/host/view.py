@@ -172,6 +172,24 @@ class Container:
     networks: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     """Names of containers it needs, where known (links, network mode `container:`)."""
+    inspected: bool = False
+    """Whether policy, time-out, networks and links are known: the list call does not tell them."""
+    hangs_since: float | None = None
+    """Since when (monotonic clock, s) its inspect has not been answered; None while it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How starved the host is. Shares of the last ten seconds, 0 to 1 (PSI avg10)."""
+
+    known: bool
+    """Whether the kernel tells it at all."""
+    cpu_some_ratio: float = 0.0
+    memory_full_ratio: float = 0.0
+    io_full_ratio: float = 0.0
+    load_per_cpu: float = 0.0
+    swapped_in_bytes: int = 0
+    swapped_out_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +248,25 @@ class HostView(Protocol):
         """One container by inspect, with its policy and time-outs; takes that container's lock."""
         ...
 
+    def roster(self) -> Sequence[Container]:
+        """The containers as the last good `containers` and `container` calls told them; asks
+        nobody, so it also works while the daemon hangs. Empty before the first answer."""
+        ...
+
     def containerd_answers(self, timeout_s: float) -> float:
         """Seconds that containerd's own version call took."""
         ...
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         """The last messages of a service, oldest first."""
+        ...
+
+    def pressure(self) -> Pressure:
+        """PSI, load and swap traffic of the host."""
+        ...
+
+    def installing(self) -> str:
+        """Who holds the package manager's lock, `apt-get (pid 12)`; empty when nobody does."""
         ...
 
     def dump_dirs(self) -> Sequence[Path]:
@@ -284,6 +315,10 @@ class HostControl(HostView, Protocol):
 
     def pause(self, seconds: float) -> None:
         """Let time pass in a rung that must wait for a file or a death (it bounds this)."""
+        ...
+
+    def shim_of(self, ident: str) -> Process | None:
+        """The shim of one container, by its full id; None when there is none."""
         ...
 
     def shims(self) -> Sequence[Process]:

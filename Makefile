@@ -1,0 +1,55 @@
+# dockerdoctor: `make` tells the targets. What they make lies in .venv, build and dist, and in a cache
+# outside the checkout (the unpacked engine, the lab's Debian trees); `make clean` removes the former.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+# Debian's packages that the lab needs on this host, listed here and nowhere else. None of them starts
+# or enables a service. docker.io does, so it is never installed: tools/engine.py unpacks it.
+LAB_PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux
+
+PYTEST := $(BIN)/python -m pytest
+# For example: make unit ARGS='-k store -x'
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup engine test lint unit lab packages sweep clean
+
+help: ## tell the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## set up what is needed, then run the demo: freeze a private dockerd and heal it
+	@$(BIN)/python -m dockerdoctor demo $(ARGS)
+
+setup: $(INSTALLED) engine ## make .venv with dockerdoctor in it, and find or unpack an engine
+
+engine:
+	@if [ "$$(id -u)" = 0 ]; then $(PYTHON) tools/engine.py >/dev/null; \
+	else echo "not root: no engine is looked for; the demo and the tests that break one need root" >&2; fi
+
+test: $(INSTALLED) packages engine lint ## all tests: lint, types, unit, lab (as root on Debian)
+	@$(PYTEST) $(ARGS)
+
+lint: $(INSTALLED) ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy
+
+unit: $(INSTALLED) ## tests without the lab: a minute, no root
+	@$(PYTEST) -m 'not lab' $(ARGS)
+
+lab: $(INSTALLED) packages ## only the lab: real engines under a real systemd, broken for real
+	@$(PYTEST) -m lab $(ARGS)
+
+packages:
+	@tools/packages.sh $(LAB_PACKAGES)
+
+sweep: $(INSTALLED) ## remove what a killed lab run left behind
+	@$(BIN)/python -m tests.lab sweep
+
+clean: ## remove what make made in the checkout
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find dockerdoctor tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml tools/venv.sh
+	@PYTHON=$(PYTHON) tools/venv.sh $(VENV)

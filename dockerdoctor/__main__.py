@@ -1,0 +1,7 @@
+"""`python -m dockerdoctor`."""
+
+import sys
+
+from dockerdoctor.cli.main import run
+
+sys.exit(run())

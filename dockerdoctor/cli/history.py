@@ -1,0 +1,111 @@
+"""What a watchdog has on record that a single look cannot know: since when, what was done, who is
+paused. The record and the pause file are only read; what cannot be read is said, never fatal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from dockerdoctor import pausing
+from dockerdoctor.compose import lock_path
+from dockerdoctor.config import Config
+from dockerdoctor.errors import DoctorError
+from dockerdoctor.glance import at_once
+from dockerdoctor.host import lock
+from dockerdoctor.judge import Judgement, Rule, judge
+from dockerdoctor.model import Incident, Instant, Sample
+from dockerdoctor.record import Record
+
+Since: TypeAlias = Callable[[Rule], float | None]
+"""When a rule's conditions began to hold (wall clock), None when that is not known."""
+FRESH_S = 180.0
+"""How old the watchdog's samples may be to speak of now; it writes them each minute."""
+LATELY_S = 3600.0
+"""How far back the samples are read for the beginning of what is wrong."""
+RECENT_S = 24 * 3600.0
+"""Incidents that ended in this time are worth a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """Whether a watchdog runs, what it knows and does. Times are wall clock, s."""
+
+    running: str = ""
+    """Who holds the lock: "1234 watch"; empty when nobody does."""
+    paused: str = ""
+    """Why it keeps still; empty when it may act."""
+    open: tuple[Incident, ...] = ()
+    """Incidents that are not closed."""
+    ended: tuple[Incident, ...] = ()
+    """Those of the last day that are, newest first."""
+    seen_at: float | None = None
+    """When it last wrote a sample."""
+    trouble: str = ""
+    """Why its record could not be read."""
+    samples: tuple[Sample, ...] = ()
+    """Those of the last minutes, oldest first."""
+
+    def incident_of(self, rule: str) -> Incident | None:
+        """The open incident of this rule."""
+        return next((each for each in self.open if each.rule == rule), None)
+
+
+def watchdog(config: Config, now: Instant) -> Watchdog:
+    """All of it, as far as it can be read."""
+    running = lock.holder(lock_path(config))
+    text = pausing.read(pausing.pause_path(config.watch.state_dir))
+    paused = pausing.paused(text, now.wall)
+    if not config.watch.record.exists() and not running:
+        return Watchdog(running, paused)
+    try:
+        record = Record(config.watch.record)
+        recent = record.incidents(20)
+        samples = record.samples(since=now.wall - FRESH_S, until=now.wall + 60)
+    except DoctorError as error:
+        return Watchdog(running, paused, trouble=error.sentence)
+    return Watchdog(
+        running=running,
+        paused=paused,
+        open=tuple(each for each in recent if each.closed is None),
+        ended=tuple(
+            each for each in recent if each.closed is not None and now.wall - each.closed < RECENT_S
+        ),
+        seen_at=max((sample.at.wall for sample in samples), default=None),
+        samples=tuple(samples),
+    )
+
+
+def since_in(config: Config, now: Instant) -> Since:
+    """Looks up in the record since when a rule's conditions hold; None when that is not known."""
+
+    def since(rule: Rule) -> float | None:
+        record = Record(config.watch.record)
+        began, until = now.wall - LATELY_S, now.wall + 60
+        try:
+            samples = [s for each in _probes(rule) for s in record.samples(each, began, until)]
+        except DoctorError:
+            return None
+        return since_when(rule, sorted(samples, key=lambda sample: sample.at.wall))
+
+    return since
+
+
+def since_when(rule: Rule, samples: Sequence[Sample]) -> float | None:
+    """When this rule's conditions began to hold, by samples on record (oldest first); None when
+    the last of them does not show it."""
+    probes = _probes(rule)
+    last: dict[str, Sample] = {}
+    before: Judgement | None = None
+    for sample in samples:
+        if sample.probe in probes and not sample.fault:
+            last[sample.probe] = sample
+            if len(last) == len(probes):
+                before = judge(at_once([rule]), last, before, sample.at)
+    findings = before.verdict.findings if before else ()
+    return findings[0].since.wall if findings else None
+
+
+def _probes(rule: Rule) -> set[str]:
+    return {condition.reading.partition(".")[0] for condition in rule.when}

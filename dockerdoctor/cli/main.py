@@ -1,0 +1,186 @@
+"""The command line: `dockerdoctor COMMAND`, and what a command ends with.
+
+Imports typer and the standard library only, so that `--help` is there at once; each command imports
+what it needs when it runs. `run` is the one place where exceptions become sentences and exit codes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dockerdoctor.cli import check as checking
+from dockerdoctor.cli import demo, incidents, pause, probes, rules, watch
+from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
+
+BUG, USAGE, UNKNOWN, INTERRUPTED, BROKEN_PIPE = 70, 64, 3, 130, 141
+
+EPILOG = """\b
+Options of dockerdoctor itself may stand before or after the command.
+Exit codes (but for check): 0 done, 1 failed, 64 usage, 69 no daemon, 70 bug,
+73/74 cannot write or read, 75 busy, 77 no permission, 78 configuration.
+
+\b
+Examples:
+  dockerdoctor                        what is wrong, and what to do now
+  dockerdoctor heal --plan            what healing would do and cost
+  dockerdoctor heal                   do it, after asking
+  dockerdoctor incidents show 2025    the story of one incident
+  dockerdoctor service install --enable    a watchdog that does it by itself
+"""
+
+app = typer.Typer(
+    name="dockerdoctor",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+
+
+@app.callback()
+def main(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Configuration file.  [/etc/dockerdoctor/dockerdoctor.toml]"),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", "-H", help="The daemon, as for docker -H.", metavar="ADDRESS")
+    ] = "",
+    context: Annotated[str, typer.Option(help="A context of the docker CLI.", metavar="NAME")] = "",
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    no_input: Annotated[
+        bool, typer.Option("--no-input", help="Never ask; what needs an answer is refused.")
+    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Keep a real dockerd alive: see what is wrong, heal it, prove the cure, write it down.
+
+    Without a command: `check`.
+    """
+    ctx.obj = Options(config, host, context, debug, no_input)
+
+
+app.command()(checking.check)
+app.command()(watch.watch)
+app.add_typer(incidents.app, name="incidents")
+app.command()(pause.pause)
+app.command()(pause.resume)
+app.add_typer(rules.app, name="rules")
+app.add_typer(probes.app, name="probes")
+app.command()(demo.demo)
+
+DEFAULTS = {"incidents": "list", "rules": "list", "probes": "list"}
+"""What a group does without a command of its own."""
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. Never raises."""
+    words = arrange(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if "--version" in words[:1]:
+        return _version()
+    try:
+        return _dispatch(words)
+    except BrokenPipeError:
+        return _broken_pipe()
+    except BaseException as error:  # noqa: BLE001  the one place
+        return _ended(error, words)
+
+
+def arrange(argv: Sequence[str]) -> list[str]:
+    """The same words with the options of dockerdoctor itself in front, and `check` where no command
+    is named. Words after `--` stay."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        name = word.partition("=")[0]
+        if word == "--":
+            rest += [word, *words]
+        elif word in GLOBAL_FLAGS or (name in GLOBAL_VALUES and "=" in word and name != "-H"):
+            front.append(word)
+        elif word in GLOBAL_VALUES:
+            front += [word, *(value for value in [next(words, None)] if value is not None)]
+        else:
+            rest.append(word)
+    if not rest or _is_option(rest[0]):
+        rest.insert(0, "check")
+    elif rest[0] in DEFAULTS and (len(rest) == 1 or _is_option(rest[1])):
+        rest.insert(1, DEFAULTS[rest[0]])
+    return ["--version"] if rest[0] == "--version" else [*front, *rest]
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word not in FOR_ALL
+
+
+FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+
+
+def _dispatch(words: list[str]) -> int:
+    command = typer.main.get_command(app)
+    result = command.main(words, prog_name="dockerdoctor", standalone_mode=False)
+    sys.stdout.flush()
+    return int(result or 0)
+
+
+def _version() -> int:
+    from dockerdoctor import __version__
+
+    print(f"dockerdoctor {__version__}")
+    return 0
+
+
+def _broken_pipe() -> int:
+    """Whoever read us has gone (`| head`): no reason to shout, at exit neither."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return BROKEN_PIPE
+
+
+def _ended(error: BaseException, words: Sequence[str]) -> int:
+    """Say what happened; the exit code."""
+    if "--debug" in words and not isinstance(error, SystemExit):
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    checks = _command_of(words) == "check"
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return INTERRUPTED
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.errors import DoctorError
+
+    if isinstance(error, DoctorError):
+        terminal.complain(error)
+        return UNKNOWN if checks else int(error.exit)
+    if hasattr(error, "format_message"):  # typer's own: the command line is wrong
+        terminal.say(f"dockerdoctor: {error.format_message()}")
+        path = getattr(getattr(error, "ctx", None), "command_path", "dockerdoctor")
+        terminal.say(f"  see `{path} --help`")
+        return UNKNOWN if checks else USAGE
+    terminal.say(f"dockerdoctor: this is a bug of dockerdoctor: {type(error).__name__}: {error}")
+    terminal.say(
+        "  please report it with what `dockerdoctor --debug ...` prints for the same words"
+    )
+    return UNKNOWN if checks else BUG
+
+
+def _command_of(words: Sequence[str]) -> str:
+    """The command's name among arranged words."""
+    left = iter(words)
+    for word in left:
+        if word in GLOBAL_VALUES:
+            next(left, None)
+        elif not word.startswith("-"):
+            return word
+    return ""

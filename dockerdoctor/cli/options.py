@@ -1,0 +1,72 @@
+"""The options that all commands share, and what they lead to: a configuration, an address.
+
+Imports nothing that is slow: `--help` passes through here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dockerdoctor.config import Config
+    from dockerdoctor.host.address import Address
+
+GLOBAL_FLAGS = ("--debug", "--no-input")
+GLOBAL_VALUES = ("--config", "--host", "-H", "--context")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was said before (or after) the command's name."""
+
+    config: Path | None = None
+    host: str = ""
+    context: str = ""
+    debug: bool = False
+    no_input: bool = False
+
+    def load(self) -> Config:
+        """The configuration. Raises ConfigError."""
+        from dockerdoctor import config
+
+        return config.load(self.config, os.environ)
+
+    def address(self, config: Config) -> Address:
+        """Which daemon to look at: `--host` or `--context`; else that of `--config FILE`; else the
+        one that the docker CLI would talk to, or, where nothing speaks for another, that of the
+        configuration. Raises UsageError."""
+        from dockerdoctor.host.address import DEFAULT, for_watchdog, resolve
+
+        if self.config and not (self.host or self.context):
+            return for_watchdog(config.daemon.host)
+        found = resolve(os.environ, Path.home(), self.host, self.context)
+        if str(found) == DEFAULT and not (self.host or self.context):
+            return for_watchdog(config.daemon.host)
+        return found
+
+    def own_address(self, config: Config) -> Address:
+        """The daemon of the configuration, for commands that act: what is restarted must be what
+        is looked at. UsageError when `--host` or `--context` name another."""
+        from dockerdoctor.errors import UsageError
+        from dockerdoctor.host.address import for_watchdog, resolve
+
+        own = for_watchdog(config.daemon.host)
+        if self.host or self.context:
+            other = resolve(os.environ, Path.home(), self.host, self.context)
+            if not same_daemon(other, own):
+                raise UsageError(
+                    f"{other} is not the daemon of the configuration ({own})",
+                    "acting needs to know its unit or pid file: write a file with [daemon] host "
+                    "and pidfile (or unit), and name it with --config",
+                )
+        return own
+
+
+def same_daemon(one: Address, other: Address) -> bool:
+    """Whether both name the same socket (/var/run is a link to /run)."""
+    if one.kind == other.kind == "unix":
+        return os.path.realpath(one.path) == os.path.realpath(other.path)
+    return str(one) == str(other)

@@ -1,0 +1,89 @@
+"""Puts the parts of dockerdoctor together, for the watchdog and for the commands alike.
+
+A `Config` goes in; the door to the machine, the probes, rungs and rules, and their loop come out.
+Nothing is asked of the machine here. ConfigError tells all mistakes of all rule files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dockerdoctor.collect import Collector
+from dockerdoctor.config import Config, DaemonConfig
+from dockerdoctor.declare import Probe, Rung, known_readings, load
+from dockerdoctor.host.address import Address, for_watchdog
+from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.pidfile import PidFileKeeper
+from dockerdoctor.host.systemd import SystemdKeeper
+from dockerdoctor.host.view import HostControl, Place, Service
+from dockerdoctor.model import Policy
+from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
+from dockerdoctor.store import Store
+from dockerdoctor.watch import Hooks, Knowledge, Pace, Watch
+
+LOCK = "dockerdoctor.lock"
+"""In the runtime directory: held by whoever may act on the daemon, a watchdog or a `heal`."""
+
+
+def lock_path(config: Config) -> Path:
+    """The file that is locked by whoever may act."""
+    return config.watch.run_dir / LOCK
+
+
+def knowledge(config: Config) -> Knowledge:
+    """All probes and rungs, and the shipped rules with the operator's over them."""
+    probes = load("dockerdoctor.probes", Probe)
+    rungs = load("dockerdoctor.rungs", Rung)
+    catalogue = Catalogue(known_readings(probes), rungs)
+    rules = load_rules((shipped_rules(), *config.rules_dirs), catalogue)
+    return Knowledge(probes, rungs, rules)
+
+
+def keeper(config: Config) -> Keeper:
+    """Who keeps this daemon's services: its pid file where one is configured, else systemd."""
+    daemon = config.daemon
+    if daemon.pidfile is not None:
+        return PidFileKeeper(daemon.pidfile, config.watch.state_dir)
+    units = {
+        Service.DOCKERD: daemon.unit,
+        Service.SOCKET: daemon.socket_unit,
+        Service.CONTAINERD: daemon.containerd_unit,
+    }
+    return SystemdKeeper({service: unit for service, unit in units.items() if unit})
+
+
+def host(config: Config, address: Address | None = None) -> LinuxHost:
+    """The door to this machine and its daemon. `address` is for looking at another one: by its API
+    only, as the unit and the process of the configuration are not its own."""
+    return LinuxHost(
+        address or for_watchdog(config.daemon.host),
+        keeper(config),
+        config.watch.evidence,
+        _places(config.daemon),
+    )
+
+
+def watch(
+    config: Config,
+    known: Knowledge,
+    control: HostControl,
+    store: Store,
+    policy: Callable[[], Policy],
+    hooks: Hooks | None = None,
+) -> Watch:
+    """The loop: `control` is a host, or a dry run of one."""
+    pace = Pace(config.watch.pace_s, config.watch.close_pace_s)
+    collect = Collector(known.probes, control).look
+    return Watch(control, collect, known, policy, store, pace, hooks)
+
+
+def _places(daemon: DaemonConfig) -> Mapping[Place, Path]:
+    """Only what was configured: the rest is found out from the daemon's own command line."""
+    places = {}
+    if daemon.data_root is not None:
+        places[Place.DATA_ROOT] = daemon.data_root
+    if daemon.containerd_root != DaemonConfig().containerd_root:
+        places[Place.CONTAINERD] = daemon.containerd_root
+    return places

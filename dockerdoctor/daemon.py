@@ -1,0 +1,179 @@
+"""The watchdog's process: `python -m dockerdoctor.daemon [--config FILE] [--dry-run] [--once]`.
+
+Its own entry point, so that neither typer nor rich is in a root process that runs for months. Puts
+the parts together, tells systemd how it is, reloads its rules on SIGHUP, and ends on SIGTERM.
+Exit codes: 0 stopped, 70 our bug, 75 another one has this daemon, 77 not root, 78 configuration.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dockerdoctor import compose, config, pausing
+from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
+from dockerdoctor.host import notify, web
+from dockerdoctor.host.dryrun import DryRun
+from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.lock import held
+from dockerdoctor.host.signals import Wishes
+from dockerdoctor.host.webserver import Server
+from dockerdoctor.metrics import Metrics
+from dockerdoctor.model import Climb, Policy
+from dockerdoctor.store import Store
+from dockerdoctor.watch import Hooks, Snapshot, Watch
+
+log = logging.getLogger("dockerdoctor")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until stopped; returns the exit code. Errors for people go to stderr."""
+    options = _options(argv)
+    _log_to_stderr()
+    try:
+        settings = config.load(options.config, os.environ)
+        if os.geteuid() != 0 and settings.daemon.pidfile is None:
+            raise NotPermitted("the watchdog must be root: it signals and restarts the daemon")
+        with held(compose.lock_path(settings), "watch"):
+            run(settings, dry_run=options.dry_run, once=options.once)
+    except DoctorError as error:
+        log.error("%s", error.sentence)
+        if error.hint:
+            log.error("hint: %s", error.hint)
+        return error.exit
+    except Exception:
+        log.exception("a bug of ours: please report it with these lines")
+        return Exit.BUG
+    return Exit.OK
+
+
+def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -> None:
+    """The loop itself. Raises ConfigError for rules that cannot be used."""
+    knowledge = compose.knowledge(settings)
+    host = compose.host(settings)
+    store = Store.open(_record(settings, dry_run), host.now())
+    metrics = Metrics(
+        knowledge.probes,
+        [rule.name for rule in knowledge.rules],
+        knowledge.rungs,
+        host.events,
+        settings.watch.pace_s,
+    )
+    watch = compose.watch(
+        settings,
+        knowledge,
+        DryRun(host, log.info) if dry_run else host,
+        store,
+        lambda: _policy(settings, host.now().wall),
+        Hooks(looked=lambda seen: _looked(metrics, seen), closed=metrics.closed, say=log.info),
+    )
+    server = None if once else _serve(settings, metrics, host)
+    wishes = Wishes()
+    log.info("watching %s by %d rules", host.address, len(knowledge.rules))
+    try:
+        while not wishes.stop:
+            if wishes.take_reload():
+                _reload(settings, watch)
+            began = host.now().mono
+            _cycle(watch, store)
+            if once:
+                break
+            wishes.wait(watch.pause_s() - (host.now().mono - began))
+    finally:
+        notify.notify(STOPPING=1)
+        if server:
+            server.stop()
+        store.shut()
+        host.close()
+
+
+def _record(settings: config.Config, dry_run: bool) -> Path:
+    """A dry run must not put on record what nobody did."""
+    return settings.watch.run_dir / "dry-run.sqlite" if dry_run else settings.watch.record
+
+
+def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server | None:
+    """The metrics endpoint. A port that is taken must not keep the watchdog from its work."""
+    if settings.metrics.address is None:
+        return None
+    try:
+        return web.serve(
+            settings.metrics.address,
+            metrics.registry,
+            lambda: metrics.healthy(host.now()),
+            metrics.ready,
+            settings.metrics.web_config,
+            settings.metrics.allow_insecure,
+        )
+    except HostFault as fault:
+        log.error("no metrics: %s", fault.sentence)
+        return None
+
+
+def _cycle(watch: Watch, store: Store) -> None:
+    sentence = watch.cycle()
+    log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
+    notify.notify(READY=1, STATUS=sentence)
+    for note in store.take_notes():
+        log.warning("%s", note)
+
+
+def _reload(settings: config.Config, watch: Watch) -> None:
+    """New rules, or the old ones and a word about it."""
+    notify.notify(STATUS="reading its rules again")
+    try:
+        watch.learn(compose.knowledge(settings))
+    except ConfigError as error:
+        log.error("the old rules stay: %s", error.sentence)
+        return
+    log.info("read %d rules again", len(watch.knowledge.rules))
+
+
+def _policy(settings: config.Config, now: float) -> Policy:
+    """The configured policy, with the operator's pause."""
+    text = pausing.read(pausing.pause_path(settings.watch.state_dir))
+    return replace(settings.policy, paused=pausing.paused(text, now))
+
+
+def _looked(metrics: Metrics, snapshot: Snapshot) -> None:
+    """Called at each look: the watchdog's timer is fed only by a loop that advances."""
+    metrics.looked(snapshot)
+    notify.notify(WATCHDOG=1)
+    if isinstance(snapshot.decision, Climb) and snapshot.climbing:
+        notify.notify(STATUS=f"climbing {snapshot.climbing}: {snapshot.decision.why}")
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("dockerdoctor watch", description="the watchdog itself")
+    parser.add_argument("--config", type=Path, help="its configuration (TOML)")
+    parser.add_argument("--dry-run", action="store_true", help="look for real, act in the log only")
+    parser.add_argument("--once", action="store_true", help="one cycle, then end")
+    return parser.parse_args(argv)
+
+
+def _log_to_stderr() -> None:
+    """Plain lines for a terminal; with syslog's priorities where stderr is the journal."""
+    handler = logging.StreamHandler(sys.stderr)
+    in_journal = "JOURNAL_STREAM" in os.environ
+    handler.setFormatter(
+        _JournalLines() if in_journal else logging.Formatter("%(asctime)s %(message)s")
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class _JournalLines(logging.Formatter):
+    """`<4>sentence`: journald takes the priority from it. A line break would end the entry."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = 3 if record.levelno >= logging.ERROR else 4 if record.levelno >= 30 else 6
+        text = super().format(record)
+        return "\n".join(f"<{level}>{line}" for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Reasons to keep still although something is wrong: a false heal is worse than no heal.
+
+Each hold is a pure function of the scene: a sentence when it holds, empty when it does not. The
+first that holds decides; its name is a metric label, so the list is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from dockerdoctor.declare import Scene
+from dockerdoctor.model import Hold
+from dockerdoctor.units import plain
+
+
+def masked(scene: Scene) -> str:
+    """An operator forbade the unit to run."""
+    if scene.word("unit.load_state") == "masked":
+        return "docker.service is masked: an operator wants it down"
+    return ""
+
+
+def stopped(scene: Scene) -> str:
+    """An operator stopped the unit, and it ended well."""
+    if scene.flag("unit.stopped_by_operator"):
+        return "docker.service was stopped on purpose (inactive, Result=success): hands off"
+    return ""
+
+
+def starting(scene: Scene) -> str:
+    """A starting daemon accepts connections and answers nobody: it looks just like a hang."""
+    if scene.word("unit.active_state") in ("activating", "reloading"):
+        return (
+            "the daemon is starting (unit "
+            f"{scene.word('unit.active_state')}/{scene.word('unit.sub_state')}): it may answer late"
+        )
+    return ""
+
+
+def stopping(scene: Scene) -> str:
+    """Somebody else stops or restarts the unit right now; ours are known to the ladder."""
+    if scene.word("unit.active_state") == "deactivating" or scene.word("unit.job"):
+        return "somebody else is stopping or restarting the daemon: let them finish"
+    return ""
+
+
+def restarted(scene: Scene) -> str:
+    """Somebody else has just restarted the daemon: give it the cool-down to settle."""
+    uptime = scene.number("unit.since_start_s", float("inf"))
+    if uptime < scene.policy.cooldown_s:
+        left = scene.policy.cooldown_s - uptime
+        return (
+            f"the daemon began to start {plain(uptime, 'seconds')} ago, not by us: "
+            f"wait {plain(left, 'seconds')} more"
+        )
+    return ""
+
+
+def installing(scene: Scene) -> str:
+    """A package upgrade stops and starts the daemon itself (moby #45646)."""
+    if who := scene.word("pressure.installing"):
+        return f"{who} installs packages, and may restart the daemon itself: let it finish"
+    return ""
+
+
+def starved(scene: Scene) -> str:
+    """On a host that lets nobody run, a late answer says nothing about the daemon. A daemon that
+    is stopped or frozen is no victim of the host."""
+    if scene.word("process.state") in ("T", "t", "Z") or scene.flag("process.frozen"):
+        return ""
+    for reading, limit, words in STARVED:
+        share = scene.number(f"pressure.{reading}")
+        if share >= limit and scene.number("pressure.load_per_cpu") >= STARVED_LOAD:
+            return f"the host is starved: {plain(share, 'ratio')} of the time {words}"
+    return ""
+
+
+STARVED = (
+    ("memory_full_ratio", 0.4, "everybody waits for memory (it swaps)"),
+    ("io_full_ratio", 0.8, "everybody waits for the disk"),
+    ("cpu_some_ratio", 0.95, "tasks wait for a processor"),
+)
+"""Shares of ten seconds (PSI) at which a ping may take longer than its 3 s without any fault of
+the daemon's; a busy build host shows a tenth of them."""
+STARVED_LOAD = 8.0
+"""Of load per processor, so that one waiting task alone starves nobody."""
+
+HOLDS: Mapping[str, Callable[[Scene], str]] = MappingProxyType(
+    {"masked": masked, "stopped": stopped, "starting": starting}
+)
+"""These keep every rung."""
+
+HOLDS_OF_STRANGERS: Mapping[str, Callable[[Scene], str]] = MappingProxyType(
+    {
+        "installing": installing,
+        "stopping": stopping,
+        "restarted": restarted,
+        "starved": starved,
+    }
+)
+"""These keep rungs of impact DAEMON or more, unless it is our own climb that is seen."""
+
+
+def first(holds: Mapping[str, Callable[[Scene], str]], scene: Scene) -> Hold | None:
+    """The first hold that holds, with its sentence."""
+    for reason, hold in holds.items():
+        if why := hold(scene):
+            return Hold(reason, why)
+    return None

@@ -1,0 +1,40 @@
+"""What the outside wants of a running watchdog: stop (SIGTERM, SIGINT) or read its rules (SIGHUP).
+
+Waiting ends at once when a wish arrives; a wish that arrives during a climb is seen after it.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+
+class Wishes:
+    """Installed in the main thread; a signal only sets a flag."""
+
+    def __init__(self) -> None:
+        self.stop = False
+        self._reload = False
+        self._arrived = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+
+    def wait(self, seconds: float) -> None:
+        """Until a wish arrives, or that long (s)."""
+        self._arrived.wait(max(0.0, seconds))
+        self._arrived.clear()
+
+    def take_reload(self) -> bool:
+        """Whether a reload was wished for since the last call."""
+        wished, self._reload = self._reload, False
+        return wished
+
+    def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop = True
+        self._arrived.set()
+
+    def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reload = True
+        self._arrived.set()

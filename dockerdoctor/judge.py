@@ -1,0 +1,208 @@
+"""Samples in, verdict out: a pure fold over the rules, with the clock as an argument.
+
+A rule must hold for its time *and* for its number of looks before it fires (one bad look never
+does), and clears by its own conditions when it has any (hysteresis). A reading that was not seen
+neither fires nor clears a rule: what is unknown changes nothing.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from dockerdoctor.model import (
+    NOTHING,
+    Finding,
+    Health,
+    Instant,
+    Reading,
+    Readings,
+    Sample,
+    Severity,
+    Value,
+    Verdict,
+)
+from dockerdoctor.units import plain
+
+MUST_SEE = ("ping", "unit")
+"""Probes without which nobody can say what is wrong, or whether an operator wants it so."""
+
+OPERATORS: Mapping[str, Callable[[Value, Value], bool]] = MappingProxyType(
+    {
+        ">=": operator.ge,
+        "<=": operator.le,
+        "==": operator.eq,
+        "!=": operator.ne,
+        ">": operator.gt,
+        "<": operator.lt,
+    }
+)
+
+PLACEHOLDER = re.compile(r"\{([a-z_0-9.]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`reading op value`, as in `process.rss_bytes >= 4GiB`."""
+
+    reading: str
+    op: str
+    value: Value
+
+    def holds(self, readings: Readings) -> bool | None:
+        """Whether it holds; None when the reading was not seen or is of another kind."""
+        seen = readings.get(self.reading)
+        if seen is None or isinstance(seen, str) != isinstance(self.value, str):
+            return None
+        return OPERATORS[self.op](seen, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What must be seen, for how long, how bad that is, and which ladder it calls for.
+
+    All conditions of `when` must hold for `for_s` seconds and `looks` looks. It clears when `when`
+    no longer holds or, if there are conditions in `clear`, when all of those hold, for
+    `clear_for_s` seconds. An empty ladder means: tell people, do nothing."""
+
+    name: str
+    says: str
+    when: tuple[Condition, ...]
+    severity: Severity
+    for_s: float = 0.0
+    looks: int = 1
+    clear: tuple[Condition, ...] = ()
+    clear_for_s: float = 0.0
+    ladder: tuple[str, ...] = ()
+    remedy: str = ""
+    avoid: str = ""
+    """The wrong remedy that this rule keeps people from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is remembered of one rule between two looks."""
+
+    since: Instant | None = None
+    newest: Instant | None = None
+    looks: int = 0
+    """Samples in a row that showed it; the same sample seen twice counts once."""
+    firing: bool = False
+    clearing: Instant | None = None
+    evidence: Readings = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with what the next one needs to know."""
+
+    verdict: Verdict
+    readings: Readings = field(default_factory=lambda: NOTHING)
+    watched: Mapping[str, Watched] = field(default_factory=dict)
+
+
+def flatten(samples: Mapping[str, Sample]) -> Readings:
+    """All readings of the last samples by full name."""
+    return {
+        f"{sample.probe}.{name}": value
+        for sample in samples.values()
+        for name, value in sample.readings.items()
+    }
+
+
+def judge(
+    rules: Sequence[Rule],
+    samples: Mapping[str, Sample],
+    before: Judgement | None,
+    now: Instant,
+    readings: Mapping[str, Reading] = MappingProxyType({}),
+) -> Judgement:
+    """One look's samples (the last of each probe) on top of the judgement before them."""
+    seen = flatten(samples)
+    remembered = before.watched if before else {}
+    watched = {
+        rule.name: _follow(rule, seen, samples, remembered.get(rule.name, Watched()), now)
+        for rule in rules
+    }
+    findings = sorted(
+        (
+            _finding(rule, watched[rule.name], readings)
+            for rule in rules
+            if watched[rule.name].firing
+        ),
+        key=lambda finding: (-finding.severity, not finding.ladder),
+    )
+    unseen = tuple(
+        f"{sample.probe}: {sample.detail or sample.fault}"
+        for sample in samples.values()
+        if sample.fault
+    )
+    blind = any(name not in samples or samples[name].fault for name in MUST_SEE)
+    health = Health.BLIND if blind else Health.SICK if findings else Health.WELL
+    return Judgement(Verdict(now, health, tuple(findings), unseen), seen, watched)
+
+
+def _follow(
+    rule: Rule,
+    seen: Readings,
+    samples: Mapping[str, Sample],
+    state: Watched,
+    now: Instant,
+) -> Watched:
+    """One rule's state after one more look."""
+    holds = _all(rule.when, seen)
+    if state.firing:
+        return _clear(rule, seen, state, now, holds)
+    if not holds:
+        return Watched()
+    probes = {condition.reading.partition(".")[0] for condition in rule.when}
+    newest = max((samples[probe].at for probe in probes), key=lambda at: at.mono)
+    since = state.since or newest
+    looks = state.looks + (newest != state.newest)
+    firing = looks >= rule.looks and now.mono - since.mono >= rule.for_s
+    return Watched(since, newest, looks, firing, None, _evidence(rule, seen))
+
+
+def _clear(rule: Rule, seen: Readings, state: Watched, now: Instant, holds: bool | None) -> Watched:
+    """A firing rule stays, keeps its evidence fresh, or begins to clear and is gone in the end."""
+    over = _all(rule.clear, seen) if rule.clear else (None if holds is None else not holds)
+    if not over:
+        evidence = _evidence(rule, seen) if holds else state.evidence
+        return replace(state, clearing=None, evidence=evidence)
+    clearing = state.clearing or now
+    if now.mono - clearing.mono >= rule.clear_for_s:
+        return Watched()
+    return replace(state, clearing=clearing)
+
+
+def _all(conditions: Sequence[Condition], seen: Readings) -> bool | None:
+    """Three-valued `all`: one that fails decides, then one that is unknown."""
+    results = [condition.holds(seen) for condition in conditions]
+    if False in results:
+        return False
+    return None if None in results else True
+
+
+def _evidence(rule: Rule, seen: Readings) -> Readings:
+    named = [condition.reading for condition in rule.when] + PLACEHOLDER.findall(rule.says)
+    return {name: seen[name] for name in named if name in seen}
+
+
+def _finding(rule: Rule, state: Watched, readings: Mapping[str, Reading]) -> Finding:
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in state.evidence:
+            return "(not seen)"
+        return plain(state.evidence[name], readings[name].unit if name in readings else "")
+
+    return Finding(
+        rule=rule.name,
+        says=PLACEHOLDER.sub(value, rule.says),
+        severity=rule.severity,
+        since=state.since or Instant(0.0, 0.0),
+        evidence=state.evidence,
+        ladder=rule.ladder,
+    )

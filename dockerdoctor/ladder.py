@@ -1,0 +1,168 @@
+"""Verdict, past attempts and policy in; hold, climb or give up out. Pure: no clock, no machine.
+
+The ladder adapts: a rung that cannot help is passed over with its reason, one that the policy
+forbids ends the climb, and what was climbed before in this incident is never climbed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dockerdoctor import holds
+from dockerdoctor.declare import Rung, Scene
+from dockerdoctor.model import (
+    Attempt,
+    Climb,
+    Decision,
+    Finding,
+    GiveUp,
+    Health,
+    Hold,
+    Impact,
+    Incident,
+    Outcome,
+    Skip,
+    Verdict,
+)
+from dockerdoctor.units import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was done before: open incidents by rule, and the costly attempts of the last window
+    with the ids of their incidents, oldest first."""
+
+    incidents: Mapping[str, Incident]
+    recent: Sequence[tuple[str, Attempt]] = ()
+
+
+def decide(
+    verdict: Verdict, past: Past, scene: Scene, rungs: Mapping[str, Rung], now: float
+) -> Decision:
+    """What to do about this verdict at `now` (wall clock, s). The `why` is the log line."""
+    if verdict.health is Health.BLIND:
+        return Hold("blind", "cannot see enough to act: " + "; ".join(verdict.unseen))
+    worst = next((finding for finding in verdict.findings if _can_climb(finding, past)), None)
+    if worst is None:
+        return _idle(verdict, past)
+    if scene.policy.paused:
+        return Hold("paused", scene.policy.paused)
+    if hold := holds.first(holds.HOLDS, scene):
+        return hold
+    incident = past.incidents.get(worst.rule)
+    attempts = incident.attempts if incident else ()
+    if unfinished := _unfinished(attempts, scene, rungs, worst):
+        return unfinished
+    return _next_rung(worst, attempts, incident.id if incident else "", past, scene, rungs, now)
+
+
+def climbs_left(past: Past, scene: Scene, now: float) -> int:
+    """How many costly climbs the budget still allows; a clock that went back frees none."""
+    spent = sum(1 for _, attempt in past.recent if now - attempt.began < scene.policy.window_s)
+    return max(0, scene.policy.max_climbs - spent)
+
+
+def _can_climb(finding: Finding, past: Past) -> bool:
+    incident = past.incidents.get(finding.rule)
+    return bool(finding.ladder) and not (incident and incident.outcome is Outcome.GAVE_UP)
+
+
+def _idle(verdict: Verdict, past: Past) -> Hold:
+    if not verdict.findings:
+        return Hold("well", "well")
+    finding = verdict.findings[0]
+    incident = past.incidents.get(finding.rule)
+    if incident and incident.outcome is Outcome.GAVE_UP:
+        return Hold("gave-up", f"gave up until the daemon is well again: {incident.why}")
+    return Hold("told", f"{finding.says} (told, nothing to climb)")
+
+
+def _unfinished(
+    attempts: Sequence[Attempt], scene: Scene, rungs: Mapping[str, Rung], finding: Finding
+) -> Climb | None:
+    """A rung that was cut short with the daemon down: only the start is missing."""
+    last = attempts[-1] if attempts else None
+    if (
+        last is None
+        or last.ended is not None
+        or last.impact < Impact.DAEMON
+        or "start" not in rungs
+        or scene.word("unit.active_state") not in ("inactive", "failed")
+    ):
+        return None
+    why = (
+        f"dockerdoctor was stopped in the middle of {last.rung} and left the daemon down: start it"
+    )
+    return Climb("start", why, finding)
+
+
+def _next_rung(
+    finding: Finding,
+    attempts: Sequence[Attempt],
+    incident: str,
+    past: Past,
+    scene: Scene,
+    rungs: Mapping[str, Rung],
+    now: float,
+) -> Decision:
+    done = {attempt.rung for attempt in attempts}
+    skipped: list[Skip] = []
+    for name in finding.ladder:
+        if name in done:
+            continue
+        rung = rungs[name]
+        impact = rung.impact(scene)
+        if why := rung.useless(scene):
+            skipped.append(Skip(name, why))
+            continue
+        if impact > scene.policy.max_impact:
+            why = f"it costs {_cost(impact)}, the policy allows {_cost(scene.policy.max_impact)}"
+            skipped.append(Skip(name, why))
+            continue
+        if impact >= Impact.DAEMON and (
+            hold := _costly(finding, attempts, incident, past, scene, now)
+        ):
+            return replace(hold, skipped=tuple(skipped)) if isinstance(hold, GiveUp) else hold
+        return Climb(name, f"{finding.says}: climb {name}", finding, tuple(skipped))
+    return GiveUp(_nothing_left(finding, attempts, skipped), finding, tuple(skipped))
+
+
+def _costly(
+    finding: Finding,
+    attempts: Sequence[Attempt],
+    incident: str,
+    past: Past,
+    scene: Scene,
+    now: float,
+) -> Hold | GiveUp | None:
+    """Why a rung that costs the daemon or more must wait, or may not be climbed at all."""
+    if climbs_left(past, scene, now) == 0:
+        policy = scene.policy
+        why = (
+            f"{policy.max_climbs} costly climbs in {plain(policy.window_s, 'seconds')} did not "
+            "keep it well: a person must look"
+        )
+        return GiveUp(why, finding)
+    others = [attempt for owner, attempt in past.recent if owner != incident]
+    since = now - max((each.ended or each.began for each in others), default=float("-inf"))
+    if since < scene.policy.cooldown_s:
+        left = min(scene.policy.cooldown_s, scene.policy.cooldown_s - since)
+        return Hold("cool-down", f"the last climb was just now: wait {plain(left, 'seconds')} more")
+    ours = any(attempt.impact >= Impact.DAEMON and not attempt.skipped for attempt in attempts)
+    return None if ours else holds.first(holds.HOLDS_OF_STRANGERS, scene)
+
+
+def _nothing_left(finding: Finding, attempts: Sequence[Attempt], skipped: Sequence[Skip]) -> str:
+    tried = ", ".join(attempt.rung for attempt in attempts if not attempt.skipped)
+    passed = "; ".join(f"{skip.rung}: {skip.why}" for skip in skipped)
+    return (
+        f"{finding.says}: no rung is left"
+        + (f" (tried {tried})" if tried else "")
+        + (f" (passed over {passed})" if passed else "")
+    )
+
+
+def _cost(impact: Impact) -> str:
+    words = ("nothing", "the daemon", "its containers", "the whole host")
+    return words[impact]

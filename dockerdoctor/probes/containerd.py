@@ -1,0 +1,48 @@
+"""containerd's own answer, asked without dockerd: tells a hung daemon from a hung containerd."""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Probe
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.view import HostView, Service
+from dockerdoctor.model import Fault, Kind, Reading, Readings
+from dockerdoctor.probes.ping import NO_ANSWER
+
+TIMEOUT_S = 5.0
+
+
+def run(view: HostView) -> Readings:
+    """Its version call, and its unit's state where it has one."""
+    try:
+        readings: dict[str, bool | float | str] = {
+            "answered": True,
+            "latency_s": view.containerd_answers(TIMEOUT_S),
+            "why": "",
+        }
+    except HostFault as fault:
+        if fault.fault not in NO_ANSWER:
+            raise
+        readings = {"answered": False, "why": fault.fault.value}
+    try:
+        readings["active_state"] = view.service(Service.CONTAINERD).active
+    except HostFault as fault:
+        if fault.fault is not Fault.MISSING:
+            raise
+        readings["active_state"] = "none"
+    return readings
+
+
+PROBE = Probe(
+    name="containerd",
+    help="containerd's version call over its own socket, with a deadline",
+    readings=(
+        Reading("answered", Kind.FLAG, "Whether containerd answered"),
+        Reading("latency_s", Kind.GAUGE, "How long its answer took", "seconds"),
+        Reading("why", Kind.STATE, "Why there was no answer: timeout, refused, missing"),
+        Reading("active_state", Kind.STATE, "ActiveState of containerd.service, or none"),
+    ),
+    timeout_s=TIMEOUT_S + 6.0,
+    run=run,
+    every_s=10.0,
+    urgent=False,
+)

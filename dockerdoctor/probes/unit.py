@@ -1,0 +1,49 @@
+"""What systemd (or the pid file) says of docker.service: without it nobody knows who wants what."""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Probe
+from dockerdoctor.host.view import HostView, Service, ServiceState
+from dockerdoctor.model import Kind, Reading, Readings
+
+
+def run(view: HostView) -> Readings:
+    """The unit's state. HostFault when systemd itself does not answer: then everybody is blind."""
+    state = view.service(Service.DOCKERD)
+    readings: dict[str, bool | int | float | str] = {
+        "active_state": state.active,
+        "sub_state": state.sub,
+        "result": state.result,
+        "load_state": state.load,
+        "job": state.job,
+        "restarts": state.restarts,
+        "stop_timeout_s": state.stop_timeout_s,
+        "stopped_by_operator": stopped_on_purpose(state),
+    }
+    if state.left_inactive_mono_s is not None:
+        readings["since_start_s"] = max(0.0, view.now().mono - state.left_inactive_mono_s)
+    return readings
+
+
+def stopped_on_purpose(state: ServiceState) -> bool:
+    """Down after a clean exit and nobody is starting it: `systemctl stop`, or never started."""
+    return state.active == "inactive" and state.result == "success" and not state.job
+
+
+PROBE = Probe(
+    name="unit",
+    help="the state of docker.service, by systemctl (works with D-Bus dead)",
+    readings=(
+        Reading("active_state", Kind.STATE, "ActiveState of docker.service"),
+        Reading("sub_state", Kind.STATE, "SubState of docker.service"),
+        Reading("result", Kind.STATE, "Result of its last run"),
+        Reading("load_state", Kind.STATE, "LoadState: loaded, masked, not-found"),
+        Reading("job", Kind.STATE, "The job under way: start, stop, restart"),
+        Reading("restarts", Kind.COUNTER, "Automatic restarts by systemd (NRestarts)"),
+        Reading("stop_timeout_s", Kind.GAUGE, "How long systemd waits for its stop", "seconds"),
+        Reading("since_start_s", Kind.GAUGE, "Time since it last began to start", "seconds"),
+        Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),
+    ),
+    timeout_s=6.0,
+    run=run,
+)

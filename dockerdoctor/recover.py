@@ -1,0 +1,86 @@
+"""Climb one rung, then look until the daemon is well or the rung's time is over.
+
+What goes in is a decision to climb; what comes out is the attempt as it is on record. "Began" is on
+disk before the rung acts, and only the probes say cured: several good looks in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.view import HostControl
+from dockerdoctor.judge import Judgement
+from dockerdoctor.model import Attempt, Climb, Health
+from dockerdoctor.store import Store
+
+GOOD_LOOKS = 3
+"""Looks in a row without the finding before anybody says cured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look during a climb."""
+
+    judgement: Judgement
+    scene: Scene
+
+
+def climb(
+    step: Climb,
+    incident: str,
+    rungs: Mapping[str, Rung],
+    control: HostControl,
+    scene: Scene,
+    look: Callable[[], Seen],
+    store: Store,
+) -> Attempt:
+    """Climb and look. `look` paces itself and takes one look at each call."""
+    rung = rungs[step.rung]
+    attempt = Attempt(rung.name, control.now().wall, rung.impact(scene))
+    store.began(incident, attempt)
+    note = _act(rung, control, scene)
+    cured, why = False, note.futile
+    if not note.futile:
+        deadline = control.now().mono + rung.settle_s(scene)
+        cured, why = _watch(step, rung, deadline, control, look)
+    says = f"{note.says}; {why}" if why else note.says
+    done = replace(
+        attempt, ended=control.now().wall, cured=cured, note=says, evidence=note.evidence
+    )
+    store.ended(incident, done)
+    return done
+
+
+def _act(rung: Rung, control: HostControl, scene: Scene) -> Note:
+    try:
+        return rung.run(control, scene)
+    except HostFault as fault:
+        return Note(f"could not: {fault.sentence}")
+    except Exception as bug:  # noqa: BLE001  the climb is on record: it must end there too
+        return Note(f"failed by a bug of ours: {type(bug).__name__}: {bug}")
+
+
+def _watch(
+    step: Climb, rung: Rung, deadline: float, control: HostControl, look: Callable[[], Seen]
+) -> tuple[bool, str]:
+    """Whether the finding went away and stayed away, and why the looking ended if it did not."""
+    good, looked = 0, False
+    while good or control.now().mono < deadline:
+        seen, looked = look(), True
+        good = good + 1 if _is_well(step, seen.judgement) else 0
+        if good >= GOOD_LOOKS:
+            return True, ""
+        if not good and (why := rung.hopeless(seen.scene)):
+            return False, why
+    return False, "not well when its time was over" if looked else ""
+
+
+def _is_well(step: Climb, judgement: Judgement) -> bool:
+    """Well for this climb: not blind, and what called for it is gone."""
+    verdict = judgement.verdict
+    return verdict.health is not Health.BLIND and all(
+        finding.rule != step.finding.rule for finding in verdict.findings
+    )

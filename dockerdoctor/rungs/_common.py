@@ -1,0 +1,87 @@
+"""What several rungs ask: does it hear, is it gone, what does a stop cost and how long it takes."""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Scene
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.view import HostControl
+from dockerdoctor.model import Fault, Impact, Process
+from dockerdoctor.units import plain
+
+SIGTERM = 15
+DEAF_S = 1.0
+"""A signal that a living Go program has not taken after this long will not be taken: its runtime
+reads signals in a thread of its own, within milliseconds, whatever lock the daemon hangs on."""
+START_S = 90.0
+"""For a new daemon to stop what its predecessor left (10 s per deaf container) and to serve."""
+SHUTDOWN_S = 15.0
+"""dockerd's own default shutdown-timeout."""
+FULL_RATIO = 0.99
+"""Of the data-root: a daemon may fail to start on a full disk, so free space first."""
+
+
+def cost_of_a_stop(scene: Scene) -> Impact:
+    """With live-restore a stop costs the daemon, without it the containers; unknown is without."""
+    return Impact.DAEMON if scene.flag("api.live_restore") else Impact.CONTAINERS
+
+
+def patience_s(scene: Scene) -> float:
+    """How long a restart may take: the stop by all three clocks that limit it, then the start.
+
+    systemd's TimeoutStopSec; dockerd's shutdown-timeout; each container's stop time-out + 5 s
+    (daemon.go, shutdownTimeout)."""
+    stops = [each.stop_timeout_s + 5 for each in scene.running if each.stop_timeout_s >= 0]
+    wanted = max([SHUTDOWN_S, *stops])
+    return min(max(scene.number("unit.stop_timeout_s", 90.0), wanted), 600.0) + START_S
+
+
+def held_or_full(scene: Scene) -> str:
+    """Why no way of stopping and starting can help now."""
+    if tracer := scene.word("process.tracer"):
+        return f"dockerd is held by {tracer}: free it first, a kill would only leave a zombie"
+    used = scene.number("disk.used_ratio")
+    if used >= FULL_RATIO:
+        return f"the data-root is {plain(used, 'ratio')} full: a start may fail, free space first"
+    return ""
+
+
+def takes_no_signal(scene: Scene) -> str:
+    """Why a signal other than SIGKILL would only stay pending."""
+    state = scene.word("process.state")
+    if scene.flag("process.frozen"):
+        return "dockerd's cgroup is frozen"
+    if tracer := scene.word("process.tracer"):
+        return f"dockerd is held by {tracer}"
+    if state in ("T", "t"):
+        return "dockerd is stopped (SIGSTOP)"
+    return "dockerd is dead, a zombie" if state == "Z" else ""
+
+
+def still_deaf(scene: Scene) -> str:
+    """While looking: a SIGTERM that is still pending will stay so."""
+    return "dockerd has not even taken its SIGTERM" if scene.flag("process.sigterm_pending") else ""
+
+
+def deaf_to_sigterm(control: HostControl, process: Process | None) -> str:
+    """Just after a SIGTERM was asked for: whether it is still pending after DEAF_S."""
+    if process is None:
+        return ""
+    control.pause(DEAF_S)
+    try:
+        pending = control.vitals(process).pending
+    except HostFault as fault:
+        if fault.fault is Fault.MISSING:
+            return ""
+        raise
+    return "dockerd has not even taken its SIGTERM" if SIGTERM in pending else ""
+
+
+def gone(control: HostControl, process: Process) -> bool:
+    """Whether this very process is no more; a zombie is not gone, its parent has not reaped it."""
+    try:
+        control.vitals(process)
+    except HostFault as fault:
+        if fault.fault is Fault.MISSING:
+            return True
+        raise
+    return False

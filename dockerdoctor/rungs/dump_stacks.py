@@ -1,0 +1,100 @@
+"""Keep what the next rung destroys: process state, the journal's last lines, the goroutine stacks.
+
+dockerd writes its stacks on SIGUSR1 without taking a lock, to a file in its exec-root (a tmpfs:
+lost at a reboot). The file is waited for and moved out. A daemon that does not even take the signal
+writes none; that too is evidence. One that is well is not asked for any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.model import Impact, Process
+from dockerdoctor.rungs._common import DEAF_S, takes_no_signal
+
+SIGUSR1 = 10
+DUMP_S = 10.0
+"""4,000 goroutines (moby #30605) are written in about a second; a busy disk gets more."""
+JOURNAL_LINES = 200
+
+
+def run(control: HostControl, scene: Scene) -> Note:
+    """Never raises for a piece that cannot be had: the others are kept and the note says so."""
+    kept: list[str] = []
+    missed: list[str] = []
+    process = control.main_process(Service.DOCKERD)
+    if process:
+        for name, text in control.proc_files(process).items():
+            kept.append(str(control.keep(f"proc-{name}.txt", text.encode())))
+    for service in (Service.DOCKERD, Service.CONTAINERD):
+        try:
+            lines = control.journal(service, JOURNAL_LINES, timeout_s=3.0)
+        except HostFault as fault:
+            missed.append(f"journal of {service}: {fault.sentence}")
+            continue
+        kept.append(str(control.keep(f"journal-{service}.txt", "\n".join(lines).encode())))
+    if process and hangs(scene):
+        stacks, why = _stacks(control, scene, process)
+        kept.extend(stacks)
+        missed.extend(why)
+    says = f"kept {len(kept)} pieces of evidence" + (f" ({'; '.join(missed)})" if missed else "")
+    return Note(says, tuple(kept))
+
+
+def hangs(scene: Scene) -> bool:
+    """Whether the stacks can tell anything: the daemon hangs, or a part of it."""
+    return (
+        not scene.flag("ping.answered")
+        or scene.readings.get("containerd.answered") is False
+        or scene.number("containers.stuck") > 0
+    )
+
+
+def _stacks(control: HostControl, scene: Scene, process: Process) -> tuple[list[str], list[str]]:
+    """The dumps that came of one SIGUSR1, and why there is none."""
+    if why := takes_no_signal(scene):
+        return [], [f"no goroutine dump: {why}"]
+    before = set(_dumps(control))
+    try:
+        control.signal(process, SIGUSR1)
+        dump = _wait_for_dump(control, process, before)
+    except HostFault as fault:
+        return [], [f"no goroutine dump: {fault.sentence}"]
+    if dump is None:
+        return [], ["no goroutine dump: SIGUSR1 was not taken, or nothing was written"]
+    return [str(control.keep_copy(dump))], []
+
+
+def _wait_for_dump(control: HostControl, process: Process, before: set[Path]) -> Path | None:
+    """The new dump once it no longer grows; None when the signal is not even taken."""
+    began = control.now().mono
+    size = -1
+    while (waited := control.now().mono - began) < DUMP_S:
+        control.pause(0.25)
+        new = sorted(set(_dumps(control)) - before)
+        if new:
+            grown = new[-1].stat().st_size
+            if grown == size and grown > 0:
+                return new[-1]
+            size = grown
+        elif waited > DEAF_S and SIGUSR1 in control.vitals(process).pending:
+            return None
+    return None
+
+
+def _dumps(control: HostControl) -> Iterator[Path]:
+    for directory in control.dump_dirs():
+        yield from directory.glob("goroutine-stacks-*.log")
+
+
+RUNG = Rung(
+    name="dump-stacks",
+    help="keep the evidence: goroutine stacks, /proc state, the journal's last lines",
+    impact=lambda _: Impact.NONE,
+    settle_s=lambda _: 0.0,
+    run=run,
+)

@@ -1,0 +1,37 @@
+"""`systemctl restart docker`, asked for and then watched, never waited for blindly.
+
+A daemon that takes its SIGTERM gets the time that it may need to stop its containers; one that has
+not even taken it after a second is deaf, and waiting for systemd's own time-outs (276 s in the lab)
+helps nobody.
+"""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.rungs._common import (
+    cost_of_a_stop,
+    deaf_to_sigterm,
+    held_or_full,
+    patience_s,
+    still_deaf,
+)
+
+
+def run(control: HostControl, scene: Scene) -> Note:
+    """Ask for a restart; a moment later it is known whether the daemon hears it."""
+    process = control.main_process(Service.DOCKERD)
+    control.restart(Service.DOCKERD)
+    deaf = deaf_to_sigterm(control, process)
+    return Note("asked for a restart of the daemon", futile=deaf)
+
+
+RUNG = Rung(
+    name="restart",
+    help="restart the daemon the gentle way and give it the time that it needs to stop",
+    impact=cost_of_a_stop,
+    settle_s=patience_s,
+    run=run,
+    useless=held_or_full,
+    hopeless=still_deaf,
+)

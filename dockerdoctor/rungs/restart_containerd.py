@@ -1,0 +1,43 @@
+"""Restart containerd, and leave dockerd alone: it connects again by itself.
+
+The shims, and so the containers, outlive it where its unit says KillMode=process, as Debian's and
+upstream's do. Restarting dockerd instead would hang: its stop waits for containerd.
+"""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.model import Impact
+from dockerdoctor.rungs._common import deaf_to_sigterm
+
+SETTLE_S = 60.0
+
+
+def run(control: HostControl, scene: Scene) -> Note:
+    """Ask for the restart of containerd.service; a deaf one is killed by systemd's own time-out."""
+    process = control.main_process(Service.CONTAINERD)
+    control.restart(Service.CONTAINERD)
+    deaf = deaf_to_sigterm(control, process)
+    if deaf and process:
+        control.signal(process, 9)
+        return Note("asked for a restart of containerd; it took no SIGTERM, so killed it")
+    return Note("asked for a restart of containerd")
+
+
+def useless(scene: Scene) -> str:
+    """Only where containerd has a unit of its own, and nobody stopped that."""
+    state = scene.word("containerd.active_state")
+    if state in ("", "none"):
+        return "containerd is no service of its own here: dockerd starts it"
+    return ""
+
+
+RUNG = Rung(
+    name="restart-containerd",
+    help="restart containerd, not dockerd; containers live on in their shims",
+    impact=lambda _: Impact.DAEMON,
+    settle_s=lambda _: SETTLE_S,
+    run=run,
+    useless=useless,
+)

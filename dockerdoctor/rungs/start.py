@@ -1,0 +1,45 @@
+"""Start a daemon that is down without anybody having wanted it.
+
+A start limit is forgiven once, and only when our own restarts ran into it: one that the daemon hit
+by itself has a cause, and more starts do not find it.
+"""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.model import Impact
+from dockerdoctor.rungs._common import START_S, held_or_full
+
+START_LIMIT = "start-limit-hit"
+
+
+def run(control: HostControl, scene: Scene) -> Note:
+    """Ask for the socket and the daemon."""
+    says = "asked for the daemon's start"
+    if scene.word("unit.result") == START_LIMIT:
+        control.reset_failed(Service.SOCKET, Service.DOCKERD)
+        says = f"{says}, its start limit forgiven: our own restarts had hit it"
+    control.start(Service.SOCKET, Service.DOCKERD)
+    return Note(says)
+
+
+def useless(scene: Scene) -> str:
+    """A start limit that is not our doing means that the start fails; a full disk likewise."""
+    if scene.word("unit.result") == START_LIMIT and not scene.climbed_lately:
+        return (
+            "the start limit was hit by failing starts: mend the first error in "
+            "`journalctl -u docker`, then `systemctl reset-failed docker.service docker.socket` "
+            "and `systemctl start docker`"
+        )
+    return held_or_full(scene)
+
+
+RUNG = Rung(
+    name="start",
+    help="start a daemon that is down and that nobody stopped",
+    impact=lambda _: Impact.DAEMON,
+    settle_s=lambda _: START_S,
+    run=run,
+    useless=useless,
+)

@@ -1,0 +1,52 @@
+"""`systemctl kill`: SIGTERM again, until dockerd's own emergency exit.
+
+dockerd takes the first SIGTERM as a request, ignores two more, and leaves at once at the fourth
+without waiting for its containers (trap.go). That is gentler than SIGKILL: it works only while
+somebody in there still reads signals.
+"""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.rungs._common import START_S, cost_of_a_stop, gone, held_or_full, still_deaf
+
+SIGTERM = 15
+TIMES = 4
+GONE_S = 8.0
+
+
+def run(control: HostControl, scene: Scene) -> Note:
+    """Send SIGTERM until it is gone or has had four; then make sure that it is started again."""
+    process = control.main_process(Service.DOCKERD)
+    if process is None:
+        control.start(Service.DOCKERD)
+        return Note("the daemon was gone already; asked for its start")
+    sent = 0
+    while sent < TIMES and not gone(control, process):
+        control.kill_service(Service.DOCKERD, SIGTERM)
+        sent += 1
+        control.pause(0.5)
+    waited_from = control.now().mono
+    while not gone(control, process):
+        if control.now().mono - waited_from > GONE_S:
+            why = f"dockerd (pid {process.pid}) is still there after {sent} SIGTERMs"
+            return Note(f"sent SIGTERM {sent} times", futile=why)
+        control.pause(0.25)
+    control.start(Service.DOCKERD)
+    return Note(f"dockerd left after {sent} SIGTERMs; asked for its start")
+
+
+def useless(scene: Scene) -> str:
+    """A daemon that does not read its first SIGTERM will not read the next."""
+    return still_deaf(scene) or held_or_full(scene)
+
+
+RUNG = Rung(
+    name="systemd-kill",
+    help="send SIGTERM by `systemctl kill` until dockerd's own emergency exit",
+    impact=cost_of_a_stop,
+    settle_s=lambda _: START_S,
+    run=run,
+    useless=useless,
+)

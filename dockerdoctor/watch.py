@@ -1,0 +1,293 @@
+"""The loop: look, judge, decide, climb, look again, and write down what happened.
+
+Everything else shows or steers this. One cycle returns one sentence, and that is the log line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dockerdoctor.collect import Collect
+from dockerdoctor.declare import Probe as ProbeDeclaration
+from dockerdoctor.declare import Rung, Scene, known_readings
+from dockerdoctor.episodes import Episodes
+from dockerdoctor.host.view import Container, HostControl
+from dockerdoctor.judge import Judgement, Rule, Watched, judge
+from dockerdoctor.ladder import Past, climbs_left, decide
+from dockerdoctor.model import (
+    Attempt,
+    Climb,
+    Decision,
+    GiveUp,
+    Health,
+    Hold,
+    Incident,
+    Instant,
+    Policy,
+    Sample,
+    Verdict,
+)
+from dockerdoctor.recover import Seen, climb
+from dockerdoctor.store import Store
+from dockerdoctor.units import plain
+
+SOON_S = 60.0
+"""A rule that must hold for longer is not worth a closer look while it is pending."""
+
+
+SHOWN = (
+    ("ping.latency_s", "answered in"),
+    ("process.rss_bytes", "RSS"),
+    ("disk.used_ratio", "disk"),
+)
+"""What the log line of a good look tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one look saw and what came of it: all that metrics and live views read."""
+
+    samples: Mapping[str, Sample]
+    judgement: Judgement
+    decision: Decision
+    incidents: Mapping[str, Incident]
+    climbs_left: int
+    climbing: str = ""
+    """The rung that is being climbed, empty when none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the loop works with: probes and rungs by name, and the rules over them."""
+
+    probes: Mapping[str, ProbeDeclaration]
+    rungs: Mapping[str, Rung]
+    rules: Sequence[Rule]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Who wants to hear of it: each look, each attempt that ended, each closed incident."""
+
+    looked: Callable[[Snapshot], None] = lambda _: None
+    climbed: Callable[[str, Attempt], None] = lambda _rule, _attempt: None
+    closed: Callable[[Incident], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+
+
+@dataclass(slots=True)
+class Pace:
+    """Time between looks, s: when all is well, and when something is wrong or under way."""
+
+    usual_s: float = 4.0
+    close_s: float = 1.0
+
+
+@dataclass(slots=True)
+class _Now:
+    """The last look."""
+
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+    judgement: Judgement | None = None
+    decision: Decision = field(default_factory=lambda: Hold("well", "not looked yet"))
+
+
+def _remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
+    """What a watchdog before this one had found still holds until it is seen to be over."""
+    watched = {
+        each.rule: Watched(
+            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
+        )
+        for each in incidents
+    }
+    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
+
+
+class Watch:
+    """One daemon's loop. Not thread-safe: one thread calls it."""
+
+    def __init__(
+        self,
+        control: HostControl,
+        collect: Collect,
+        knowledge: Knowledge,
+        policy: Callable[[], Policy],
+        store: Store,
+        pace: Pace | None = None,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self._control = control
+        self._collect = collect
+        self.knowledge = knowledge
+        self._readings = known_readings(knowledge.probes)
+        self._policy = policy
+        self._store = store
+        self._pace = pace or Pace()
+        self._hooks = hooks or Hooks()
+        self.episodes = Episodes(store)
+        self._now = _Now(judgement=_remembered(self.episodes.open.values(), control.now()))
+        self._running = store.recall("running", tuple[Container, ...]) or ()
+
+    def learn(self, knowledge: Knowledge) -> None:
+        """Take new rules; what was pending of a rule that is still there goes on."""
+        self.knowledge = knowledge
+
+    def cycle(self) -> str:
+        """One look, one decision, and the climb if there is one. Returns the sentence."""
+        self._look(self._wants_close())
+        decision = self._decide()
+        self._now.decision = decision
+        self._publish()
+        if isinstance(decision, Climb):
+            return self._climb(decision)
+        if isinstance(decision, GiveUp):
+            self.episodes.give_up(decision, self._control.now().wall)
+            return f"gave up: {decision.why}"
+        return self._sentence(decision)
+
+    def is_well(self) -> bool:
+        """Whether the last look found nothing, and saw everything."""
+        return bool(self.judgement and self.judgement.verdict.health is Health.WELL)
+
+    def pause_s(self) -> float:
+        """How long to wait before the next cycle, s; not at all in the middle of a ladder."""
+        if isinstance(self._now.decision, Climb):
+            return 0.0
+        return self._pace.close_s if self._wants_close() else self._pace.usual_s
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """The last one; None before the first look."""
+        return self._now.judgement
+
+    @property
+    def decision(self) -> Decision:
+        """The last one."""
+        return self._now.decision
+
+    @property
+    def samples(self) -> Mapping[str, Sample]:
+        """The last of each probe."""
+        return self._now.samples
+
+    def scene(self) -> Scene:
+        """What a rung is judged by, as of the last look."""
+        now = self._control.now().wall
+        recent = self._store.recent_attempts(now - 120.0)
+        readings = self._now.judgement.readings if self._now.judgement else {}
+        return Scene(readings, self._policy(), self._running, climbed_lately=bool(recent))
+
+    def _wants_close(self) -> bool:
+        """Whether a rule that calls for an act holds, or is about to within a minute."""
+        watched = self._now.judgement.watched if self._now.judgement else {}
+        return any(
+            rule.ladder
+            and rule.name in watched
+            and watched[rule.name].since is not None
+            and (rule.for_s <= SOON_S or watched[rule.name].firing)
+            and not self.episodes.has_given_up(rule.name)
+            for rule in self.knowledge.rules
+        )
+
+    def _look(self, close: bool, climbing: str = "") -> None:
+        samples = self._collect(close, self._pace.close_s if close else None)
+        fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
+        now = self._control.now()
+        self._now.samples = samples
+        self._now.judgement = judge(
+            self.knowledge.rules, samples, self._now.judgement, now, self._readings
+        )
+        self._store.keep(fresh, now, urgent=self._wants_close())
+        if self._now.judgement.verdict.health is Health.WELL:
+            self._remember_running()
+        for sentence in self.episodes.follow(self._now.judgement.verdict, climbing):
+            self._hooks.say(sentence)
+        for incident in self.episodes.ended:
+            self._hooks.closed(incident)
+        self.episodes.ended.clear()
+
+    def _remember_running(self) -> None:
+        """Who runs cannot be asked of a hung daemon: keep the answer of the last good look."""
+        running = tuple(each for each in self._control.roster() if each.state == "running")
+        if running != self._running:
+            self._running = running
+            self._store.remember("running", running)
+
+    def _decide(self) -> Decision:
+        assert self._now.judgement is not None
+        now = self._control.now().wall
+        scene = self.scene()
+        past = self._past(scene, now)
+        return decide(self._now.judgement.verdict, past, scene, self.knowledge.rungs, now)
+
+    def _past(self, scene: Scene, now: float) -> Past:
+        since = now - max(scene.policy.window_s, scene.policy.cooldown_s)
+        return Past(self.episodes.open, self._store.recent_attempts(since))
+
+    def _climb(self, decision: Climb) -> str:
+        rule = decision.finding.rule
+        self.episodes.skip(rule, decision.skipped, self._control.now().wall)
+        for skip in decision.skipped:
+            self._hooks.say(f"passed over {skip.rung}: {skip.why}")
+        self._hooks.say(decision.why)
+        scene = self.scene()
+        incident = self.episodes.open[rule]
+        self._publish(climbing=decision.rung)
+        attempt = climb(
+            decision,
+            incident.id,
+            self.knowledge.rungs,
+            self._control,
+            scene,
+            lambda: self._look_again(decision),
+            self._store,
+        )
+        self.episodes.began(rule, [attempt])
+        self._hooks.climbed(rule, attempt)
+        if attempt.cured:
+            sentence = self.episodes.close(self.episodes.open[rule], self._control.now().wall)
+            self._hooks.closed(self.episodes.ended.pop())
+            return sentence
+        return f"{decision.rung}: {attempt.note}"
+
+    def _look_again(self, step: Climb) -> Seen:
+        self._control.pause(self._pace.close_s)
+        self._look(close=True, climbing=step.finding.rule)
+        self._publish(climbing=step.rung)
+        assert self._now.judgement is not None
+        return Seen(self._now.judgement, self.scene())
+
+    def _publish(self, climbing: str = "") -> None:
+        assert self._now.judgement is not None
+        scene = self.scene()
+        now = self._control.now().wall
+        self._hooks.looked(
+            Snapshot(
+                self._now.samples,
+                self._now.judgement,
+                self._now.decision,
+                dict(self.episodes.open),
+                climbs_left(self._past(scene, now), scene, now),
+                climbing,
+            )
+        )
+
+    def _sentence(self, hold: Hold) -> str:
+        """The log line of a cycle in which nothing was done."""
+        if hold.reason != "well":
+            return f"{hold.reason}: {hold.why}"
+        judgement = self._now.judgement
+        assert judgement is not None
+        pending = [
+            rule.name
+            for rule in self.knowledge.rules
+            if rule.ladder and judgement.watched[rule.name].since is not None
+        ]
+        if pending:
+            return f"looking closer: {', '.join(pending)} if it lasts"
+        return "well: " + ", ".join(
+            f"{words} {plain(judgement.readings[name], self._readings[name].unit)}"
+            for name, words in SHOWN
+            if name in judgement.readings
+        )

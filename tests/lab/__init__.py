@@ -1,0 +1,1 @@
+"""The lab: a real systemd, real engines, real faults. See README.md beside this file."""

@@ -1,0 +1,65 @@
+"""python -m tests.lab build [SUITE ...] | shell SUITE [COMMAND ...] | sweep
+
+build: make the trees and the environments that are not there yet (a minute each).
+shell: boot a host with dockerdoctor in it, run a command (or bash) there, stop it at exit.
+sweep: remove what dead runs left behind; live hosts are not touched.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from tests.lab import leftovers, product, sources, tree
+from tests.lab.host import LabHost
+
+
+def build(names: list[str]) -> int:
+    """Build what the named suites (default: all) need, and tell how long it took."""
+    for name in names or tree.SUITES:
+        began = time.monotonic()
+        tree.tree(name)
+        product.dependencies(name)
+        say(f"{name}: ready after {time.monotonic() - began:.0f} s")
+    tree.busybox_image()
+    return 0
+
+
+def shell(name: str, command: list[str]) -> int:
+    """Boot a host and hand it to a person; return the command's exit code."""
+    with LabHost(name, product=True) as host:
+        say(f"{host.name} is up; it goes away when this command ends")
+        host.import_busybox()
+        return subprocess.call(host.inside(*(command or ["bash", "-l"])))
+
+
+def sweep() -> int:
+    """Remove the hosts of dead runs and name them."""
+    for name in leftovers.sweep():
+        say(f"removed {name}")
+    return 0
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def main(words: list[str]) -> int:
+    """Do what the command line asks."""
+    match words:
+        case ["build", *names] if set(names) <= set(tree.SUITES):
+            return build(names)
+        case ["shell", name, *command] if name in tree.SUITES:
+            return shell(name, command)
+        case ["sweep"]:
+            return sweep()
+    say(__doc__ or "")
+    return 64
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (sources.LabUnavailableError, leftovers.LabError) as why:
+        sys.exit(f"{why}")

@@ -1,0 +1,134 @@
+"""Fixtures of the lab: hosts per suite, shared by a module or fresh, always taken away.
+
+DOCKERDOCTOR_LAB_SUITES names the suites (default `bookworm trixie`; `all` for every one). Where
+the lab cannot run its tests are skipped with the reason; with CI=true that is a failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab import leftovers, sources, tree
+from tests.lab.host import LabHost
+
+UNITS = ("docker.service", "containerd.service", "dockerdoctor.service")
+
+
+def suites() -> list[str]:
+    """Return the suites to test on, as DOCKERDOCTOR_LAB_SUITES names them."""
+    named = os.environ.get("DOCKERDOCTOR_LAB_SUITES", "bookworm trixie").split()
+    if unknown := set(named) - {"all", *tree.SUITES}:
+        raise pytest.UsageError(f"DOCKERDOCTOR_LAB_SUITES: no such suite: {sorted(unknown)}")
+    return list(tree.SUITES) if "all" in named else named
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.lab)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        for host in _hosts(item):
+            report.sections.append((f"{host.name}", _last_words(host)))
+    return report
+
+
+def _hosts(item: pytest.Item) -> list[LabHost]:
+    used = getattr(item, "funcargs", {}).values()
+    booted = [host for value in used if isinstance(value, Booted) for host in value.hosts]
+    found = [value for value in used if isinstance(value, LabHost)]
+    return list({host.name: host for host in [*found, *booted]}.values())
+
+
+def _last_words(host: LabHost) -> str:
+    words = host.console().splitlines()
+    with contextlib.suppress(Exception):
+        for unit in UNITS:
+            words += [f"--- {unit}", *host.journal(unit, lines=25).splitlines()]
+    return "\n".join(line[:300] for line in words)
+
+
+@pytest.fixture(scope="session")
+def lab() -> None:
+    """Build what is missing; skip, with the reason, where the lab cannot run (CI: fail)."""
+    try:
+        sources.require()
+        leftovers.cgroup_root()
+        for name in suites():
+            tree.tree(name)
+    except (sources.LabUnavailableError, leftovers.LabError) as why:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"the lab must run here: {why}")
+        pytest.skip(str(why))
+
+
+@pytest.fixture(scope="module", params=suites())
+def suite(request: pytest.FixtureRequest) -> str:
+    """The Debian suite under test."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def shared_host(lab: None, suite: str) -> Iterator[LabHost]:
+    """One host for all tests of a module; take `host` instead, which has been made well again."""
+    with LabHost(suite) as booted:
+        yield booted
+
+
+@pytest.fixture
+def host(shared_host: LabHost) -> LabHost:
+    """The module's host, with a dockerd that serves; containers of earlier tests are gone."""
+    shared_host.settle()
+    shared_host.wait(lambda: _emptied(shared_host), 180, "the containers of other tests to go")
+    return shared_host
+
+
+def _emptied(host: LabHost) -> bool:
+    left = host.docker("ps", "--all", "--quiet").stdout.split()
+    if left:
+        # One that is being removed already refuses; it is gone the next time we look.
+        host.docker("rm", "--force", *left, check=False, timeout=120)
+    return not left
+
+
+class Booted:
+    """Boots hosts for one test, by the options of LabHost, and stops them at its end."""
+
+    def __init__(self, suite: str, at_end: contextlib.ExitStack) -> None:
+        self.suite = suite
+        self.hosts: list[LabHost] = []
+        self._at_end = at_end
+
+    def __call__(
+        self,
+        *,
+        product: bool = False,
+        data_root_mb: int | None = None,
+        inodes: int | None = None,
+        files: dict[str, str] | None = None,
+    ) -> LabHost:
+        """Boot a host; see LabHost."""
+        host = LabHost(
+            self.suite, product=product, data_root_mb=data_root_mb, inodes=inodes, files=files
+        )
+        self._at_end.callback(host.stop)
+        self.hosts.append(host)
+        return host
+
+
+@pytest.fixture
+def boot(lab: None, suite: str) -> Iterator[Booted]:
+    """Boots a host of the suite, for this test alone: `boot(product=True, data_root_mb=300)`."""
+    with contextlib.ExitStack() as at_end:
+        yield Booted(suite, at_end)

@@ -1,0 +1,260 @@
+"""Whole stories on a fake host: what breaks, what dockerdoctor does, and what is on record."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.view import Container, Place, Pruned
+from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
+from tests.fakehost import disk_use
+from tests.story import Story
+from tests.values import attempt, incident
+
+
+def test_an_ordinary_day_has_no_act_and_no_incident(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(3600)
+    assert story.acts == []
+    assert story.incidents == []
+    assert set(story.said) == {"well: answered in 2 ms, RSS 90 MiB, disk 50 %"}
+
+
+def test_a_frozen_daemon_is_killed_at_once_and_serves_within_thirty_seconds(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(10)
+    story.host.dockerd_process.frozen = True
+    took = story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert took < 30
+    assert story.climbed() == ["dump-stacks", "restart", "sigkill"]
+    assert story.incidents[0].outcome is Outcome.CURED
+    assert [each.rung for each in story.attempts() if each.skipped] == ["systemd-kill"]
+    assert "signal dockerd SIGKILL" in story.acts
+    assert "signal containerd SIGKILL" not in story.acts
+
+
+def test_a_stopped_daemon_is_cured_by_the_gentle_restart(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.state = "T"
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.climbed() == ["dump-stacks", "restart"]
+    assert story.attempts()[-1].cured
+
+
+def test_a_hung_daemon_leaves_its_stacks_before_it_is_restarted(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.hung = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    evidence = story.attempts()[0].evidence
+    assert any("goroutine-stacks" in path for path in evidence)
+    assert all(Path(path).exists() for path in evidence)
+    assert story.climbed() == ["dump-stacks", "restart"]
+
+
+def test_a_daemon_whose_shutdown_hangs_gets_its_time_and_then_the_next_rung(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    live = story.host.dockerd_process
+    live.hung, live.end_takes_s = True, float("inf")
+    began = story.host.now().mono
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.climbed()[:2] == ["dump-stacks", "restart"]
+    assert story.host.now().mono - began > 60
+
+
+def test_a_daemon_held_by_a_debugger_is_left_alone_and_the_debugger_is_named(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.tracer = Process(77, 7, "gdb")
+    story.goes_on_for(120)
+    assert story.acts == []
+    assert story.incidents[0].outcome is Outcome.GAVE_UP
+    assert "gdb (pid 77)" in story.incidents[0].why
+    story.host.release()
+    story.goes_on_for(60)
+    assert story.incidents[0].closed
+
+
+def test_a_killed_daemon_is_left_to_systemd(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(10)
+    story.host.crash()
+    story.goes_on_for(120)
+    assert story.acts == []
+
+
+def test_a_hung_containerd_is_restarted_and_dockerd_is_not(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(10)
+    before = story.host.dockerd_process
+    story.host.containerd_process.state = "T"
+    took = story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert took < 60
+    assert story.climbed() == ["dump-stacks", "restart-containerd"]
+    assert story.host.dockerd_process is before
+
+
+def test_an_operator_who_stops_the_daemon_is_never_overruled(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.operator_stops()
+    story.goes_on_for(3600)
+    assert story.acts == []
+    assert story.incidents == []
+
+
+def test_a_daemon_whose_socket_stays_is_not_woken_by_our_own_looks(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd.stop()
+    story.goes_on_for(600)
+    assert story.acts == []
+    assert not story.host.serves()
+    assert story.said[-1].startswith("stopped: ") or story.said[-1].startswith("well")
+
+
+def test_nothing_is_done_while_paused_and_the_incident_waits(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(paused="paused by me"))
+    story.host.dockerd_process.frozen = True
+    story.goes_on_for(300)
+    assert story.acts == []
+    assert story.said[-1] == "paused: paused by me"
+    story.policy = Policy()
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.incidents[0].outcome is Outcome.CURED
+
+
+def test_nobody_acts_when_systemd_cannot_be_asked(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.frozen = True
+    story.host.faults["service"] = HostFault(Fault.TIMEOUT, "systemctl does not answer")
+    story.goes_on_for(300)
+    assert story.acts == []
+    assert story.said[-1].startswith("blind: ")
+
+
+def test_a_daemon_that_nobody_may_ask_is_no_sick_daemon(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.faults["ping"] = HostFault(Fault.DENIED, "no permission on the socket")
+    story.goes_on_for(300)
+    assert story.acts == []
+    assert story.incidents == []
+
+
+def test_an_answer_of_500_is_life(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.status = 500
+    story.goes_on_for(300)
+    assert story.acts == []
+
+
+def test_a_full_disk_is_pruned_and_the_daemon_is_not_restarted(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    root = story.host.all_places[Place.DATA_ROOT]
+    story.host.disks[root] = disk_use(root, used_ratio=0.97)
+    story.host.prunable["images"] = Pruned("images", 12, 30_000_000_000)
+    story.host.advance(4000)
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.climbed() == ["dump-stacks", "prune"]
+    assert [act for act in story.acts if not act.startswith("prune")] == []
+    assert "volumes" not in " ".join(story.acts)
+    assert story.incidents[0].outcome is Outcome.CURED
+
+
+def test_soon_after_a_restart_no_dead_container_is_called_litter(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    root = story.host.all_places[Place.DATA_ROOT]
+    story.host.disks[root] = disk_use(root, used_ratio=0.97)
+    story.goes_on_for(200)
+    assert "prune images" in story.acts
+    assert "prune containers" not in story.acts
+
+
+def test_a_watchdog_killed_between_began_and_the_act_goes_on_and_repeats_nothing(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.frozen = True
+    opened = replace(incident(name="daemon-unresponsive", ident="20270115-080000-aaaa"))
+    story.store.open_incident(opened)
+    began = story.host.now().wall
+    for rung, impact in (("dump-stacks", Impact.NONE), ("restart", Impact.CONTAINERS)):
+        cut = replace(attempt(rung, ended=None, impact=impact), began=began)
+        story.store.began(opened.id, cut)
+    story.killed_and_started_again()
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert len(story.incidents) == 1
+    assert "restart dockerd" not in story.acts
+    assert story.climbed() == ["dump-stacks", "restart", "systemd-kill", "sigkill"]
+
+
+def test_a_watchdog_killed_between_the_kill_and_the_start_starts_the_daemon(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    opened = incident(name="daemon-unresponsive", ident="20270115-080000-aaaa")
+    story.store.open_incident(opened)
+    cut = replace(attempt("sigkill", ended=None), began=story.host.now().wall)
+    story.store.began(opened.id, cut)
+    story.host.dockerd.stop()
+    story.host.dockerd.signal(signal.SIGKILL)
+    story.host.advance(2)
+    story.killed_and_started_again()
+    story.goes_on_until(lambda: story.host.serves(), within_s=120)
+    assert "start" in story.climbed()
+
+
+def test_a_storm_of_hangs_ends_in_a_call_for_people(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(cooldown_s=5))
+    for _ in range(8):
+        story.host.dockerd_process.frozen = True
+        story.goes_on_for(60)
+    assert sum("SIGKILL" in act for act in story.acts) < 5
+    assert any("did not keep it well" in said for said in story.said)
+
+
+def test_a_reboot_needs_the_policy_of_host(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.held = True
+    story.host.dockerd_process.state = "D"
+    story.goes_on_for(900)
+    assert not story.host.rebooted
+    assert story.incidents[0].outcome is Outcome.GAVE_UP
+
+
+def test_the_containers_that_ran_are_remembered_from_the_last_good_look(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    ran = Container("c1", "web", "running", "always", inspected=True)
+    story.host.all_containers = [ran, Container("c2", "done", "exited")]
+    story.goes_on_for(30)
+    assert story.store.recall("running", tuple[Container, ...]) == (ran,)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_for(6)
+    assert story.watch.scene().running == (ran,)
+
+
+def test_one_stuck_container_costs_its_shim_and_nothing_else(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    shim = story.host.world.spawn("containerd-shim")
+    story.host.all_shims.append(shim)
+    story.host.all_containers = [
+        Container("c1", "stuck", "running"),
+        Container("c2", "fine", "running"),
+    ]
+    story.goes_on_for(30)
+    story.host.stuck["c1"] = shim.identity
+    took = story.goes_on_until(lambda: bool(story.incidents))
+    assert took < 60
+    story.goes_on_until(lambda: bool(story.incidents[0].closed))
+    assert story.climbed() == ["dump-stacks", "kill-shim"]
+    assert [act for act in story.acts if "SIGKILL" in act] == ["signal containerd-shim SIGKILL"]
+
+
+def test_without_live_restore_no_daemon_is_restarted_for_one_container(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.all_containers = [Container("c1", "stuck", "running")]
+    story.goes_on_for(30)
+    story.host.stuck["c1"] = Process(99_999, 1, "containerd-shim")
+    story.goes_on_until(lambda: bool(story.incidents))
+    story.goes_on_for(300)
+    assert story.incidents[0].outcome is Outcome.GAVE_UP
+    assert "live-restore is off" in story.incidents[0].why
+    assert "restart dockerd" not in story.acts
