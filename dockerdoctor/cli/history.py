@@ -14,6 +14,7 @@ from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
 from dockerdoctor.host import lock
+from dockerdoctor.host.view import Container
 from dockerdoctor.judge import Judgement, Rule, judge
 from dockerdoctor.model import Incident, Instant, Sample
 from dockerdoctor.record import Record
@@ -75,6 +76,29 @@ def watchdog(config: Config, now: Instant) -> Watchdog:
         seen_at=max((sample.at.wall for sample in samples), default=None),
         samples=tuple(samples),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LastKnown:
+    """What a hung daemon cannot be asked: as it was when the watchdog last saw it well."""
+
+    running: tuple[Container, ...] = ()
+    live_restore: bool | None = None
+
+
+def last_known(config: Config, now: Instant) -> LastKnown:
+    """From the record; nothing where there is none."""
+    record = Record(config.watch.record)
+    try:
+        running = record.recall("running", tuple[Container, ...]) or ()
+        told = [
+            sample.readings["live_restore"]
+            for sample in record.samples("api", now.wall - RECENT_S, now.wall + 60)
+            if "live_restore" in sample.readings
+        ]
+    except DoctorError:
+        return LastKnown()
+    return LastKnown(running, bool(told[-1]) if told else None)
 
 
 def since_in(config: Config, now: Instant) -> Since:

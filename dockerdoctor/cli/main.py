@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from dockerdoctor.cli import check as checking
-from dockerdoctor.cli import incidents, pause, probes, rules, watch
+from dockerdoctor.cli import heal, incidents, pause, probes, rules, watch
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
 BUG, USAGE, UNKNOWN, INTERRUPTED, BROKEN_PIPE = 70, 64, 3, 130, 141
@@ -68,6 +68,7 @@ def main(
 
 
 app.command()(checking.check)
+app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
 app.command()(pause.pause)

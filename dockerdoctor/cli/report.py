@@ -15,6 +15,7 @@ from dockerdoctor import holds
 from dockerdoctor.cli.history import Since, Watchdog
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import THROUGH_THE_DAEMON, at_once
+from dockerdoctor.host.view import Container
 from dockerdoctor.judge import MUST_SEE, Rule, judge
 from dockerdoctor.model import (
     Fault,
@@ -116,6 +117,8 @@ class Looked:
     now: Instant
     address: str
     whole: bool = True
+    running: tuple[Container, ...] = ()
+    """The containers that run, where the daemon answered."""
 
 
 def report(looked: Looked, watchdog: Watchdog, since: Since = lambda _: None) -> Report:

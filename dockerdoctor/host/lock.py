@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from dockerdoctor.errors import Busy, NotPermitted
+from dockerdoctor.errors import Busy, DoctorError, NotPermitted
 from dockerdoctor.host.faults import from_os
 
 _LOOK_AGAIN_S = 0.2
@@ -77,3 +77,34 @@ def holder(path: Path) -> str:
         return (path.read_text("utf-8", "replace").strip() or "somebody") if held_now else ""
     except OSError:
         return ""
+
+
+class Turn:
+    """The right to act on a daemon, which a watchdog keeps, and lets go of while it is paused so
+    that a person may act (`heal`). Used by one thread."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self._path = path
+        self._what = what
+        self._mine: contextlib.ExitStack | None = None
+
+    def why_not(self, paused: str) -> str:
+        """Why nobody of ours may act now: the pause, or whoever else has the turn; empty when the
+        turn is ours. Called between two acts only."""
+        if paused:
+            self.leave()
+            return paused
+        if self._mine is None:
+            stack = contextlib.ExitStack()
+            try:
+                stack.enter_context(held(self._path, self._what))
+            except DoctorError as error:
+                return error.sentence
+            self._mine = stack
+        return ""
+
+    def leave(self) -> None:
+        """Let go of it."""
+        if self._mine is not None:
+            self._mine.close()
+            self._mine = None
