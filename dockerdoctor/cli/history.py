@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from dockerdoctor import pausing
-from dockerdoctor.compose import lock_path
+from dockerdoctor.compose import watch_lock_path
 from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
@@ -55,7 +55,7 @@ class Watchdog:
 
 def watchdog(config: Config, now: Instant) -> Watchdog:
     """All of it, as far as it can be read."""
-    running = lock.holder(lock_path(config))
+    running = lock.holder(watch_lock_path(config))
     text = pausing.read(pausing.pause_path(config.watch.state_dir))
     paused = pausing.paused(text, now.wall)
     if not config.watch.record.exists() and not running:

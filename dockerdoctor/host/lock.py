@@ -80,28 +80,29 @@ def holder(path: Path) -> str:
 
 
 class Turn:
-    """The right to act on a daemon, which a watchdog keeps, and lets go of while it is paused so
+    """The right to act on a daemon. A watchdog keeps it, and lets go of it while it is paused, so
     that a person may act (`heal`). Used by one thread."""
 
     def __init__(self, path: Path, what: str) -> None:
+        self.why = ""
+        """Why nobody of ours may act now; empty when the turn is ours."""
         self._path = path
         self._what = what
         self._mine: contextlib.ExitStack | None = None
 
-    def why_not(self, paused: str) -> str:
-        """Why nobody of ours may act now: the pause, or whoever else has the turn; empty when the
-        turn is ours. Called between two acts only."""
+    def ask(self, paused: str) -> None:
+        """Take the turn, or let go of it when `paused` says why. Between two acts only."""
+        self.why = paused
         if paused:
             self.leave()
-            return paused
-        if self._mine is None:
+        elif self._mine is None:
             stack = contextlib.ExitStack()
             try:
                 stack.enter_context(held(self._path, self._what))
             except DoctorError as error:
-                return error.sentence
-            self._mine = stack
-        return ""
+                self.why = error.sentence
+            else:
+                self._mine = stack
 
     def leave(self) -> None:
         """Let go of it."""
