@@ -4,8 +4,10 @@ paused. The record and the pause file are only read; what cannot be read is said
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from dockerdoctor import pausing
@@ -56,10 +58,12 @@ class Watchdog:
 def watchdog(config: Config, now: Instant) -> Watchdog:
     """All of it, as far as it can be read."""
     running = lock.holder(watch_lock_path(config))
-    text = pausing.read(pausing.pause_path(config.watch.state_dir))
-    paused = pausing.paused(text, now.wall)
-    if not config.watch.record.exists() and not running:
-        return Watchdog(running, paused)
+    state_dir = config.watch.state_dir
+    if not os.path.exists(config.watch.record) and not running:  # noqa: PTH110  it never raises
+        return Watchdog(running, _paused(state_dir, now))
+    if not os.access(state_dir, os.X_OK):
+        return Watchdog(running, trouble=f"{state_dir} may not be read")
+    paused = _paused(state_dir, now)
     try:
         record = Record(config.watch.record)
         recent = record.incidents(20)
@@ -76,6 +80,12 @@ def watchdog(config: Config, now: Instant) -> Watchdog:
         seen_at=max((sample.at.wall for sample in samples), default=None),
         samples=tuple(samples),
     )
+
+
+def _paused(state_dir: Path, now: Instant) -> str:
+    if not os.access(state_dir, os.X_OK):
+        return ""
+    return pausing.paused(pausing.read(pausing.pause_path(state_dir)), now.wall)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from dockerdoctor.cli import check as checking
-from dockerdoctor.cli import demo, heal, incidents, pause, probes, rules, watch
+from dockerdoctor.cli import demo, heal, incidents, pause, probes, rules, service, watch
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
 BUG, USAGE, UNKNOWN, INTERRUPTED, BROKEN_PIPE = 70, 64, 3, 130, 141
@@ -75,9 +75,10 @@ app.command()(pause.pause)
 app.command()(pause.resume)
 app.add_typer(rules.app, name="rules")
 app.add_typer(probes.app, name="probes")
+app.add_typer(service.app, name="service")
 app.command()(demo.demo)
 
-DEFAULTS = {"incidents": "list", "rules": "list", "probes": "list"}
+DEFAULTS = {"incidents": "list", "rules": "list", "probes": "list", "service": "print"}
 """What a group does without a command of its own."""
 
 
