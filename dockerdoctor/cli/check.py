@@ -43,16 +43,17 @@ def check(
     """
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.examine import examine
     from dockerdoctor.cli.history import Watchdog, since_in, watchdog
     from dockerdoctor.cli.looking import look
-    from dockerdoctor.cli.report import EXIT, report
+    from dockerdoctor.cli.report import EXIT
 
     options: Options = ctx.obj
     config = options.load()
     known = compose.knowledge(config)
     looked = look(options.address(config), config, known)
     about = watchdog(config, looked.now) if looked.whole else Watchdog()
-    found = report(looked, about, since_in(config, looked.now))
+    found = examine(looked, about, since_in(config, looked.now))
     if json or output is Output.JSON:
         from dockerdoctor import __version__
         from dockerdoctor.cli.reportjson import check_json

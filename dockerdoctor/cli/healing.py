@@ -21,6 +21,8 @@ BLIND_S = 60.0
 STARTING_S = 900.0
 """How long to wait for a daemon that starts: a slow start of an hour has been seen, but a person
 who waits wants to hear of it."""
+QUIET = ("well", "blind")
+"""Not worth a line: the end says how it went, and a first look is often not back yet."""
 FINAL_HOLDS = ("masked", "stopped")
 """What an operator wants: waiting does not change it."""
 
@@ -74,10 +76,11 @@ def climb_until_well(
     good, began, last = 0, now(), ""
     while True:
         sentence = watch.cycle()
-        if sentence != last and not sentence.startswith("well:"):
+        decision = watch.decision
+        quiet = isinstance(decision, Hold) and decision.reason in QUIET
+        if sentence != last and not quiet:
             say(sentence)
         last = sentence
-        decision = watch.decision
         if isinstance(decision, GiveUp):
             return End(Ending.GAVE_UP, decision.why)
         if isinstance(decision, Hold) and (end := _held(decision, now() - began)):

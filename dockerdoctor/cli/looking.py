@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dockerdoctor import compose
+from dockerdoctor.cli.examine import STREAMED
 from dockerdoctor.cli.options import same_daemon
-from dockerdoctor.cli.report import STREAMED, Looked
+from dockerdoctor.cli.report import Looked
 from dockerdoctor.config import Config
 from dockerdoctor.declare import known_readings
 from dockerdoctor.glance import glance

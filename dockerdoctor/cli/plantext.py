@@ -76,7 +76,8 @@ def _cost(plan: Plan) -> list[str]:
     if not plan.fates:
         return ["No container is known to run: nobody asked before the daemon hung, or none does."]
     known = "is off" if plan.live_restore is False else "is not known, so taken as off"
-    lines = [f"What stops at worst (live-restore {known}): {len(plan.fates)} containers"]
+    count = "1 container" if len(plan.fates) == 1 else f"{len(plan.fates)} containers"
+    lines = [f"What stops at worst (live-restore {known}): {count}"]
     for fate, names in names_by_fate(plan).items():
         shown = ", ".join(names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""

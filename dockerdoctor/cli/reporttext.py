@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.report import Found, Report, State
+from dockerdoctor.declare import Scene
 from dockerdoctor.judge import Rule
-from dockerdoctor.model import Attempt, Incident, Outcome, Reading, Readings, Severity
+from dockerdoctor.model import Attempt, Incident, Outcome, Reading, Readings, Severity, Value
+from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain, plain_seconds
 
 Clock = Callable[[float], str]
@@ -54,10 +56,17 @@ def ago(seconds: float) -> str:
 def evidence(readings: Readings, declared: Mapping[str, Reading]) -> str:
     """Readings as `name = value`, those that say something."""
     return ", ".join(
-        f"{name} = {plain(value, declared[name].unit if name in declared else '')}"
+        f"{name} = {_value(name, value, declared)}"
         for name, value in readings.items()
         if value != ""
     )
+
+
+def _value(name: str, value: Value, declared: Mapping[str, Reading]) -> str:
+    """A process id is a name, not an amount."""
+    if name.endswith(".pid"):
+        return str(value)
+    return plain(value, declared[name].unit if name in declared else "")
 
 
 def attempt_line(attempt: Attempt, clock: Clock) -> str:
@@ -134,7 +143,7 @@ def _unit(readings: Readings) -> str:
 
 
 def _process(readings: Readings) -> str:
-    if readings.get("process.present") is not True:
+    if readings.get("process.present") is not True or takes_no_signal(Scene(readings)):
         return ""
     return (
         f"RSS {plain(readings['process.rss_bytes'], 'bytes')}, {readings['process.threads']} "
@@ -191,11 +200,9 @@ def _watchdog(watchdog: Watchdog, now: float, clock: Clock) -> list[str]:
         if incident.why:
             lines.append(f"{INDENT}  last decision: {incident.why}")
     if watchdog.ended:
-        last = watchdog.ended[0]
-        lines.append(
-            f"{INDENT}{len(watchdog.ended)} incidents in the last day; the last: "
-            f"{last.why or last.says} ({last.id})"
-        )
+        last, count = watchdog.ended[0], len(watchdog.ended)
+        ended = "1 incident:" if count == 1 else f"{count} incidents, the last:"
+        lines.append(f"{INDENT}in the last day: {ended} {last.why or last.says} ({last.id})")
     return lines
 
 
