@@ -179,16 +179,16 @@ def _api(readings: Readings) -> str:
 
 def _watchdog(watchdog: Watchdog, now: float, clock: Clock) -> list[str]:
     """What it does, has done and holds."""
-    pid, _, what = watchdog.running.partition(" ")
+    pid = watchdog.running.partition(" ")[0]
     lines = [
-        f"watchdog: {what or 'dockerdoctor'} runs (pid {pid})"
+        f"watchdog: runs (pid {pid})"
         if watchdog.running
         else "watchdog: none runs (`dockerdoctor service install --enable` starts one)"
     ]
     if watchdog.running and watchdog.seen_at is not None:
         lines[0] += f", on record {ago(max(0.0, now - watchdog.seen_at))}"
     if watchdog.paused:
-        lines.append(f"{INDENT}{watchdog.paused}")
+        lines.append(f"{INDENT}paused: {watchdog.paused}")
     if watchdog.trouble:
         lines.append(f"{INDENT}its record could not be read: {watchdog.trouble}")
     for incident in watchdog.open:
