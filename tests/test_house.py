@@ -18,11 +18,11 @@ CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / "dockerdoctor"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "units"),
+    ("model", "errors", "units", "configkeys"),
     ("host",),
     ("declare", "judge"),
     ("rules", "holds", "ladder", "probes", "rungs", "store", "record", "storefile", "storerows"),
-    ("configkeys", "config", "pausing", "episodes", "recover"),
+    ("config", "pausing", "episodes", "recover"),
     ("collect", "watch"),
     ("compose", "glance", "metricfamilies", "metrics", "demotale", "demo", "service"),
     ("daemon", "cli", "__main__"),
