@@ -24,8 +24,8 @@ from dockerdoctor.metricfamilies import PREFIX
 from dockerdoctor.model import Attempt, Fault, Incident, Instant, Sample
 from dockerdoctor.watch import Snapshot
 
-STALLED_S = 90.0
-"""The loop is not healthy when its last look is older."""
+STALLED_S = 240.0
+"""The loop is not healthy when its last look is older: longer than any rung acts without one."""
 
 _STARTS_S = (0.5, 1, 2, 5, 10, 20, 30, 45, 60, 120, 300)
 _ANSWERS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)

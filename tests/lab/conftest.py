@@ -63,7 +63,7 @@ def _last_words(host: LabHost) -> str:
 
 @pytest.fixture(scope="session")
 def lab() -> None:
-    """Build what is missing; skip, with the reason, where the lab cannot run; fail where it must."""
+    """Build what is missing; skip, with the reason, where the lab cannot run (CI: fail)."""
     try:
         sources.require()
         leftovers.cgroup_root()

@@ -157,7 +157,7 @@ def test_a_garbled_container_is_missing_until_its_file_is_back(
 def test_a_garbled_network_db_fails_the_daemon(host: LabHost) -> None:
     with faults.garbled_network_db(host):
         assert faults.state(host) == "failed"
-    host.wait(host.serving, SEEN_TIMEOUT_S, \"it to serve again\")
+    host.wait(host.serving, SEEN_TIMEOUT_S, "it to serve again")
 
 
 def test_a_broken_layer_loses_its_image(host: LabHost) -> None:
@@ -171,14 +171,14 @@ def test_a_bad_daemon_json_fails_the_daemon(host: LabHost) -> None:
     with faults.bad_daemon_json(host):
         assert faults.state(host) == "failed"
         assert "unable to configure the Docker daemon" in host.journal("docker.service")
-    host.wait(host.serving, SEEN_TIMEOUT_S, \"it to serve again\")
+    host.wait(host.serving, SEEN_TIMEOUT_S, "it to serve again")
 
 
 def test_a_flag_conflict_fails_the_daemon(host: LabHost) -> None:
     with faults.flag_conflict(host):
         assert "specified both as a flag and in the configuration" in host.journal("docker.service")
         assert faults.state(host) == "failed"
-    host.wait(host.serving, SEEN_TIMEOUT_S, \"it to serve again\")
+    host.wait(host.serving, SEEN_TIMEOUT_S, "it to serve again")
 
 
 def test_a_drop_in_overrides_in_secret(host: LabHost) -> None:
@@ -193,27 +193,27 @@ def test_the_start_limit_holds_a_daemon_that_could_start(host: LabHost) -> None:
         # Up to systemd 257 the service itself still tells the result of its last start.
         assert host.show("docker.socket", "Result")["Result"] == "service-start-limit-hit"
         assert host.systemctl("start", "docker.service", check=False).returncode != 0
-    host.wait(host.serving, SEEN_TIMEOUT_S, \"it to serve again\")
+    host.wait(host.serving, SEEN_TIMEOUT_S, "it to serve again")
 
 
 def test_a_slow_start_is_activating_and_connects_but_does_not_answer(host: LabHost) -> None:
     with faults.slow_start(host, seconds=600):
         assert faults.state(host) == "activating"
         assert host.hangs("docker", "ps")
-    host.wait(host.serving, SEEN_TIMEOUT_S, \"it to serve again\")
+    host.wait(host.serving, SEEN_TIMEOUT_S, "it to serve again")
 
 
 def test_an_operators_stop_is_no_failure(host: LabHost) -> None:
     with faults.stopped_by_operator(host):
         told = host.show("docker.service", "ActiveState", "Result")
         assert told == {"ActiveState": "inactive", "Result": "success"}
-    host.wait(host.serving, SEEN_TIMEOUT_S, \"it to serve again\")
+    host.wait(host.serving, SEEN_TIMEOUT_S, "it to serve again")
 
 
 def test_an_operators_mask_is_seen(host: LabHost) -> None:
     with faults.masked_by_operator(host):
         assert host.show("docker.service", "LoadState")["LoadState"] == "masked"
-    host.wait(host.serving, SEEN_TIMEOUT_S, \"it to serve again\")
+    host.wait(host.serving, SEEN_TIMEOUT_S, "it to serve again")
 
 
 def test_a_flushed_firewall_has_no_chain_by_that_name(host: LabHost) -> None:
