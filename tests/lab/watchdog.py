@@ -14,40 +14,25 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from dockerdoctor.config import Config
 from dockerdoctor.model import Attempt, Incident
 from dockerdoctor.record import Record
+from dockerdoctor.service import UNIT, unit_text
 from tests.lab import boot
 from tests.lab.host import LabHost
 from tests.lab.product import VENV
 
-UNIT = "dockerdoctor.service"
 UNIT_FILE = f"/etc/systemd/system/{UNIT}"
 CONFIG = "/etc/dockerdoctor/dockerdoctor.toml"
 RULES = "/etc/dockerdoctor/rules.d/lab.toml"
 STATE = "/var/lib/dockerdoctor"
-PROGRAM = (f"{VENV}/bin/python", "-m", "dockerdoctor.daemon")
+PROGRAM = (f"{VENV}/bin/python", "-I", "-m", "dockerdoctor.daemon")
 WAIT_S = 180.0
 """For anything that the watchdog does by itself, on a machine that is busy with something else."""
 
 OVERLAP_S = 4.0
 """A ping that was under way when a fault began is the first to show it, and its incident is as old
 as that ping."""
-
-SERVICE = f"""[Unit]
-Description=dockerdoctor
-StartLimitIntervalSec=0
-
-[Service]
-Type=notify
-ExecStart={" ".join(PROGRAM)}
-ExecReload=/bin/kill -HUP $MAINPID
-Restart=always
-RestartSec=1
-WatchdogSec=60
-StateDirectory=dockerdoctor
-RuntimeDirectory=dockerdoctor
-OOMScoreAdjust=-500
-"""
 
 POLICY = """[policy]
 cooldown = "5s"
@@ -58,7 +43,7 @@ max_climbs = 100
 
 
 class Watchdog:
-    """dockerdoctor.service on a host, not started yet."""
+    """dockerdoctor.service on a host, by the unit that the product ships; not started yet."""
 
     def __init__(self, host: LabHost) -> None:
         """Write the unit, and put the state directory where the outer machine can read it."""
@@ -67,7 +52,7 @@ class Watchdog:
         self.state.mkdir()
         host.run("mkdir", "-p", STATE)
         host.run("mount", "--bind", f"{boot.SHARE}/state", STATE)
-        host.put(UNIT_FILE, SERVICE)
+        host.put(UNIT_FILE, unit_text(Config.default(), Path(PROGRAM[0])))
         host.systemctl("daemon-reload")
 
     @property
