@@ -20,11 +20,11 @@ from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPe
 from dockerdoctor.host import notify, web
 from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.linux import LinuxHost
-from dockerdoctor.host.lock import held
+from dockerdoctor.host.lock import Turn, held
 from dockerdoctor.host.signals import Wishes
 from dockerdoctor.host.webserver import Server
 from dockerdoctor.metrics import Metrics
-from dockerdoctor.model import Climb, Policy
+from dockerdoctor.model import Climb
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Snapshot, Watch
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = config.load(options.config, os.environ)
         if os.geteuid() != 0 and settings.daemon.pidfile is None:
             raise NotPermitted("the watchdog must be root: it signals and restarts the daemon")
-        with held(compose.lock_path(settings), "watch"):
+        with held(compose.watch_lock_path(settings), "watch"):
             run(settings, dry_run=options.dry_run, once=options.once)
     except DoctorError as error:
         log.error("%s", error.sentence)
@@ -57,6 +57,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
     knowledge = compose.knowledge(settings)
     host = compose.host(settings)
     store = Store.open(_record(settings, dry_run), host.now())
+    turn = Turn(compose.lock_path(settings), "watch")
     metrics = Metrics(
         knowledge.probes,
         [rule.name for rule in knowledge.rules],
@@ -69,7 +70,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         knowledge,
         DryRun(host, log.info) if dry_run else host,
         store,
-        lambda: _policy(settings, host.now().wall),
+        lambda: replace(settings.policy, paused=turn.why),
         Hooks(looked=lambda seen: _looked(metrics, seen), closed=metrics.closed, say=log.info),
     )
     server = None if once else _serve(settings, metrics, host)
@@ -80,6 +81,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             if wishes.take_reload():
                 _reload(settings, watch)
             began = host.now().mono
+            turn.ask(_paused(settings, host.now().wall))
             _cycle(watch, store)
             if once:
                 break
@@ -89,6 +91,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         if server:
             server.stop()
         store.shut()
+        turn.leave()
         host.close()
 
 
@@ -134,10 +137,9 @@ def _reload(settings: config.Config, watch: Watch) -> None:
     log.info("read %d rules again", len(watch.knowledge.rules))
 
 
-def _policy(settings: config.Config, now: float) -> Policy:
-    """The configured policy, with the operator's pause."""
-    text = pausing.read(pausing.pause_path(settings.watch.state_dir))
-    return replace(settings.policy, paused=pausing.paused(text, now))
+def _paused(settings: config.Config, now: float) -> str:
+    """Why an operator wants nobody to act now; empty when nobody does."""
+    return pausing.paused(pausing.read(pausing.pause_path(settings.watch.state_dir)), now)
 
 
 def _looked(metrics: Metrics, snapshot: Snapshot) -> None:
