@@ -70,7 +70,7 @@ def _watch(
     good, looked = 0, False
     while good or control.now().mono < deadline:
         seen, looked = look(), True
-        good = good + 1 if _is_well(step, seen.judgement) else 0
+        good = good + 1 if _is_well(step, seen) else 0
         if good >= GOOD_LOOKS:
             return True, ""
         if not good and (why := rung.hopeless(seen.scene)):
@@ -78,9 +78,13 @@ def _watch(
     return False, "not well when its time was over" if looked else ""
 
 
-def _is_well(step: Climb, judgement: Judgement) -> bool:
-    """Well for this climb: not blind, and what called for it is gone."""
-    verdict = judgement.verdict
-    return verdict.health is not Health.BLIND and all(
-        finding.rule != step.finding.rule for finding in verdict.findings
+def _is_well(step: Climb, seen: Seen) -> bool:
+    """Well for this climb: not blind, what called for it is gone, and the daemon is up to stay. A
+    daemon that dies still answers pings while it waits for its containers."""
+    verdict = seen.judgement.verdict
+    return (
+        verdict.health is not Health.BLIND
+        and all(finding.rule != step.finding.rule for finding in verdict.findings)
+        and seen.scene.word("unit.active_state") == "active"
+        and not seen.scene.word("unit.job")
     )
