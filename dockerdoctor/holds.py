@@ -57,13 +57,47 @@ def restarted(scene: Scene) -> str:
     return ""
 
 
+def installing(scene: Scene) -> str:
+    """A package upgrade stops and starts the daemon itself (moby #45646)."""
+    if who := scene.word("pressure.installing"):
+        return f"{who} installs packages, and may restart the daemon itself: let it finish"
+    return ""
+
+
+def starved(scene: Scene) -> str:
+    """On a host that lets nobody run, a late answer says nothing about the daemon. A daemon that
+    is stopped or frozen is no victim of the host."""
+    if scene.word("process.state") in ("T", "t", "Z") or scene.flag("process.frozen"):
+        return ""
+    for reading, limit, words in STARVED:
+        share = scene.number(f"pressure.{reading}")
+        if share >= limit and scene.number("pressure.load_per_cpu") >= STARVED_LOAD:
+            return f"the host is starved: {plain(share, 'ratio')} of the time {words}"
+    return ""
+
+
+STARVED = (
+    ("memory_full_ratio", 0.4, "everybody waits for memory (it swaps)"),
+    ("io_full_ratio", 0.8, "everybody waits for the disk"),
+    ("cpu_some_ratio", 0.95, "tasks wait for a processor"),
+)
+"""Shares of ten seconds (PSI) at which a ping may take longer than its 3 s without any fault of
+the daemon's; a busy build host shows a tenth of them."""
+STARVED_LOAD = 8.0
+"""Of load per processor, so that one waiting task alone starves nobody."""
+
 HOLDS: Mapping[str, Callable[[Scene], str]] = MappingProxyType(
     {"masked": masked, "stopped": stopped, "starting": starting}
 )
 """These keep every rung."""
 
 HOLDS_OF_STRANGERS: Mapping[str, Callable[[Scene], str]] = MappingProxyType(
-    {"stopping": stopping, "restarted": restarted}
+    {
+        "installing": installing,
+        "stopping": stopping,
+        "restarted": restarted,
+        "starved": starved,
+    }
 )
 """These keep rungs of impact DAEMON or more, unless it is our own climb that is seen."""
 

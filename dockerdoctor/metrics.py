@@ -25,8 +25,8 @@ from dockerdoctor.metriccounters import Counters
 from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity
 from dockerdoctor.watch import Snapshot
 
-STALLED_S = 90.0
-"""The loop is not healthy when its last look is older."""
+STALLED_S = 240.0
+"""The loop is not healthy when its last look is older: longer than any rung acts without one."""
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from dockerdoctor.host.view import (
     EventTally,
     Place,
     Pong,
+    Pressure,
     ProcessVitals,
     Pruned,
     Service,
@@ -62,6 +63,10 @@ class FakeHost:
         self.dumps = True
         """Whether SIGUSR1 makes it write its goroutines."""
         self.rebooted = False
+        self.stuck: dict[str, Process] = {}
+        """Containers whose lock is held, with the shim that holds it."""
+        self.starved = Pressure(known=True)
+        self.installer = ""
         self._evidence = directory / "evidence"
         self._exec_root = directory / "run" / "docker"
         self._exec_root.mkdir(parents=True, exist_ok=True)
@@ -204,7 +209,15 @@ class FakeHost:
     def container(self, ident: str, timeout_s: float) -> Container:
         self._fail("container")
         self._must_serve(timeout_s)
-        return self.all_containers[self._index(ident)]
+        index = self._index(ident)
+        known = self.all_containers[index]
+        if ident in self.stuck:
+            since = known.hangs_since or self.now().mono
+            self.all_containers[index] = dataclasses.replace(known, hangs_since=since)
+            raise HostFault(Fault.TIMEOUT, f"inspect of {ident} hangs")
+        found = dataclasses.replace(known, inspected=True, hangs_since=None)
+        self.all_containers[index] = found
+        return found
 
     def containerd_answers(self, timeout_s: float) -> float:
         self._fail("containerd_answers")
@@ -217,6 +230,13 @@ class FakeHost:
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         self._fail("journal")
         return self.journals.get(which, [])[-lines:]
+
+    def pressure(self) -> Pressure:
+        self._fail("pressure")
+        return self.starved
+
+    def installing(self) -> str:
+        return self.installer
 
     def dump_dirs(self) -> Sequence[Path]:
         return (self._exec_root,)
@@ -279,6 +299,9 @@ class FakeHost:
 
     def pause(self, seconds: float) -> None:
         self.world.advance(seconds)
+
+    def shim_of(self, ident: str) -> Process | None:
+        return self.stuck.get(ident)
 
     def shims(self) -> Sequence[Process]:
         self._fail("shims")
@@ -378,6 +401,7 @@ class FakeHost:
 
     def _shim_ended(self, shim: FakeProcess) -> None:
         self.all_shims.remove(shim)
+        self.stuck = {ident: each for ident, each in self.stuck.items() if each != shim.identity}
 
 
 def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:

@@ -131,6 +131,8 @@ def test_it_holds_still_for_operators_and_for_slow_starts(
         ({"unit__active_state": "deactivating"}, "stopping"),
         ({"unit__job": "restart"}, "stopping"),
         ({"unit__since_start_s": 30.0}, "restarted"),
+        ({"pressure__installing": "apt-get (pid 12)"}, "installing"),
+        ({"pressure__memory_full_ratio": 0.5, "pressure__load_per_cpu": 9.0}, "starved"),
     ],
 )
 def test_it_lets_others_finish_their_restart_but_keeps_the_evidence(

@@ -229,3 +229,32 @@ def test_the_containers_that_ran_are_remembered_from_the_last_good_look(tmp_path
     story.host.dockerd_process.frozen = True
     story.goes_on_for(6)
     assert story.watch.scene().running == (ran,)
+
+
+def test_one_stuck_container_costs_its_shim_and_nothing_else(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    shim = story.host.world.spawn("containerd-shim")
+    story.host.all_shims.append(shim)
+    story.host.all_containers = [
+        Container("c1", "stuck", "running"),
+        Container("c2", "fine", "running"),
+    ]
+    story.goes_on_for(30)
+    story.host.stuck["c1"] = shim.identity
+    took = story.goes_on_until(lambda: bool(story.incidents))
+    assert took < 60
+    story.goes_on_until(lambda: bool(story.incidents[0].closed))
+    assert story.climbed() == ["dump-stacks", "kill-shim"]
+    assert [act for act in story.acts if "SIGKILL" in act] == ["signal containerd-shim SIGKILL"]
+
+
+def test_without_live_restore_no_daemon_is_restarted_for_one_container(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.all_containers = [Container("c1", "stuck", "running")]
+    story.goes_on_for(30)
+    story.host.stuck["c1"] = Process(99_999, 1, "containerd-shim")
+    story.goes_on_until(lambda: bool(story.incidents))
+    story.goes_on_for(300)
+    assert story.incidents[0].outcome is Outcome.GAVE_UP
+    assert "live-restore is off" in story.incidents[0].why
+    assert "restart dockerd" not in story.acts

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from dockerdoctor.cli import check as checking
+from dockerdoctor.cli import demo, incidents, pause, probes, rules, watch
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
 BUG, USAGE, UNKNOWN, INTERRUPTED, BROKEN_PIPE = 70, 64, 3, 130, 141
@@ -67,6 +68,16 @@ def main(
 
 
 app.command()(checking.check)
+app.command()(watch.watch)
+app.add_typer(incidents.app, name="incidents")
+app.command()(pause.pause)
+app.command()(pause.resume)
+app.add_typer(rules.app, name="rules")
+app.add_typer(probes.app, name="probes")
+app.command()(demo.demo)
+
+DEFAULTS = {"incidents": "list", "rules": "list", "probes": "list"}
+"""What a group does without a command of its own."""
 
 
 def run(argv: Sequence[str] | None = None) -> int:
@@ -100,9 +111,15 @@ def arrange(argv: Sequence[str]) -> list[str]:
             front += [word, *(value for value in [next(words, None)] if value is not None)]
         else:
             rest.append(word)
-    if not rest or (rest[0].startswith("-") and rest[0] not in FOR_ALL):
+    if not rest or _is_option(rest[0]):
         rest.insert(0, "check")
+    elif rest[0] in DEFAULTS and (len(rest) == 1 or _is_option(rest[1])):
+        rest.insert(1, DEFAULTS[rest[0]])
     return ["--version"] if rest[0] == "--version" else [*front, *rest]
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and word not in FOR_ALL
 
 
 FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
@@ -148,7 +165,8 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
         return UNKNOWN if checks else int(error.exit)
     if hasattr(error, "format_message"):  # typer's own: the command line is wrong
         terminal.say(f"dockerdoctor: {error.format_message()}")
-        terminal.say(f"  see `dockerdoctor {_command_of(words)} --help`".replace("  --", " --"))
+        path = getattr(getattr(error, "ctx", None), "command_path", "dockerdoctor")
+        terminal.say(f"  see `{path} --help`")
         return UNKNOWN if checks else USAGE
     terminal.say(f"dockerdoctor: this is a bug of dockerdoctor: {type(error).__name__}: {error}")
     terminal.say(

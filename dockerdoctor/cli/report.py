@@ -32,6 +32,8 @@ from dockerdoctor.units import plain
 
 SCHEMA_VERSION = 1
 HEAL = "dockerdoctor heal --plan"
+STATUS = "systemctl status docker.service docker.socket"
+PS = "ps -C dockerd -o pid,lstart,args"
 NO_ANSWER = "no-answer"
 """Our own finding, where no rule can say it: nobody answers, whatever the unit is."""
 STREAMED = ("events",)
@@ -39,7 +41,7 @@ STREAMED = ("events",)
 REMEDIES = {
     "missing": "is docker installed and started here? another daemon is named with --host",
     "refused": "the socket is there and nobody serves it: the daemon is down, or on its way",
-    "timeout": "it runs and says nothing: keep its goroutine stacks (SIGUSR1) before you restart it",
+    "timeout": "it is there and says nothing: keep its stacks (SIGUSR1) before you restart it",
 }
 """What to do where nobody answers, by `ping.why`."""
 HINTS = {
@@ -247,9 +249,14 @@ def _nobody_answers(samples: Mapping[str, Sample], findings: Sequence[Found]) ->
             State.CRITICAL,
             evidence={"ping.answered": False, "ping.why": why},
             remedy=REMEDIES.get(why, ""),
-            next="systemctl status docker.service docker.socket",
+            next=PS if _no_unit(samples) else STATUS,
         )
     ]
+
+
+def _no_unit(samples: Mapping[str, Sample]) -> bool:
+    unit = samples.get("unit")
+    return unit is None or unit.fault is Fault.MISSING
 
 
 def _unseen(samples: Mapping[str, Sample]) -> list[Unseen]:
@@ -277,8 +284,7 @@ def _conclusion(
         return findings[0].state, findings[0].says
     ping = looked.samples.get("ping")
     answered = ping is not None and ping.readings.get("answered") is True
-    unit = looked.samples.get("unit")
-    unit_matters = looked.whole and not (unit and unit.fault is Fault.MISSING)
+    unit_matters = looked.whole and not _no_unit(looked.samples)
     if not answered or (health is Health.BLIND and unit_matters):
         blind = sorted(unseen, key=lambda each: each.probe not in MUST_SEE)
         return State.UNKNOWN, blind[0].detail if blind else "cannot see enough to judge"

@@ -108,7 +108,7 @@ def check_json(report: Report, version: str) -> bytes:
         address=report.address,
         version=version,
         findings=[_found(found) for found in report.findings],
-        readings=_readings(report.readings),
+        readings=readings_json(report.readings),
         unseen=[
             UnseenJson(each.probe, each.fault.value, each.detail, each.hint)
             for each in report.unseen
@@ -136,7 +136,7 @@ def incident_json(incident: Incident) -> IncidentJson:
         closed=_when(incident.closed),
         outcome=incident.outcome.value,
         why=incident.why,
-        evidence=_readings(incident.evidence),
+        evidence=readings_json(incident.evidence),
         attempts=[_attempt(each) for each in incident.attempts],
     )
 
@@ -157,7 +157,7 @@ def _found(found: Found) -> FoundJson:
         state=found.state.value,
         says=found.says,
         since=_when(found.since),
-        evidence=_readings(found.evidence),
+        evidence=readings_json(found.evidence),
         cause=found.cause,
         remedy=found.remedy,
         avoid=found.avoid,
@@ -179,7 +179,7 @@ def _attempt(attempt: Attempt) -> AttemptJson:
     )
 
 
-def _readings(readings: Readings) -> dict[str, Value]:
+def readings_json(readings: Readings) -> dict[str, Value]:
     return {name: finite(value) for name, value in readings.items()}
 
 

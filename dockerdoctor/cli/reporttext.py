@@ -33,7 +33,7 @@ def text(
         lines += [f"{INDENT}remedy  {each.hint}"] if each.hint else []
     lines += [f"[?] {note}" for note in report.notes]
     lines += ["", *_watchdog(report.watchdog, report.at, clock)]
-    return "\n".join(piece for line in lines for piece in _wrap(line, columns))
+    return "\n".join(piece for line in lines for piece in wrap(line, columns))
 
 
 def nagios(report: Report, rules: Sequence[Rule]) -> str:
@@ -117,7 +117,7 @@ def _ping(readings: Readings) -> str:
     if readings.get("ping.answered") is not True:
         return ""
     version = readings.get("ping.api_version", "")
-    return f"answered in {plain(readings['ping.latency_s'], 's')}" + (
+    return f"answered in {plain(readings['ping.latency_s'], 'seconds')}" + (
         f", API {version}" if version else ""
     )
 
@@ -126,7 +126,7 @@ def _unit(readings: Readings) -> str:
     if readings.get("unit.active_state") != "active":
         return ""
     started = readings.get("unit.since_start_s")
-    up = f", up for {plain(started, 's')}" if started is not None else ""
+    up = f", up for {plain(started, 'seconds')}" if started is not None else ""
     restarts = readings.get("unit.restarts", 0)
     return f"active/{readings.get('unit.sub_state', '')}{up}" + (
         f", restarted by systemd {restarts} times" if restarts else ""
@@ -155,7 +155,7 @@ def _disk(readings: Readings) -> str:
 def _containerd(readings: Readings) -> str:
     if readings.get("containerd.answered") is not True:
         return ""
-    return f"answered in {plain(readings['containerd.latency_s'], 's')}"
+    return f"answered in {plain(readings['containerd.latency_s'], 'seconds')}"
 
 
 def _api(readings: Readings) -> str:
@@ -228,7 +228,7 @@ def _number(value: object) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def _wrap(line: str, columns: int | None) -> list[str]:
+def wrap(line: str, columns: int | None) -> list[str]:
     """Wrapped with the continuation under the text, not under its label."""
     if columns is None or len(line) <= columns:
         return [line]

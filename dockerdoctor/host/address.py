@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -141,21 +141,17 @@ def _unix(path: str) -> Address:
 
 
 def _tcp(text: str, rest: str, tls: TlsFiles | None) -> Address:
+    if "@" in rest:
+        raise UsageError("an address takes no user and no password", EXAMPLES)
     try:
         parts = urlsplit(f"//{rest}")
         port = parts.port if parts.port is not None else (TLS_PORT if tls else PLAIN_PORT)
     except ValueError as error:
         raise UsageError(f"{text}: {error}", EXAMPLES) from error
-    _refuse_extras(text, parts)
-    host = parts.hostname or "localhost"
-    return Address("tcp", host=host, port=port, tls=tls, local=_is_loopback(host))
-
-
-def _refuse_extras(text: str, parts: SplitResult) -> None:
-    if parts.username or parts.password:
-        raise UsageError(f"{parts.hostname}: an address takes no user or password", EXAMPLES)
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError(f"{text}: an address ends after the port", EXAMPLES)
+    host = parts.hostname or "localhost"
+    return Address("tcp", host=host, port=port, tls=tls, local=_is_loopback(host))
 
 
 def _is_loopback(host: str) -> bool:

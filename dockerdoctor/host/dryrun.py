@@ -33,8 +33,11 @@ class DryRun:
         self.roster = host.roster
         self.containerd_answers = host.containerd_answers
         self.journal = host.journal
+        self.pressure = host.pressure
+        self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files
+        self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause
 

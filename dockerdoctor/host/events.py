@@ -26,8 +26,9 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.seen import Answer
 from dockerdoctor.host.stream import MAX_EVENT, Event, Lines, decode
-from dockerdoctor.host.tally import Answer, Tally
+from dockerdoctor.host.tally import Tally
 from dockerdoctor.host.view import EventTally
 from dockerdoctor.host.wire import Wire, broke_off
 from dockerdoctor.model import Fault
@@ -128,7 +129,7 @@ class EventWatch:
 
     def _open(self, wire: Wire) -> tuple[http.Stream, http.Head]:
         wire.send(http.request_bytes("GET", _target(self._since_nano)))
-        stream = http.Stream(wire)
+        stream = http.Stream(wire.receive, self._address)
         head = stream.head()
         if head.status != 200:
             body = b"".join(stream.body(head, http.MAX_HEAD))

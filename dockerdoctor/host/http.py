@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dockerdoctor.errors import HostFault
@@ -57,7 +57,7 @@ def ask(
     began = time.monotonic()
     with Wire(address, timeout_s) as wire:
         wire.send(request_bytes(method, target))
-        stream = Stream(wire)
+        stream = Stream(wire.receive, address)
         head = stream.head()
         body = b"".join(stream.body(head, max_body)) if _has_body(method, head) else b""
     return Answer(head, body, time.monotonic() - began)
@@ -74,6 +74,10 @@ def ping(address: Address, timeout_s: float) -> Pong:
             Fault.REFUSED,
             f"{address} answers {head.status}: the service is not available",
             "the daemon, or the proxy in front of it, says it cannot serve now",
+        )
+    if head.status == 400 and answer.body.startswith(b"Client sent an HTTP request to an HTTPS"):
+        raise HostFault(
+            Fault.GARBLED, f"{address} wants TLS", "set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH"
         )
     if not is_docker(answer):
         raise something_else(address)
@@ -108,23 +112,25 @@ def request_bytes(method: str, target: str) -> bytes:
 
 
 class Stream:
-    """Reads head and body off a wire, piece by piece, for answers and for event streams alike."""
+    """Reads head and body piece by piece, for answers and for event streams alike. `receive`
+    gives the next bytes, none at the end; `address` is for the sentences of faults."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+    def __init__(self, receive: Callable[[], bytes], address: Address) -> None:
+        self._receive = receive
+        self._address = address
         self._buffer = bytearray()
 
     def head(self) -> Head:
         """The status line and the headers."""
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if len(self._buffer) > MAX_HEAD or not _may_be_http(self._buffer):
-                raise something_else(self._wire.address)
+                raise something_else(self._address)
             self._more()
         lines = bytes(self._buffer[:end]).split(b"\r\n")
         del self._buffer[: end + 4]
         status = _STATUS.match(lines[0])
         if status is None:
-            raise something_else(self._wire.address)
+            raise something_else(self._address)
         return Head(int(status[1]), _headers(lines[1:]))
 
     def body(self, head: Head, max_body: int) -> list[bytes]:
@@ -136,7 +142,7 @@ class Stream:
             if total > max_body:
                 raise HostFault(
                     Fault.GARBLED,
-                    f"{self._wire.address} answers more than {max_body >> 20} MiB",
+                    f"{self._address} answers more than {max_body >> 20} MiB",
                     "no honest answer is that large: see what listens there",
                 )
             pieces.append(piece)
@@ -150,18 +156,18 @@ class Stream:
         if length is None:
             return self._until_end()
         if not _DECIMAL.fullmatch(length):
-            raise something_else(self._wire.address)
+            raise something_else(self._address)
         return self._counted(int(length))
 
     def _chunks(self) -> Iterator[bytes]:
         while True:
             while (end := self._buffer.find(b"\r\n")) < 0:
                 if len(self._buffer) > _MAX_CHUNK_LINE:
-                    raise something_else(self._wire.address)
+                    raise something_else(self._address)
                 self._more()
             size = _HEX.match(self._buffer)
             if size is None or size.end() > end:
-                raise something_else(self._wire.address)
+                raise something_else(self._address)
             left = int(size[1], 16)
             del self._buffer[: end + 2]
             if left == 0:
@@ -184,13 +190,13 @@ class Stream:
         if self._buffer:
             yield bytes(self._buffer)
             self._buffer.clear()
-        while piece := self._wire.receive():
+        while piece := self._receive():
             yield piece
 
     def _more(self) -> None:
-        piece = self._wire.receive()
+        piece = self._receive()
         if not piece:
-            raise broke_off(self._wire.address)
+            raise broke_off(self._address)
         self._buffer += piece
 
 

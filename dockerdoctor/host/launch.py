@@ -17,7 +17,10 @@ from dockerdoctor.host import files
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.model import Fault, Process
 
-_ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "GOTRACEBACK", "GODEBUG", "LANG")
+_ENVIRONMENT = (
+    *("PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"),
+    *("GOTRACEBACK", "GODEBUG", "LANG"),
+)
 
 
 @dataclass(frozen=True, slots=True)

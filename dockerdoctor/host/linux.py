@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import clock, containerd, disks, processes, shims
+from dockerdoctor.host import clock, containerd, disks, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.engine import Engine
@@ -28,6 +28,7 @@ from dockerdoctor.host.view import (
     EventTally,
     Place,
     Pong,
+    Pressure,
     ProcessVitals,
     Pruned,
     Service,
@@ -45,7 +46,7 @@ def merge_roster(
     """The list's containers by id, each with what an inspect told of it before."""
     return {
         each.id: replace(known[each.id], state=each.state, name=each.name)
-        if each.id in known and known[each.id].inspected
+        if each.id in known
         else each
         for each in listed
     }
@@ -139,7 +140,16 @@ class LinuxHost:
         return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:
-        found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        try:
+            found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        except HostFault as fault:
+            if fault.fault is Fault.TIMEOUT and ident in self._roster:
+                since = self._roster[ident].hangs_since or self.now().mono - timeout_s
+                self._roster = {
+                    **self._roster,
+                    ident: replace(self._roster[ident], hangs_since=since),
+                }
+            raise
         self._roster = {**self._roster, found.id: found}
         return found
 
@@ -151,6 +161,12 @@ class LinuxHost:
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         return self.keeper.journal(which, lines, timeout_s)
+
+    def pressure(self) -> Pressure:
+        return pressure.look()
+
+    def installing(self) -> str:
+        return upkeep.at_work()
 
     def dump_dirs(self) -> Sequence[Path]:
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
@@ -202,6 +218,10 @@ class LinuxHost:
 
     def pause(self, seconds: float) -> None:
         clock.pause(seconds)
+
+    def shim_of(self, ident: str) -> Process | None:
+        found = self.layout()
+        return shims.of_container(self._bounded, found.containerd_socket(), found.namespace, ident)
 
     def shims(self) -> Sequence[Process]:
         found = self.layout()

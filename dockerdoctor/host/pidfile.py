@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import journal, launch, peers, processes
+from dockerdoctor.host import journal, launch, peers, pids, processes
 from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.layout import flags, layout
@@ -103,13 +103,14 @@ class PidFileKeeper:
         with self._lock:
             self._stopped = False
             process = self._process()
-            if process is None:
+            before = process or self._orphan()
+            if before is None:
                 self._spawn()
-            elif process != self._awaited:
-                self._awaited = process
-                limit_s = ENDING_S if process == self._ending else JUST_KILLED_S
+            elif before != self._awaited:
+                self._awaited = before
+                limit_s = ENDING_S if before == self._ending else JUST_KILLED_S
                 threading.Thread(
-                    target=self._start_after, args=(process, limit_s), name="start", daemon=True
+                    target=self._start_after, args=(before, limit_s), name="start", daemon=True
                 ).start()
         return None
 
@@ -186,7 +187,7 @@ class PidFileKeeper:
         recorded = self._launch
         for pid, started in (
             (self._child.pid if self._child else 0, 0),
-            (_pid_in(self._pidfile), 0),
+            (pids.pid_in(self._pidfile), 0),
             (recorded.pid if recorded else 0, recorded.started if recorded else 0),
         ):
             seen = processes.stat(pid) if pid else None
@@ -221,26 +222,38 @@ class PidFileKeeper:
         with contextlib.suppress(OSError):  # a full disk; memory will do
             launch.save(self._record, seen)
 
-    def _start_after(self, process: Process, limit_s: float) -> None:
+    def _start_after(self, before: Process, limit_s: float) -> None:
         """In a thread of its own: start the daemon when this process is gone."""
-        gone = processes.wait_gone(process, limit_s)
+        gone = processes.wait_gone(before, limit_s)
+        orphan = self._orphan()
+        if gone and orphan is not None:
+            processes.wait_gone(orphan, JUST_KILLED_S)
         with self._lock:
-            if self._awaited != process:
+            if self._awaited != before:
                 return  # stopped meanwhile
             self._awaited = None
-            if gone and self._process() is None:
+            if self._process() is None:
                 with contextlib.suppress(HostFault):  # its state tells
                     self._spawn()
+
+    def _orphan(self) -> Process | None:
+        """The containerd that a killed dockerd had started. It is killed with it (its parent-death
+        signal), but a moment later: a new dockerd that still meets it counts on it for ever."""
+        if self._launch is None:
+            return None
+        seen = processes.stat(pids.pid_in(pids.of_containerd(self._launch.argv)))
+        if seen is None or seen.ended or not seen.process.name.startswith("containerd"):
+            return None
+        return seen.process
 
     def _spawn(self) -> None:
         self._ending = None
         try:
             if self._launch is None:
                 raise HostFault(Fault.MISSING, "nobody has recorded how this daemon is started")
-            _remove_stale(self._pidfile, "dockerd")
+            pids.remove_stale(self._pidfile, "dockerd")
             # dockerd waits for ever for a containerd whose pid is only a zombie, or another's.
-            own = layout(self._launch.argv, {}).own_containerd
-            _remove_stale(own.with_suffix(".pid"), "containerd")
+            pids.remove_stale(pids.of_containerd(self._launch.argv), "containerd")
             self._child = launch.spawn(self._launch, self._log())
         except (HostFault, OSError) as error:
             self._start_failed = True
@@ -279,22 +292,6 @@ class PidFileKeeper:
     def _only_dockerd(self, *which: Service) -> None:
         if Service.DOCKERD not in which and Service.CONTAINERD not in which:
             raise HostFault(Fault.MISSING, "a daemon without systemd has no socket unit")
-
-
-def _pid_in(pidfile: Path) -> int:
-    """0 when there is none."""
-    try:
-        text = pidfile.read_text().strip()
-    except (OSError, ValueError):
-        return 0
-    return int(text) if text.isdigit() and len(text) < 10 else 0
-
-
-def _remove_stale(pidfile: Path, name: str) -> None:
-    """Remove a pid file that does not name a living process of this name. Raises OSError."""
-    seen = processes.stat(_pid_in(pidfile)) if _pid_in(pidfile) else None
-    if seen is None or seen.ended or not seen.process.name.startswith(name):
-        pidfile.unlink(missing_ok=True)
 
 
 def _stands_still(process: Process) -> bool:

@@ -42,8 +42,7 @@ def sealed(work: Callable[[], None]) -> None:
     Raises the DoctorError that it raised, NotPermitted without root or namespaces,
     KeyboardInterrupt or SystemExit(128 + signal) when we were told to stop (SIGINT; SIGTERM,
     SIGHUP). Nothing of the room is left when this returns or raises."""
-    if os.geteuid() != 0:
-        raise NotPermitted("a daemon of our own needs root", "run it as root (sudo)")
+    require_root()
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
@@ -64,6 +63,12 @@ def sealed(work: Callable[[], None]) -> None:
         raise _error(told)
     if code:
         raise SystemExit(128 - code if code < 0 else code)
+
+
+def require_root() -> None:
+    """Raises NotPermitted for anybody else."""
+    if os.geteuid() != 0:
+        raise NotPermitted("a daemon of our own needs root", "run it as root (sudo)")
 
 
 def _fork_into_new_pids() -> int:
@@ -97,7 +102,7 @@ def _until_it_ends(child: int) -> int:
             return os.waitstatus_to_exitcode(status)
 
 
-def _first(work: Callable[[], None], telling: int, mask: set[signal.Signals]) -> NoReturn:
+def _first(work: Callable[[], None], telling: int, mask: set[int | signal.Signals]) -> NoReturn:
     """The first process of the room: it furnishes the room, then reaps what is orphaned."""
     code = int(Exit.BUG)
     try:

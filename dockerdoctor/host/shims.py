@@ -31,6 +31,14 @@ def of(bounded: Bounded, containerd: Path, namespace: str) -> Sequence[Process]:
     )
 
 
+def of_container(bounded: Bounded, containerd: Path, namespace: str, ident: str) -> Process | None:
+    """The shim that runs this container (its full id); None when there is none of ours."""
+    for process in of(bounded, containerd, namespace):
+        if _flag(_command_line(bounded, process), "id") == ident:
+            return process
+    return None
+
+
 def belongs(argv: Sequence[str], containerd: Path, namespace: str) -> bool:
     """Whether a shim's command line names this containerd (-address) and namespace (-namespace)."""
     address = _flag(argv, "address").removeprefix("unix://")

@@ -9,23 +9,31 @@ Pure: no clock, no socket. How a start shows in the stream was read off real eng
   disconnect alone; with the network of another container: nothing at all. None sends `die`;
 - a death: 20.10: die, network disconnect; 26 and 28: network disconnect, die.
 
-A start counts from `create` only when the client went on to start at once (`RUN_WITHIN_S`), or the
-daemon was seen to be at it; a container that was created and left lying counts from its network's
-connect. What events do not tell is a doubt: `doubts` names the containers to ask for, `settle`
-takes the answer.
+A start counts from `create` only when the client went on to start at once (`RUN_WITHIN_S`), or
+the daemon was seen to be at it; a container that was created and left lying counts from its
+network's connect. What events do not tell is a doubt: `doubts` names the containers to ask for,
+`settle` takes the answer.
 """
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Iterable
 
+from dockerdoctor.host.seen import (
+    RUN_WITHIN_S,
+    Answer,
+    Launch,
+    Phase,
+    Seen,
+    attempts,
+    began,
+    connected,
+    healthy,
+)
 from dockerdoctor.host.stream import Event
 from dockerdoctor.host.view import Container, EventTally, Start
 
-RUN_WITHIN_S = 5.0
-"""Between create and the start's first sign when one client does both at once."""
 SUSPECT_AFTER_S = 1.0
 MAX_SKEW_S = 86400.0
 """An event further away from our clock than this is not believed."""
@@ -34,64 +42,6 @@ MAX_KEPT = 2048
 MAX_SEEN = 20_000
 MAX_DOUBTS = 4096
 _RUNNING = frozenset({"running", "paused"})
-
-
-class Phase(enum.Enum):
-    """Where a container is, as far as events tell."""
-
-    IDLE = enum.auto()
-    STARTING = enum.auto()
-    RUNNING = enum.auto()
-    ENDING = enum.auto()
-    """It died, or failed to start; disconnects that follow mean nothing."""
-
-
-class Answer(enum.Enum):
-    """What asking for a doubtful container showed."""
-
-    FAILED = enum.auto()
-    """Its last start failed, it keeps the error."""
-    LYING = enum.auto()
-    """Nobody is starting it."""
-    BUSY = enum.auto()
-    """No answer: a start holds its lock."""
-    GONE = enum.auto()
-
-
-class _Start:
-    """A start that may yet become healthy."""
-
-    __slots__ = ("at", "container", "healthy_s", "took_s")
-
-    def __init__(self, container: str, at: float, took_s: float) -> None:
-        self.container = container
-        self.at = at
-        self.took_s = took_s
-        self.healthy_s: float | None = None
-
-
-class _Seen:
-    """One container between two events."""
-
-    __slots__ = (
-        "asked", "connected_at", "created_at", "left", "name", "phase", "seq", "started",
-        "suspect_at", "suspects",
-    )  # fmt: skip
-
-    def __init__(self, name: str, phase: Phase) -> None:
-        self.name = name
-        self.phase = phase
-        self.seq = 0
-        self.created_at: float | None = None
-        """Until its first start."""
-        self.connected_at: float | None = None
-        self.left = False
-        """A network was let go while it ran: of a death, the first sign on 26 and later."""
-        self.suspects: list[str] | None = None
-        """Networks let go while it did not run, in order: a failed start on 28, or a user's act."""
-        self.suspect_at = 0.0
-        self.asked: Answer | None = None
-        self.started: _Start | None = None
 
 
 class Tally:
@@ -105,9 +55,9 @@ class Tally:
         self.reconciled_total = 0
         self.starts_total = 0
         self.failed_starts_total = 0
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, Seen] = {}
         self._doubts: dict[str, float] = {}
-        self._starts: deque[_Start] = deque(maxlen=MAX_KEPT)
+        self._starts: deque[Launch] = deque(maxlen=MAX_KEPT)
         self._failures: deque[float] = deque(maxlen=MAX_KEPT)
 
     def fold(self, event: Event, now: float) -> bool:
@@ -134,7 +84,7 @@ class Tally:
             return
         if answer is Answer.FAILED and (seen.suspects or seen.asked is None):
             at = seen.suspect_at if seen.suspects else seen.created_at
-            for _ in range(_attempts(seen.suspects)):
+            for _ in range(attempts(seen.suspects)):
                 self._failed(seen, at)
         seen.phase = Phase.IDLE
         seen.suspects = None
@@ -190,7 +140,7 @@ class Tally:
         action = event.action
         if event.kind == "network":
             if action == "connect":
-                _connected(self._touch(event), event.at)
+                connected(self._touch(event), event.at)
             elif action == "disconnect":
                 self._disconnected(self._touch(event), event)
         elif event.kind != "container":
@@ -204,9 +154,9 @@ class Tally:
         elif action == "destroy":
             self._destroyed(event)
         elif action == "health_status: healthy":
-            _healthy(self._touch(event), event.at)
+            healthy(self._touch(event), event.at)
 
-    def _touch(self, event: Event) -> _Seen:
+    def _touch(self, event: Event) -> Seen:
         seen = self._seen.get(event.ident)
         if seen is None:
             seen = self._add(event.ident, event.name)
@@ -215,10 +165,10 @@ class Tally:
         seen.seq = self.events_total
         return seen
 
-    def _add(self, ident: str, name: str) -> _Seen:
+    def _add(self, ident: str, name: str) -> Seen:
         if len(self._seen) >= MAX_SEEN:
             self._forget(next(iter(self._seen)))
-        seen = self._seen[ident] = _Seen(name, Phase.IDLE)
+        seen = self._seen[ident] = Seen(name, Phase.IDLE)
         return seen
 
     def _forget(self, ident: str) -> None:
@@ -235,14 +185,14 @@ class Tally:
         seen.created_at = event.at
         self._doubt(event.ident, event.at + RUN_WITHIN_S)
 
-    def _started(self, seen: _Seen, event: Event) -> None:
+    def _started(self, seen: Seen, event: Event) -> None:
         self.starts_total += 1
-        began = _began(seen, event.at)
-        seen.started = None
-        if began is not None:
-            if event.at >= began:
-                seen.started = _Start(seen.name or event.ident[:12], event.at, event.at - began)
-                self._starts.append(seen.started)
+        since = began(seen, event.at)
+        seen.launch = None
+        if since is not None:
+            if event.at >= since:
+                seen.launch = Launch(seen.name or event.ident[:12], event.at, event.at - since)
+                self._starts.append(seen.launch)
             else:
                 self.garbled_total += 1  # the clock went back in between
         seen.phase = Phase.RUNNING
@@ -250,15 +200,15 @@ class Tally:
         seen.left = False
         self._doubts.pop(event.ident, None)
 
-    def _died(self, seen: _Seen, event: Event) -> None:
+    def _died(self, seen: Seen, event: Event) -> None:
         if seen.phase is Phase.STARTING:
             self._failed(seen, event.at)
         elif seen.phase is Phase.RUNNING:
             seen.phase = Phase.IDLE if seen.left else Phase.ENDING
         seen.left = False
-        seen.started = None
+        seen.launch = None
 
-    def _disconnected(self, seen: _Seen, event: Event) -> None:
+    def _disconnected(self, seen: Seen, event: Event) -> None:
         if seen.phase is Phase.RUNNING:
             seen.left = True
         elif seen.phase is Phase.STARTING:
@@ -272,11 +222,11 @@ class Tally:
         seen = self._seen.get(event.ident)
         if seen is not None and seen.suspects and seen.created_at is not None:
             # `run --rm` of a command that is not there: removed before anybody could ask.
-            for _ in range(_attempts(seen.suspects)):
+            for _ in range(attempts(seen.suspects)):
                 self._failed(seen, event.at)
         self._forget(event.ident)
 
-    def _failed(self, seen: _Seen, at: float | None) -> None:
+    def _failed(self, seen: Seen, at: float | None) -> None:
         self.failed_starts_total += 1
         if at is not None:
             self._failures.append(at)
@@ -284,39 +234,8 @@ class Tally:
         seen.connected_at = None
         seen.asked = Answer.FAILED
 
-    def _put_right(self, ident: str, seen: _Seen, runs: bool) -> None:
+    def _put_right(self, ident: str, seen: Seen, runs: bool) -> None:
         seen.phase = Phase.RUNNING if runs else Phase.IDLE
-        seen.created_at = seen.connected_at = seen.suspects = seen.started = None
+        seen.created_at = seen.connected_at = seen.suspects = seen.launch = None
         seen.left = False
         self._doubts.pop(ident, None)
-
-
-def _connected(seen: _Seen, at: float) -> None:
-    if seen.phase is Phase.RUNNING:
-        seen.left = False
-    elif seen.phase is not Phase.STARTING:
-        seen.phase = Phase.STARTING
-        seen.connected_at = at
-        seen.suspects = None
-
-
-def _began(seen: _Seen, at: float) -> float | None:
-    """When the start that ends at `at` began; None when no event tells."""
-    first_sign = seen.connected_at if seen.connected_at is not None else at
-    if seen.created_at is not None:
-        at_once = first_sign - seen.created_at <= RUN_WITHIN_S and seen.asked is not Answer.FAILED
-        if at_once or seen.asked is Answer.BUSY:
-            return seen.created_at
-    return seen.connected_at
-
-
-def _healthy(seen: _Seen, at: float) -> None:
-    if seen.started is not None and seen.started.healthy_s is None and at >= seen.started.at:
-        seen.started.healthy_s = at - seen.started.at
-
-
-def _attempts(networks: list[str] | None) -> int:
-    """How many starts these disconnects come from: each lets go of each network once."""
-    if not networks:
-        return 1
-    return max(networks.count(network) for network in set(networks))

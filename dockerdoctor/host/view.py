@@ -174,6 +174,22 @@ class Container:
     """Names of containers it needs, where known (links, network mode `container:`)."""
     inspected: bool = False
     """Whether policy, time-out, networks and links are known: the list call does not tell them."""
+    hangs_since: float | None = None
+    """Since when (monotonic clock, s) its inspect has not been answered; None while it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How starved the host is. Shares of the last ten seconds, 0 to 1 (PSI avg10)."""
+
+    known: bool
+    """Whether the kernel tells it at all."""
+    cpu_some_ratio: float = 0.0
+    memory_full_ratio: float = 0.0
+    io_full_ratio: float = 0.0
+    load_per_cpu: float = 0.0
+    swapped_in_bytes: int = 0
+    swapped_out_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +261,14 @@ class HostView(Protocol):
         """The last messages of a service, oldest first."""
         ...
 
+    def pressure(self) -> Pressure:
+        """PSI, load and swap traffic of the host."""
+        ...
+
+    def installing(self) -> str:
+        """Who holds the package manager's lock, `apt-get (pid 12)`; empty when nobody does."""
+        ...
+
     def dump_dirs(self) -> Sequence[Path]:
         """Where dockerd writes goroutine dumps: its exec-root, else its data-root."""
         ...
@@ -291,6 +315,10 @@ class HostControl(HostView, Protocol):
 
     def pause(self, seconds: float) -> None:
         """Let time pass in a rung that must wait for a file or a death (it bounds this)."""
+        ...
+
+    def shim_of(self, ident: str) -> Process | None:
+        """The shim of one container, by its full id; None when there is none."""
         ...
 
     def shims(self) -> Sequence[Process]:

@@ -195,6 +195,12 @@ def explain(error: OSError | ValueError, address: Address, timeout_s: float) -> 
         return _no_permission(error, address)
     if address.kind == "unix":
         return _explain_unix(number, error, address)
+    if number == errno.ENOENT:
+        return HostFault(
+            Fault.MISSING,
+            f"a certificate for {address} is not there",
+            "ca.pem, cert.pem and key.pem are looked for in DOCKER_CERT_PATH, or the context",
+        )
     if number in _NO_ROUTE:
         return HostFault(
             Fault.MISSING, f"there is no way to {address}", "check the network and the address"

@@ -2,7 +2,7 @@
 
 dockerd writes its stacks on SIGUSR1 without taking a lock, to a file in its exec-root (a tmpfs:
 lost at a reboot). The file is waited for and moved out. A daemon that does not even take the signal
-writes none; that too is evidence. One that answers its ping is not asked for any.
+writes none; that too is evidence. One that is well is not asked for any.
 """
 
 from __future__ import annotations
@@ -37,12 +37,21 @@ def run(control: HostControl, scene: Scene) -> Note:
             missed.append(f"journal of {service}: {fault.sentence}")
             continue
         kept.append(str(control.keep(f"journal-{service}.txt", "\n".join(lines).encode())))
-    if process and not scene.flag("ping.answered"):
+    if process and hangs(scene):
         stacks, why = _stacks(control, scene, process)
         kept.extend(stacks)
         missed.extend(why)
     says = f"kept {len(kept)} pieces of evidence" + (f" ({'; '.join(missed)})" if missed else "")
     return Note(says, tuple(kept))
+
+
+def hangs(scene: Scene) -> bool:
+    """Whether the stacks can tell anything: the daemon hangs, or a part of it."""
+    return (
+        not scene.flag("ping.answered")
+        or scene.readings.get("containerd.answered") is False
+        or scene.number("containers.stuck") > 0
+    )
 
 
 def _stacks(control: HostControl, scene: Scene, process: Process) -> tuple[list[str], list[str]]:

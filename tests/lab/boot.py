@@ -65,7 +65,10 @@ def keep(cgroup: Path) -> subprocess.Popen[bytes]:
     PR_SET_PDEATHSIG will not do: nspawn would die of it and leave the host's systemd running.
     """
     kill = ["sh", "-c", 'read -r _; echo 1 >"$0"', str(cgroup / "cgroup.kill")]
-    return subprocess.Popen(in_cgroup(cgroup / "commands", kill), stdin=subprocess.PIPE)
+    # A session of its own, here and below: Ctrl-C is for us, who then stop the host in order.
+    return subprocess.Popen(
+        in_cgroup(cgroup / "commands", kill), stdin=subprocess.PIPE, start_new_session=True
+    )
 
 
 def boot(name: str, run: Path, cgroup: Path, layers: Sequence[Path]) -> subprocess.Popen[bytes]:
@@ -85,6 +88,7 @@ def boot(name: str, run: Path, cgroup: Path, layers: Sequence[Path]) -> subproce
             stdout=console,
             stderr=console,
             env=NSPAWN_ENVIRONMENT,
+            start_new_session=True,
         )
 
 

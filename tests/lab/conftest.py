@@ -22,7 +22,9 @@ UNITS = ("docker.service", "containerd.service", "dockerdoctor.service")
 def suites() -> list[str]:
     """Return the suites to test on, as DOCKERDOCTOR_LAB_SUITES names them."""
     named = os.environ.get("DOCKERDOCTOR_LAB_SUITES", "bookworm trixie").split()
-    return list(tree.SUITES) if named == ["all"] else named
+    if unknown := set(named) - {"all", *tree.SUITES}:
+        raise pytest.UsageError(f"DOCKERDOCTOR_LAB_SUITES: no such suite: {sorted(unknown)}")
+    return list(tree.SUITES) if "all" in named else named
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,10 +61,12 @@ def _last_words(host: LabHost) -> str:
 
 @pytest.fixture(scope="session")
 def lab() -> None:
-    """Skip, with the reason, where the lab cannot run; fail where it must."""
+    """Build what is missing; skip, with the reason, where the lab cannot run (CI: fail)."""
     try:
         sources.require()
         leftovers.cgroup_root()
+        for name in suites():
+            tree.tree(name)
     except (sources.LabUnavailableError, leftovers.LabError) as why:
         if os.environ.get("CI") == "true":
             pytest.fail(f"the lab must run here: {why}")
@@ -86,8 +90,16 @@ def shared_host(lab: None, suite: str) -> Iterator[LabHost]:
 def host(shared_host: LabHost) -> LabHost:
     """The module's host, with a dockerd that serves; containers of earlier tests are gone."""
     shared_host.settle()
-    shared_host.run("sh", "-c", "docker ps -aq | xargs -r docker rm -f", timeout=180)
+    shared_host.wait(lambda: _emptied(shared_host), 180, "the containers of other tests to go")
     return shared_host
+
+
+def _emptied(host: LabHost) -> bool:
+    left = host.docker("ps", "--all", "--quiet").stdout.split()
+    if left:
+        # One that is being removed already refuses; it is gone the next time we look.
+        host.docker("rm", "--force", *left, check=False, timeout=120)
+    return not left
 
 
 class Booted:

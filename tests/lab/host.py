@@ -12,7 +12,7 @@ import contextlib
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,7 @@ from tests.lab.commands import ENVIRONMENT, TIMED_OUT, bounded
 from tests.lab.leftovers import LabError, until
 
 IMAGE = "busybox"
+OBEDIENT = ("sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait")
 COMMAND_TIMEOUT_S = 60.0
 BOOT_TIMEOUT_S = 180.0
 PING_TIMEOUT_S = 2.0
@@ -169,6 +170,7 @@ class LabHost:
             stderr=subprocess.STDOUT,
             env=ENVIRONMENT,
             cwd="/",
+            start_new_session=True,
         )
         self._children.append(process)
         return process
@@ -273,10 +275,13 @@ class LabHost:
         until(condition, f"{what} on {self.name}", timeout)
 
     def settle(self) -> None:
-        """Make sure that docker.service serves, starting it where a test left it down."""
+        """Make sure that docker.service serves, starting it where a test left it down.
+
+        The start limit counts from nought again: three starts a minute are few for a shared host.
+        """
+        self.systemctl("reset-failed", check=False)
         if not self.serving():
             self.systemctl("unmask", "docker.service", "docker.socket", check=False)
-            self.systemctl("reset-failed", check=False)
             for unit in ("containerd.service", "docker.socket", "docker.service"):
                 self.systemctl("start", "--no-block", unit, check=False)
         self.wait(self.serving, BOOT_TIMEOUT_S, "dockerd to serve again")
@@ -286,10 +291,11 @@ class LabHost:
         self.docker("import", f"{boot.SHARE}/busybox.tar", tag)
         return tag
 
-    def start_container(
-        self, name: str, *options: str, cmd: tuple[str, ...] = ("sleep", "1d")
-    ) -> str:
-        """Run a container in the background and return its id; imports the image when missing."""
+    def start_container(self, name: str, *options: str, cmd: Sequence[str] = OBEDIENT) -> str:
+        """Run a container in the background and return its id; imports the image when missing.
+
+        Its command obeys SIGTERM; `cmd=("sleep", "1d")` is one that does not (10 s to stop).
+        """
         if not self.docker("images", "--quiet", IMAGE).stdout:
             self.import_busybox()
         run = ("run", "--detach", "--name", name, *options, IMAGE, *cmd)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab import faults, leftovers, outer, tree
+from tests.lab import faults, leftovers, outer, product, tree
 from tests.lab.conftest import Booted
 from tests.lab.host import LabHost
 
@@ -117,3 +117,11 @@ def test_a_killed_run_takes_its_hosts_along(lab: None, suite: str) -> None:
     leftovers.until(lambda: not leftovers.populated(leftovers.cgroup_of(name)), "all to die")
     leftovers.sweep()
     assert leftovers.remains(name) == []
+
+
+def test_the_checkout_runs_in_the_host_by_the_hosts_own_python(boot: Booted) -> None:
+    host = boot(product=True)
+    where = "import dockerdoctor, docker, msgspec, prometheus_client; print(dockerdoctor.__file__)"
+    found = host.run(f"{product.VENV}/bin/python", "-I", "-c", where).stdout
+    assert found.startswith(f"{product.VENV}/lib/python")
+    assert host.run("readlink", "-f", "/usr/local/bin/dockerdoctor").stdout.startswith(product.VENV)

@@ -16,6 +16,11 @@ from tests.lab.host import LabHost
 DAEMON_JSON = "/etc/docker/daemon.json"
 DROP_IN = "/etc/systemd/system/docker.service.d/zz-lab.conf"
 SLOW = "/usr/local/sbin/lab-slow-dockerd"
+SLOW_DOCKERD = """#!/usr/bin/python3
+import os, sys, time
+time.sleep({seconds})
+os.execv("{program}", ["{program}", *sys.argv[1:]])
+"""
 UNITS = ("docker.socket", "docker.service")
 # A healthy dockerd may take 15 to 90 s to stop, and three failed starts some 10 s.
 UNIT_TIMEOUT_S = 180.0
@@ -111,7 +116,7 @@ def start_limit_hit(host: LabHost) -> Iterator[None]:
 def slow_start(host: LabHost, seconds: float = 30.0) -> Iterator[None]:
     """Restart dockerd so that it stays `activating` for a while: connects succeed, no answer."""
     program, _, flags = _exec_start(host).partition(" ")
-    host.put(SLOW, f'#!/bin/sh\nsleep {seconds:g}\nexec {program} "$@"\n', 0o755)
+    host.put(SLOW, SLOW_DOCKERD.format(program=program, seconds=seconds), 0o755)
     with _written(host, DROP_IN, f"[Service]\nExecStart=\nExecStart={SLOW} {flags}\n"):
         down(host)
         host.systemctl("start", "--no-block", *UNITS)

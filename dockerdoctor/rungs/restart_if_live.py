@@ -1,0 +1,25 @@
+"""Restart the daemon only where live-restore keeps the containers: one stuck is not worth all."""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Rung, Scene
+from dockerdoctor.model import Impact
+from dockerdoctor.rungs import restart
+
+
+def useless(scene: Scene) -> str:
+    """Without live-restore it would cost every container."""
+    if not scene.flag("api.live_restore"):
+        return "live-restore is off: a restart would stop every container for the sake of one"
+    return restart.RUNG.useless(scene)
+
+
+RUNG = Rung(
+    name="restart-if-live",
+    help="restart the daemon, but only with live-restore",
+    impact=lambda _: Impact.DAEMON,
+    settle_s=restart.RUNG.settle_s,
+    run=restart.RUNG.run,
+    useless=useless,
+    hopeless=restart.RUNG.hopeless,
+)

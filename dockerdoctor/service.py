@@ -1,0 +1,140 @@
+"""The watchdog's systemd unit: a configuration and an interpreter go in, the unit's text comes out.
+
+Every line that is not obvious says why it is there. The sandbox leaves what the rungs need: signals
+to other processes, `systemctl`, the daemon's socket, its data-root and exec-root wherever they are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from dockerdoctor.config import Config
+
+UNIT = "dockerdoctor.service"
+
+WATCHDOG_S = 240
+"""Longer than any rung acts without a look in between: `prune` makes four calls of 45 s each."""
+
+CAPABILITIES = (
+    "CAP_KILL",  # dump-stacks, systemd-kill and sigkill signal a daemon of any user
+    "CAP_SYS_PTRACE",  # /proc/PID of others: open files, wchan, who traces whom
+    "CAP_DAC_OVERRIDE",  # dumps and logs below a data-root that lets nobody in
+    "CAP_DAC_READ_SEARCH",
+    "CAP_FOWNER",  # to keep the times and modes of evidence
+)
+
+_HEAD = """\
+[Unit]
+Description=Watchdog of the Docker daemon (dockerdoctor)
+# On purpose no Requires=, After=, PartOf= or BindsTo=docker.service: a daemon that hangs while it
+# starts would hold up its own watchdog, and one that is stopped would take it along.
+# The watchdog must never be left dead by a start limit.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={command}
+ExecReload=/bin/kill -HUP $MAINPID
+# Fed by each look of the loop, and by nothing else.
+WatchdogSec={watchdog_s}
+Restart=always
+RestartSec=5
+# Mistakes in the configuration do not go away by themselves.
+RestartPreventExitStatus=78
+TimeoutStopSec=30
+# The last to die when memory is short: it is what frees some.
+OOMScoreAdjust=-900
+{directories}
+"""
+
+_LIMITS = """\
+MemoryHigh=128M
+MemoryMax=256M
+TasksMax=128
+"""
+
+_SANDBOX = """\
+# It is root, and stays it: who may talk to the daemon's socket is root anyway. What it does not
+# need is taken away. Not ProtectSystem=strict, which would need the data-root by name: systemd
+# would wait for it at each start (a dead NFS server, a frozen disk), and bind a path over which
+# the real one may be mounted later.
+CapabilityBoundingSet={capabilities}
+NoNewPrivileges=yes
+ProtectSystem=full
+# Not `yes`: a data-root or a Python below /home would look empty.
+ProtectHome=read-only
+PrivateDevices=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectClock=yes
+ProtectHostname=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RemoveIPC=yes
+UMask=0027
+RestrictAddressFamilies=AF_UNIX{families}
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+"""
+
+_BARE = """\
+# The daemon has no unit of its own: when it must be started again it becomes a child of this one.
+# No sandbox and no limits, which it would share, and it is left alone when the watchdog stops.
+KillMode=process
+Delegate=yes
+"""
+
+_INSTALL = """
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit_text(config: Config, python: Path, config_file: Path | None = None) -> str:
+    """The unit that runs the watchdog with this interpreter; `config_file` if it was named."""
+    words = [str(python), "-I", "-m", "dockerdoctor.daemon"]
+    if config_file is not None:
+        words += ["--config", str(config_file)]
+    text = _HEAD.format(
+        command=" ".join(_quoted(word) for word in words),
+        watchdog_s=WATCHDOG_S,
+        directories="\n".join(_directories(config)),
+    )
+    if config.daemon.pidfile is not None:
+        return text + _BARE + _INSTALL
+    families = " AF_INET AF_INET6" if config.metrics.address else ""
+    sandbox = _SANDBOX.format(capabilities=" ".join(CAPABILITIES), families=families)
+    return text + _LIMITS + sandbox + _INSTALL
+
+
+def _directories(config: Config) -> list[str]:
+    """Those below systemd's own places are made by it; others are the operator's."""
+    lines = []
+    if name := _below(config.watch.state_dir, "/var/lib"):
+        lines += [f"StateDirectory={name}", "StateDirectoryMode=0750"]
+    if name := _below(config.watch.run_dir, "/run"):
+        lines += [
+            f"RuntimeDirectory={name}",
+            "# The lock lies in it: whoever holds it (`heal` by hand) must not lose it.",
+            "RuntimeDirectoryPreserve=yes",
+        ]
+    return [*lines, "ConfigurationDirectory=dockerdoctor"]
+
+
+def _below(path: Path, base: str) -> str:
+    pure = PurePosixPath(path)
+    return str(pure.relative_to(base)) if pure.is_relative_to(base) and str(pure) != base else ""
+
+
+def _quoted(word: str) -> str:
+    """A word of ExecStart=, so that systemd takes it as it is."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"' if escaped != word or any(char.isspace() for char in word) else word

@@ -1,0 +1,333 @@
+"""One question, one answer, one deadline: against real sockets that do everything wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dockerdoctor.errors import Exit, HostFault
+from dockerdoctor.host.address import Address, TlsFiles
+from dockerdoctor.host.http import Stream, ask, ping
+from dockerdoctor.model import Fault
+from tests.sockets import LONG_S, answer, request, saying, served
+
+SOON_S = 0.3
+NOBODY = 65534
+
+
+def fault_of(address: Address, timeout_s: float = LONG_S) -> HostFault:
+    with pytest.raises(HostFault) as caught:
+        ping(address, timeout_s)
+    assert caught.value.sentence
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_daemon_that_answers_is_alive_and_tells_its_version(tmp_path: Path) -> None:
+    with served(tmp_path, saying(answer(b"OK"))) as address:
+        pong = ping(address, LONG_S)
+    assert (pong.status, pong.api_version) == (200, "1.41")
+    assert 0 < pong.latency_s < LONG_S
+
+
+@pytest.mark.parametrize(
+    "status", ["400 Bad Request", "404 Not Found", "500 Internal Server Error"]
+)
+def test_an_error_that_the_daemon_words_proves_life(tmp_path: Path, status: str) -> None:
+    with served(tmp_path, saying(answer(b'{"message":"too old"}', status, head=""))) as address:
+        assert ping(address, LONG_S).status == int(status[:3])
+
+
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "503 Service Unavailable"])
+def test_a_service_that_is_not_available_is_no_answer(tmp_path: Path, status: str) -> None:
+    with served(tmp_path, saying(answer(b"<html>", status))) as address:
+        assert fault_of(address).fault is Fault.REFUSED
+
+
+def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
+    done = threading.Event()
+    with served(tmp_path, lambda _: done.wait(LONG_S)) as address:
+        assert fault_of(address, SOON_S).fault is Fault.TIMEOUT
+    done.set()
+
+
+def test_dripping_does_not_stretch_the_deadline(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        for byte in answer(b"OK" * 1000):
+            connection.sendall(bytes([byte]))
+            if stop.wait(0.2):
+                return
+
+    with served(tmp_path, drip) as address:
+        began = time.monotonic()
+        assert fault_of(address, 1.0).fault is Fault.TIMEOUT
+        assert time.monotonic() - began < 40  # the whole answer would have dripped for 400 s
+        stop.set()
+
+
+def test_a_full_backlog_is_a_daemon_that_hangs(tmp_path: Path) -> None:
+    path = tmp_path / "d.sock"
+    waiting: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(0)
+        while True:
+            client = socket.socket(socket.AF_UNIX)
+            waiting.append(client)
+            client.setblocking(False)
+            try:
+                client.connect(str(path))
+            except BlockingIOError:
+                break
+        assert fault_of(Address("unix", path=str(path)), SOON_S).fault is Fault.TIMEOUT
+        for client in waiting:
+            client.close()
+
+
+@pytest.mark.parametrize("head", ["", "Server: nginx\r\n"])
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "302 Found"])
+def test_a_page_of_something_else_is_garbled(tmp_path: Path, status: str, head: str) -> None:
+    with served(tmp_path, saying(answer(b"<html>hello</html>", status, head))) as address:
+        fault = fault_of(address)
+    assert fault.fault is Fault.GARBLED
+    assert "something else" in fault.sentence
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x16",
+        b"HTTP/2.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 30_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nOK",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nOK",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nOK\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 9000,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\nOK\r\n",
+    ],
+)
+def test_what_is_not_http_is_garbled(tmp_path: Path, data: bytes) -> None:
+    with served(tmp_path, saying(data)) as address:
+        assert fault_of(address).fault is Fault.GARBLED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nhalf",
+    ],
+)
+def test_an_answer_broken_off_is_refused(tmp_path: Path, data: bytes) -> None:
+    with served(tmp_path, saying(data)) as address:
+        assert fault_of(address).fault is Fault.REFUSED
+
+
+def test_an_endless_answer_is_garbled(tmp_path: Path) -> None:
+    def pour(connection: socket.socket) -> None:
+        request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    with (
+        served(tmp_path, pour) as address,
+        pytest.raises(HostFault, match="more than 1 MiB") as caught,
+    ):
+        ask(address, "GET", "/", LONG_S, max_body=1 << 20)
+    assert caught.value.fault is Fault.GARBLED
+
+
+def test_bodies_come_whole_however_they_are_sent(tmp_path: Path) -> None:
+    bodies = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.0 200 OK\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n"
+        b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n",
+    ]
+    for data in bodies:
+        for step in (1, 7, len(data)):
+            pieces = iter([data[i : i + step] for i in range(0, len(data), step)])
+            stream = Stream(lambda pieces=pieces: next(pieces, b""), Address("unix"))  # type: ignore[misc]
+            assert b"".join(stream.body(stream.head(), 100)) == b"hello"
+
+
+def test_there_is_no_body_where_http_says_so(tmp_path: Path) -> None:
+    with served(tmp_path, saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as address:
+        assert ask(address, "POST", "/containers/a/start", LONG_S).body == b""
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 "]))
+def test_no_bytes_raise_anything_but_a_host_fault(noise: bytes, head: bytes) -> None:
+    pieces = iter([head + noise])
+    stream = Stream(lambda: next(pieces, b""), Address("unix"))
+    try:
+        stream.body(stream.head(), 200)
+    except HostFault as fault:
+        assert fault.fault in (Fault.GARBLED, Fault.REFUSED)
+
+
+def test_no_socket_is_missing(tmp_path: Path) -> None:
+    assert fault_of(Address("unix", path=str(tmp_path / "none"))).fault is Fault.MISSING
+    (tmp_path / "file").touch()
+    assert fault_of(Address("unix", path=str(tmp_path / "file" / "x"))).fault is Fault.MISSING
+
+
+def test_a_path_that_is_no_socket_is_garbled_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(str(tmp_path / "dgram"))
+        for path in (tmp_path / "file", tmp_path / "fifo", tmp_path, tmp_path / "dgram"):
+            fault = fault_of(Address("unix", path=str(path)))
+            assert fault.fault is Fault.GARBLED
+            assert "not a socket" in fault.sentence
+
+
+def test_a_socket_that_nobody_listens_on_is_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as left_over:
+        left_over.bind(str(tmp_path / "d.sock"))
+    fault = fault_of(Address("unix", path=str(tmp_path / "d.sock")))
+    assert fault.fault is Fault.REFUSED
+    assert "nobody listens" in fault.sentence
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """Root may open everything: give that up for one test."""
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(NOBODY)
+    yield
+    if was_root:
+        os.seteuid(0)
+
+
+def test_no_permission_says_what_to_do(tmp_path: Path, unprivileged: None) -> None:
+    path = tmp_path / "d.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        if os.geteuid() != NOBODY:
+            listener.bind(str(path))
+            listener.listen()
+            path.chmod(0)
+        fault = fault_of(Address("unix", path=str(path)))
+    assert fault.fault is Fault.DENIED
+    assert fault.exit is Exit.PERMISSION
+    assert "group docker" in fault.hint
+
+
+def closed_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def test_a_closed_port_is_refused() -> None:
+    address = Address("tcp", host="127.0.0.1", port=closed_port())
+    assert fault_of(address).fault is Fault.REFUSED
+
+
+def test_a_name_that_no_server_knows_is_missing() -> None:
+    fault = fault_of(Address("tcp", host="no..such..host", port=1))
+    assert fault.fault is Fault.MISSING
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here to make certificates")
+    directory = tmp_path_factory.mktemp("certs")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        cwd=directory, check=True, capture_output=True, timeout=LONG_S,
+    )  # fmt: skip
+    return directory
+
+
+@pytest.fixture
+def tls_port(certificates: Path) -> Iterator[int]:
+    """A port on loopback that speaks TLS and answers pings."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "cert.pem", certificates / "key.pem")
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(connection, server_side=True) as secure:
+                    saying(answer(b"OK"))(secure)
+            except OSError:
+                connection.close()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield int(listener.getsockname()[1])
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def test_tls_with_the_right_authority_works(tls_port: int, certificates: Path) -> None:
+    tls = TlsFiles(ca=certificates / "cert.pem")
+    assert ping(Address("tcp", host="127.0.0.1", port=tls_port, tls=tls), LONG_S).status == 200
+
+
+def test_tls_without_the_right_authority_is_denied(tls_port: int) -> None:
+    fault = fault_of(Address("tcp", host="127.0.0.1", port=tls_port, tls=TlsFiles()))
+    assert fault.fault is Fault.DENIED
+    assert "not trusted" in fault.sentence
+    lax = Address("tcp", host="127.0.0.1", port=tls_port, tls=TlsFiles(verify=False))
+    assert ping(lax, LONG_S).status == 200
+
+
+def test_tls_files_that_are_not_there_or_rubbish_are_said(tls_port: int, tmp_path: Path) -> None:
+    (tmp_path / "rubbish").write_text("rubbish")
+    for tls in (TlsFiles(ca=tmp_path / "none"), TlsFiles(ca=tmp_path / "rubbish")):
+        fault = fault_of(Address("tcp", host="127.0.0.1", port=tls_port, tls=tls))
+        assert fault.fault in (Fault.MISSING, Fault.GARBLED)
+
+
+def test_a_port_that_wants_tls_says_so(tmp_path: Path) -> None:
+    refusal = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+    with served(tmp_path, saying(refusal)) as address:
+        fault = fault_of(address)
+    assert fault.fault is Fault.GARBLED
+    assert "wants TLS" in fault.sentence
+
+
+def test_tls_on_a_port_without_it_is_garbled() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+
+        def plain() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=plain, daemon=True).start()
+        fault = fault_of(Address("tcp", host="127.0.0.1", port=port, tls=TlsFiles()))
+    assert fault.fault is Fault.GARBLED
+    assert "2376" in fault.hint
