@@ -57,7 +57,7 @@ def run_demo(
     """Tell the story through `say`, a line at a time (not wider than 80).
 
     `engine` is a directory that holds a dockerd (else $DOCKERDOCTOR_ENGINE, PATH, the cache of
-    tools/engine.py); `keep` gets the record, the evidence and the daemon's log. Raises UsageError,
+    tools/unpack.py); `keep` gets the record, the evidence and the daemon's log. Raises UsageError,
     NotPermitted without root, HostFault(MISSING) without an engine, DoctorError when the daemon is
     not cured, KeyboardInterrupt and SystemExit when we are stopped; nothing is ever left behind."""
     if fault not in FAULTS:
@@ -101,7 +101,7 @@ def find_dockerd(engine: Path | None) -> Path:
 
 
 def cached_engine() -> Path:
-    """Where tools/engine.py unpacks one."""
+    """Where tools/unpack.py unpacks one."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dockerdoctor"
     return Path(os.environ.get("DOCKERDOCTOR_CACHE") or caches) / "engine/bin"
 

@@ -255,6 +255,8 @@ class PidFileKeeper:
             # dockerd waits for ever for a containerd whose pid is only a zombie, or another's.
             pids.remove_stale(pids.of_containerd(self._launch.argv), "containerd")
             self._child = launch.spawn(self._launch, self._log())
+            # Reaped at once: a rung that has killed it waits until even its zombie is gone.
+            threading.Thread(target=self._child.wait, name="reap dockerd", daemon=True).start()
         except (HostFault, OSError) as error:
             self._start_failed = True
             raise (

@@ -29,16 +29,15 @@ def run(control: HostControl, scene: Scene) -> Note:
     killed += shims
     for each in killed:
         _kill(control, each)
-    left = _wait_until_gone(control, killed)
+    held = [why for each in _wait_until_gone(control, killed) if (why := _held(control, each))]
     control.reset_failed(Service.SOCKET, Service.DOCKERD)
     if containerd_died := len(killed) - len(shims) > 1:
         control.start(Service.CONTAINERD)
     control.start(Service.SOCKET, Service.DOCKERD)
     names = ", ".join(f"{each.name} (pid {each.pid})" for each in killed) or "nobody"
     says = f"killed {names}" + (", started containerd" if containerd_died else "")
-    if left:
-        why = "; ".join(_held(control, each) for each in left)
-        return Note(says, futile=f"SIGKILL did not end it: {why}")
+    if held:
+        return Note(says, futile=f"SIGKILL did not end it: {'; '.join(held)}")
     return Note(f"{says}; asked for the daemon's start")
 
 
@@ -78,8 +77,13 @@ def _wait_until_gone(control: HostControl, killed: list[Process]) -> list[Proces
 
 
 def _held(control: HostControl, process: Process) -> str:
-    """What keeps a killed process: its tracer, or the kernel."""
-    vitals = control.vitals(process)
+    """What keeps a killed process: its tracer, or the kernel; empty when it is gone after all."""
+    try:
+        vitals = control.vitals(process)
+    except HostFault as fault:
+        if fault.fault is Fault.MISSING:
+            return ""
+        raise
     if vitals.tracer:
         return f"{process.name} is held by {vitals.tracer.name} (pid {vitals.tracer.pid})"
     return f"the kernel holds {process.name} (pid {process.pid}, state {vitals.state})"

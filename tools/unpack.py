@@ -1,8 +1,8 @@
-"""python tools/engine.py: print a directory that holds a dockerd which can be run in private.
+"""python tools/unpack.py [engine|prometheus]: print a directory with programs that run in private.
 
-The host's own engine where it has one; else Debian's or Ubuntu's docker.io with what it depends on
-and the host lacks, unpacked (never installed: its installation would enable and start a service)
-into a cache outside the checkout. Needs apt-get and dpkg, no root; only the standard library.
+The host's own where it has them; else Debian's or Ubuntu's package with what it depends on and the
+host lacks, unpacked into a cache outside the checkout. Never installed: these packages enable and
+start services. Needs apt-get and dpkg, no root; only the standard library.
 """
 
 from __future__ import annotations
@@ -15,10 +15,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGE = "docker.io"
-PROGRAMS = ("dockerd", "containerd", "ctr", "runc", "docker")
+
+@dataclass(frozen=True)
+class Tool:
+    """A package, and its programs: the first decides whether the host has it."""
+
+    package: str
+    programs: tuple[str, ...]
+
+
+TOOLS = {
+    "engine": Tool("docker.io", ("dockerd", "containerd", "ctr", "runc", "docker")),
+    "prometheus": Tool("prometheus", ("promtool", "prometheus")),
+}
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on everybody's PATH
 # The host's own loader would not go with a newer C library; it always has one.
 NOT_UNPACKED = ("libc6", "libc-bin", "libcrypt1", "libgcc-s1")
@@ -26,7 +38,7 @@ WAITS_S = (5, 10, 15)
 TIMEOUT_S = 900.0
 
 WRAPPER = """#!/bin/sh
-# Written by tools/engine.py: runs {program} with the programs and libraries unpacked beside it.
+# Written by tools/unpack.py: runs {program} with the programs and libraries unpacked beside it.
 root=$(dirname "$(readlink -f "$0")")/../root
 root=$(readlink -f "$root")
 export PATH="$root/usr/sbin:$root/usr/bin:$PATH"
@@ -34,18 +46,20 @@ export PATH="$root/usr/sbin:$root/usr/bin:$PATH"
 """
 
 
-class NoEngineError(Exception):
-    """There is no engine and none can be had; the text says why and what would help."""
+class NotToBeHadError(Exception):
+    """It is not here and cannot be had; the text says why and what would help."""
 
 
-def engine() -> Path:
-    """Return a directory with a dockerd that runs, unpacking one if the host has none."""
-    if found := shutil.which("dockerd", path=os.pathsep.join((os.environ["PATH"], *SBIN))):
+def programs(name: str) -> Path:
+    """Return a directory with the programs of a tool, unpacking them if the host has none."""
+    tool = TOOLS[name]
+    places = os.pathsep.join((os.environ["PATH"], *SBIN))
+    if found := shutil.which(tool.programs[0], path=places):
         return Path(found).parent
-    home = cache() / "engine"
+    home = cache() / name
     with locked(home.with_suffix(".lock")):
-        if not runs(home / "bin/dockerd"):
-            unpack(home)
+        if not runs(home / "bin" / tool.programs[0]):
+            unpack(tool, home)
     return home / "bin"
 
 
@@ -56,70 +70,68 @@ def cache() -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     seen = path.stat()
     if seen.st_uid != os.geteuid() or seen.st_mode & 0o022:
-        raise NoEngineError(f"{path} may be written by others: set DOCKERDOCTOR_CACHE to another")
+        raise NotToBeHadError(f"{path} may be written by others: set DOCKERDOCTOR_CACHE to another")
     return path
 
 
-def runs(dockerd: Path) -> bool:
-    """Whether this dockerd can tell its version: a new release of the host may have broken it."""
+def runs(program: Path) -> bool:
+    """Whether it can tell its version: a new release of the host may have broken it."""
     try:
-        return (
-            subprocess.run([dockerd, "--version"], capture_output=True, timeout=60).returncode == 0
-        )
+        done = subprocess.run([program, "--version"], capture_output=True, timeout=60)
+        return done.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
-def unpack(home: Path) -> None:
+def unpack(tool: Tool, home: Path) -> None:
     """Download and unpack into a directory beside `home`, then put it in its place."""
     if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise NoEngineError(
-            "no dockerd is on PATH and this is neither Debian nor Ubuntu: install Docker Engine, "
-            "or name a directory that holds a dockerd in DOCKERDOCTOR_ENGINE"
+        raise NotToBeHadError(
+            f"there is no {tool.programs[0]}, and this is neither Debian nor Ubuntu: install it "
+            "(for a dockerd you may also name its directory in DOCKERDOCTOR_ENGINE)"
         )
     fresh = home.with_suffix(".new")
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "archives/partial").mkdir(parents=True)
-    say(f"unpacking {PACKAGE} into {home} (it is not installed, no service is started)")
-    download(fresh / "archives")
+    say(f"unpacking {tool.package} into {home} (it is not installed, no service is started)")
+    download(tool.package, fresh / "archives")
     for package in sorted((fresh / "archives").glob("*.deb")):
         if package.name.partition("_")[0] not in NOT_UNPACKED:
             run("dpkg", "-x", str(package), str(fresh / "root"))
-    wrap(fresh)
+    wrap(tool, fresh)
     shutil.rmtree(fresh / "archives")
-    if not runs(fresh / "bin/dockerd"):
-        raise NoEngineError(
-            f"the unpacked engine in {fresh} does not run: try bin/dockerd --version"
-        )
+    first = fresh / "bin" / tool.programs[0]
+    if not runs(first):
+        raise NotToBeHadError(f"what was unpacked does not run: try {first} --version")
     shutil.rmtree(home, ignore_errors=True)
     fresh.rename(home)
 
 
-def download(into: Path) -> None:
+def download(package: str, into: Path) -> None:
     """Let apt find out what the host lacks and download that, checked as always."""
     fetch = (
         *("apt-get", "-qq", "-y", "install", "--download-only", "--no-install-recommends"),
         *("-o", f"Dir::Cache::archives={into}", "-o", "APT::Keep-Downloaded-Packages=true"),
         # Nothing of the system is changed, so its locks are not needed, nor another user for apt.
         *("-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root"),
-        PACKAGE,
+        package,
     )
     try:
         run(*fetch)
-    except NoEngineError:  # the lists are often not there on a fresh machine, or old
+    except NotToBeHadError:  # the lists are often not there on a fresh machine, or old
         if os.geteuid() == 0:
             again(*("apt-get", "-qq", "update"))
         again(*fetch)
 
 
-def wrap(fresh: Path) -> None:
+def wrap(tool: Tool, fresh: Path) -> None:
     """Write bin/: each program with its PATH and library path set."""
     root = fresh / "root"
     (fresh / "bin").mkdir()
     found = sorted({library.parent for library in root.glob("**/lib*.so*")})
     paths = ":".join(f"$root/{where.relative_to(root)}" for where in found)
     libraries = f'export LD_LIBRARY_PATH="{paths}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"\n'
-    for program in PROGRAMS:
+    for program in tool.programs:
         for where in ("usr/sbin", "usr/bin"):
             if (root / where / program).exists():
                 script = fresh / "bin" / program
@@ -136,14 +148,14 @@ def again(*command: str) -> None:
     for wait_s in WAITS_S:
         try:
             return run(*command)
-        except NoEngineError as why:
+        except NotToBeHadError as why:
             say(f"{why}\ntrying again in {wait_s} s")
             time.sleep(wait_s)
     return run(*command)
 
 
 def run(*command: str) -> None:
-    """Run it; raise NoEngineError with its last words when it fails."""
+    """Run it; raise NotToBeHadError with its last words when it fails."""
     environment = os.environ | {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(
         command,
@@ -156,7 +168,7 @@ def run(*command: str) -> None:
     )
     if done.returncode:
         words = "\n".join(done.stdout.splitlines()[-8:])
-        raise NoEngineError(f"`{' '.join(command[:2])}` ended with {done.returncode}:\n{words}")
+        raise NotToBeHadError(f"`{' '.join(command[:2])}` ended with {done.returncode}:\n{words}")
 
 
 @contextlib.contextmanager
@@ -173,7 +185,10 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    words = sys.argv[1:] or ["engine"]
+    if len(words) != 1 or words[0] not in TOOLS:
+        sys.exit(__doc__)
     try:
-        print(engine())
-    except (NoEngineError, subprocess.TimeoutExpired) as why:
+        print(programs(words[0]))
+    except (NotToBeHadError, subprocess.TimeoutExpired) as why:
         sys.exit(f"{why}")
