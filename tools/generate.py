@@ -1,4 +1,4 @@
-"""python -m tools.generate [--check]: write what is derived from declarations, or tell what is stale.
+"""python -m tools.generate [--check]: write what is derived from declarations, or name the stale.
 
 Everything that is listed in two places is written once and made from it here: the table of metrics
 from the probes, the alerts from the verdict rules, the dashboards from `tools/dashboards`.
