@@ -103,10 +103,10 @@ def get(address: Address, path: str, **query: str) -> tuple[int, str]:
         connection.close()
 
 
-def ask(prometheus: Address, expression: str) -> list[Mapping[str, str]]:
-    """The labels of what an expression finds now, with the value as `value`; NaN is nothing found.
-    The test fails when it is no expression."""
-    status, body = get(prometheus, "/api/v1/query", query=expression)
+def ask(prometheus: Address, expression: str, at: float) -> list[Mapping[str, str]]:
+    """The labels of what an expression finds at that time, with the value as `value`; NaN counts as
+    nothing. The test fails when it is no expression."""
+    status, body = get(prometheus, "/api/v1/query", query=expression, time=f"{at:.3f}")
     answer = json.loads(body)
     assert status == 200, f"{expression}: {answer.get('error')}"
     data = answer["data"]
