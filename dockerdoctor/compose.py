@@ -23,13 +23,15 @@ from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge, Pace, Watch
 
-LOCK = "dockerdoctor.lock"
-"""In the runtime directory: held by whoever may act on the daemon, a watchdog or a `heal`."""
+
+def watch_lock_path(config: Config) -> Path:
+    """Locked by a watchdog as long as it runs: there is one for each daemon."""
+    return config.watch.run_dir / "watch.lock"
 
 
 def lock_path(config: Config) -> Path:
-    """The file that is locked by whoever may act."""
-    return config.watch.run_dir / LOCK
+    """Locked by whoever may act on the daemon: a `heal`, or a watchdog that is not paused."""
+    return config.watch.run_dir / "act.lock"
 
 
 def knowledge(config: Config) -> Knowledge:

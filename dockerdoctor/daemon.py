@@ -20,13 +20,13 @@ from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPe
 from dockerdoctor.host import notify, web
 from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.linux import LinuxHost
-from dockerdoctor.host.lock import held
+from dockerdoctor.host.lock import Turn, held
 from dockerdoctor.host.signals import Wishes
 from dockerdoctor.host.textfile import Textfile
 from dockerdoctor.host.webserver import Server
 from dockerdoctor.metricfamilies import PREFIX
 from dockerdoctor.metrics import Metrics
-from dockerdoctor.model import Climb, Policy, Severity
+from dockerdoctor.model import Climb, Severity
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = config.load(options.config, os.environ)
         if os.geteuid() != 0 and settings.daemon.pidfile is None:
             raise NotPermitted("the watchdog must be root: it signals and restarts the daemon")
-        with held(compose.lock_path(settings), "watch"):
+        with held(compose.watch_lock_path(settings), "watch"):
             run(settings, dry_run=options.dry_run, once=options.once)
     except DoctorError as error:
         log.error("%s", error.sentence)
@@ -59,6 +59,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
     knowledge = compose.knowledge(settings)
     host = compose.host(settings)
     store = Store.open(_record(settings, dry_run), host.now())
+    turn = Turn(compose.lock_path(settings), "watch")
     metrics = Metrics(
         knowledge.probes,
         _severities(knowledge),
@@ -72,12 +73,8 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         knowledge,
         DryRun(host, log.info) if dry_run else host,
         store,
-        lambda: _policy(settings, host.now().wall),
-        Hooks(
-            looked=lambda seen: _looked(metrics, textfile, seen),
-            closed=metrics.closed,
-            say=log.info,
-        ),
+        lambda: replace(settings.policy, paused=turn.why),
+        _hooks(metrics, textfile),
     )
     server = None if once else _serve(settings, metrics, host)
     wishes = Wishes()
@@ -87,6 +84,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             if wishes.take_reload():
                 _reload(settings, watch, metrics)
             began = host.now().mono
+            turn.ask(_paused(settings, host.now().wall))
             _cycle(watch, store)
             if once:
                 break
@@ -98,6 +96,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         if textfile:
             textfile.remove()
         store.shut()
+        turn.leave()
         host.close()
 
 
@@ -153,10 +152,17 @@ def _reload(settings: config.Config, watch: Watch, metrics: Metrics) -> None:
     log.info("read %d rules again", len(watch.knowledge.rules))
 
 
-def _policy(settings: config.Config, now: float) -> Policy:
-    """The configured policy, with the operator's pause."""
-    text = pausing.read(pausing.pause_path(settings.watch.state_dir))
-    return replace(settings.policy, paused=pausing.paused(text, now))
+def _paused(settings: config.Config, now: float) -> str:
+    """Why an operator wants nobody to act now; empty when nobody does."""
+    return pausing.paused(pausing.read(pausing.pause_path(settings.watch.state_dir)), now)
+
+
+def _hooks(metrics: Metrics, textfile: Textfile | None) -> Hooks:
+    return Hooks(
+        looked=lambda seen: _looked(metrics, textfile, seen),
+        closed=metrics.closed,
+        say=log.info,
+    )
 
 
 def _looked(metrics: Metrics, textfile: Textfile | None, snapshot: Snapshot) -> None:

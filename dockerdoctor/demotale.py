@@ -85,15 +85,15 @@ class Teller:
 
     def looked(self, snapshot: Snapshot) -> None:
         """Each look after the fault: the pings, a new incident's evidence, a rung that begins."""
-        ping = snapshot.samples.get("ping")
-        if ping and ping != self._last_ping and self._is_after_the_fault(ping):
-            self._ping(ping)
-        self._last_ping = ping
         for incident in snapshot.incidents.values():
             if incident.id not in self._incidents:
                 self._incidents.add(incident.id)
                 seen = (f"{name} = {plain(it)}" for name, it in incident.evidence.items())
                 self._print(INDENT, f"evidence: {', '.join(seen)}")
+        ping = snapshot.samples.get("ping")
+        if ping and ping != self._last_ping and self._is_after_the_fault(ping):
+            self._ping(ping)
+        self._last_ping = ping
         if snapshot.climbing and snapshot.climbing != self._climbing:
             self._begins(snapshot.climbing)
         self._climbing = snapshot.climbing

@@ -8,11 +8,10 @@ somebody wanted it so, and a wrong act is worse than a late one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-
-from dockerdoctor.units import plain_seconds
 
 NAME = "paused.json"
 
@@ -47,21 +46,26 @@ def read(path: Path) -> str:
 def paused(text: str, now: float) -> str:
     """Why nobody may act at `now` (wall clock), by the file's text; empty when acting is allowed.
 
-    A clock that went back before the pause began does not end it."""
+    The sentence stays the same as long as the pause does. A clock that went back before the pause
+    began does not end it."""
     if not text:
         return ""
     found = parse(text)
     if found is None:
-        return f"paused by a garbled pause file ({text[:60]!r}): `dockerdoctor resume` removes it"
+        return f"the pause file is garbled ({text[:60]!r}): `dockerdoctor resume` removes it"
     if found.until is not None and now >= found.until:
         return ""
-    who = f" by {found.by}" if found.by else ""
-    how_long = (
-        f"for {plain_seconds(min(found.until - now, found.until - found.since))} more"
-        if found.until is not None
-        else "until `dockerdoctor resume`"
-    )
-    return f"paused{who} {how_long}" + (f": {found.why}" if found.why else "")
+    who = f"an operator ({found.by})" if found.by else "an operator"
+    until = "`dockerdoctor resume`" if found.until is None else _clock(found.until)
+    return f"{who} wants no act until {until}" + (f": {found.why}" if found.why else "")
+
+
+def _clock(wall: float) -> str:
+    """In the local zone. With its date: a pause of hours may end tomorrow."""
+    try:
+        return f"{datetime.fromtimestamp(wall, UTC).astimezone():%F %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):  # a year that no calendar has
+        return "the end of days"
 
 
 def parse(text: str) -> Pause | None:

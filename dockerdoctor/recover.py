@@ -17,7 +17,9 @@ from dockerdoctor.model import Attempt, Climb, Health
 from dockerdoctor.store import Store
 
 GOOD_LOOKS = 3
-"""Looks in a row without the finding before anybody says cured."""
+"""Looks in a row that show the finding to be over before anybody says cured."""
+LATE_S = 60.0
+"""More time for a cure that has begun to show when the rung's time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,9 @@ def _watch(
 ) -> tuple[bool, str]:
     """Whether the finding went away and stayed away, and why the looking ended if it did not."""
     good, looked = 0, False
-    while good or control.now().mono < deadline:
+    while (now := control.now().mono) < deadline or (good and now < deadline + LATE_S):
         seen, looked = look(), True
-        good = good + 1 if _is_well(step, seen.judgement) else 0
+        good = _good_looks(step, seen)
         if good >= GOOD_LOOKS:
             return True, ""
         if not good and (why := rung.hopeless(seen.scene)):
@@ -78,9 +80,10 @@ def _watch(
     return False, "not well when its time was over" if looked else ""
 
 
-def _is_well(step: Climb, judgement: Judgement) -> bool:
-    """Well for this climb: not blind, and what called for it is gone."""
-    verdict = judgement.verdict
-    return verdict.health is not Health.BLIND and all(
-        finding.rule != step.finding.rule for finding in verdict.findings
-    )
+def _good_looks(step: Climb, seen: Seen) -> int:
+    """In a row, without what called for this climb. None while blind, nor while the unit is not up
+    to stay: a daemon that dies still answers pings while it waits for its containers."""
+    up = seen.scene.word("unit.active_state") == "active" and not seen.scene.word("unit.job")
+    if seen.judgement.verdict.health is Health.BLIND or not up:
+        return 0
+    return seen.judgement.watched[step.finding.rule].good

@@ -201,7 +201,7 @@ def test_a_full_disk_is_never_answered_by_a_restart() -> None:
 
 def test_a_start_limit_that_is_not_our_doing_is_left_to_people() -> None:
     down = sick(finding("start", name="daemon-down"))
-    seen = scene(unit__active_state="failed", unit__result="start-limit-hit")
+    seen = scene(unit__active_state="failed", unit__start_limit_hit=True)
     step = decide(down, past(), seen, RUNGS, NOW)
     assert isinstance(step, GiveUp)
     assert "reset-failed" in step.why

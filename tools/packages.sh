@@ -18,8 +18,5 @@ if ! command -v apt-get >/dev/null; then
 elif [ "$(id -u)" != 0 ]; then
   echo "not root: the lab is skipped (it needs: sudo apt-get install ${missing[*]})" >&2
 else
-  export DEBIAN_FRONTEND=noninteractive
-  echo "installing ${missing[*]}" >&2
-  retry apt-get -qq update </dev/null >&2
-  retry apt-get -qq install -y --no-install-recommends "${missing[@]}" </dev/null >&2
+  apt_install "${missing[@]}"
 fi

@@ -25,14 +25,11 @@ if ! can_make_venv; then
   version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
   hint="this Python cannot make virtual environments; on Debian: apt-get install $version-venv"
   command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || die "$hint"
-  echo "installing $version-venv" >&2
-  export DEBIAN_FRONTEND=noninteractive
-  retry apt-get -qq update </dev/null >&2
-  retry apt-get -qq install -y --no-install-recommends "$version-venv" </dev/null >&2
+  apt_install "$version-venv"
   can_make_venv || die "$hint"
 fi
 
 echo "installing dockerdoctor and its tools into $venv" >&2
 "$python" -m venv --clear "$venv"
-retry "$venv/bin/python" -m pip install -qq --disable-pip-version-check --editable '.[dev]' </dev/null
+retry "$venv/bin/python" -m pip install --disable-pip-version-check --editable '.[dev]'
 touch "$venv/installed"

@@ -5,19 +5,11 @@ plugins: 0 ok, 1 warning, 2 critical, 3 unknown.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dockerdoctor.cli.options import Options
-
-if TYPE_CHECKING:
-    from dockerdoctor.cli.report import Looked
-    from dockerdoctor.config import Config
-    from dockerdoctor.watch import Knowledge
-
-BY_API = ("ping", "api", "containers")
-"""What can be seen of a daemon that is not the configuration's."""
 
 
 class Output(enum.StrEnum):
@@ -51,15 +43,17 @@ def check(
     """
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.examine import examine
     from dockerdoctor.cli.history import Watchdog, since_in, watchdog
-    from dockerdoctor.cli.report import EXIT, report
+    from dockerdoctor.cli.looking import look
+    from dockerdoctor.cli.report import EXIT
 
     options: Options = ctx.obj
     config = options.load()
     known = compose.knowledge(config)
-    looked = look(options, config, known)
+    looked = look(options.address(config), config, known)
     about = watchdog(config, looked.now) if looked.whole else Watchdog()
-    found = report(looked, about, since_in(config, looked.now))
+    found = examine(looked, about, since_in(config, looked.now))
     if json or output is Output.JSON:
         from dockerdoctor import __version__
         from dockerdoctor.cli.reportjson import check_json
@@ -75,26 +69,3 @@ def check(
         clock = terminal.clock_of(found.at)
         terminal.emit(text(found, looked.declared, clock, terminal.width()))
     return EXIT[found.state]
-
-
-def look(options: Options, config: Config, known: Knowledge) -> Looked:
-    """One look at the daemon that the options name."""
-    from dockerdoctor import compose
-    from dockerdoctor.cli.options import same_daemon
-    from dockerdoctor.cli.report import STREAMED, Looked
-    from dockerdoctor.declare import known_readings
-    from dockerdoctor.glance import glance
-    from dockerdoctor.host.address import for_watchdog
-
-    address = options.address(config)
-    whole = same_daemon(address, for_watchdog(config.daemon.host))
-    names = [name for name in known.probes if name not in STREAMED] if whole else BY_API
-    view = compose.host(config, address)
-    return Looked(
-        samples=glance([known.probes[name] for name in names], view),
-        rules=known.rules,
-        declared=known_readings(known.probes),
-        now=view.now(),
-        address=str(address),
-        whole=whole,
-    )

@@ -4,16 +4,19 @@ paused. The record and the pause file are only read; what cannot be read is said
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 from dockerdoctor import pausing
-from dockerdoctor.compose import lock_path
+from dockerdoctor.compose import watch_lock_path
 from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
 from dockerdoctor.host import lock
+from dockerdoctor.host.view import Container
 from dockerdoctor.judge import Judgement, Rule, judge
 from dockerdoctor.model import Incident, Instant, Sample
 from dockerdoctor.record import Record
@@ -54,11 +57,13 @@ class Watchdog:
 
 def watchdog(config: Config, now: Instant) -> Watchdog:
     """All of it, as far as it can be read."""
-    running = lock.holder(lock_path(config))
-    text = pausing.read(pausing.pause_path(config.watch.state_dir))
-    paused = pausing.paused(text, now.wall)
-    if not config.watch.record.exists() and not running:
-        return Watchdog(running, paused)
+    running = lock.holder(watch_lock_path(config))
+    state_dir = config.watch.state_dir
+    if not os.path.exists(config.watch.record) and not running:  # noqa: PTH110  it never raises
+        return Watchdog(running, _paused(state_dir, now))
+    if not os.access(state_dir, os.X_OK):
+        return Watchdog(running, trouble=f"{state_dir} may not be read")
+    paused = _paused(state_dir, now)
     try:
         record = Record(config.watch.record)
         recent = record.incidents(20)
@@ -75,6 +80,35 @@ def watchdog(config: Config, now: Instant) -> Watchdog:
         seen_at=max((sample.at.wall for sample in samples), default=None),
         samples=tuple(samples),
     )
+
+
+def _paused(state_dir: Path, now: Instant) -> str:
+    if not os.access(state_dir, os.X_OK):
+        return ""
+    return pausing.paused(pausing.read(pausing.pause_path(state_dir)), now.wall)
+
+
+@dataclass(frozen=True, slots=True)
+class LastKnown:
+    """What a hung daemon cannot be asked: as it was when the watchdog last saw it well."""
+
+    running: tuple[Container, ...] = ()
+    live_restore: bool | None = None
+
+
+def last_known(config: Config, now: Instant) -> LastKnown:
+    """From the record; nothing where there is none."""
+    record = Record(config.watch.record)
+    try:
+        running = record.recall("running", tuple[Container, ...]) or ()
+        told = [
+            sample.readings["live_restore"]
+            for sample in record.samples("api", now.wall - RECENT_S, now.wall + 60)
+            if "live_restore" in sample.readings
+        ]
+    except DoctorError:
+        return LastKnown()
+    return LastKnown(running, bool(told[-1]) if told else None)
 
 
 def since_in(config: Config, now: Instant) -> Since:

@@ -9,6 +9,7 @@ import typer
 from dockerdoctor.cli.options import Options
 
 if TYPE_CHECKING:
+    from dockerdoctor.model import Incident
     from dockerdoctor.record import Record
 
 app = typer.Typer(rich_markup_mode=None, help="What was wrong, what was done, how it ended.")
@@ -48,7 +49,6 @@ def show(
 ) -> int:
     """Show one incident as a timeline: what was seen, climbed, kept, and how it ended."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.incidenttext import AROUND_S, incident_text
     from dockerdoctor.cli.report import SCHEMA_VERSION
     from dockerdoctor.cli.reportjson import incident_json, pretty
     from dockerdoctor.host import clock
@@ -59,12 +59,19 @@ def show(
         told = {"schema_version": SCHEMA_VERSION, "incident": incident_json(found)}
         terminal.emit_raw(pretty(told))
         return 0
-    now = clock.now().wall
-    samples = record.samples(since=found.opened - AROUND_S, until=(found.closed or now) + AROUND_S)
-    terminal.emit(
-        incident_text(found, samples, now, terminal.clock_of(found.opened), terminal.width())
-    )
+    terminal.emit(story(record, found, clock.now().wall))
     return 0
+
+
+def story(record: Record, incident: Incident, now: float) -> str:
+    """The incident as a timeline, with the samples round it."""
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.incidenttext import AROUND_S, incident_text
+
+    since, until = incident.opened - AROUND_S, (incident.closed or now) + AROUND_S
+    samples = record.samples(since=since, until=until)
+    clock = terminal.clock_of(incident.opened)
+    return incident_text(incident, samples, now, clock, terminal.width())
 
 
 def _record(options: Options) -> Record:

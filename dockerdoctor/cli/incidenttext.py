@@ -10,7 +10,7 @@ from dockerdoctor.model import Incident, Outcome, Sample
 from dockerdoctor.units import plain_seconds
 
 Clock = Callable[[float], str]
-AROUND_S = 60.0
+AROUND_S = 20.0
 """Samples this long before and after an incident belong to its story."""
 TURNS = (
     "ping.answered",

@@ -6,6 +6,8 @@ what it needs when it runs. `run` is the one place where exceptions become sente
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,10 +17,11 @@ from typing import Annotated
 import typer
 
 from dockerdoctor.cli import check as checking
-from dockerdoctor.cli import demo, incidents, pause, probes, rules, watch
+from dockerdoctor.cli import demo, heal, incidents, pause, probes, rules, service, watch
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
-BUG, USAGE, UNKNOWN, INTERRUPTED, BROKEN_PIPE = 70, 64, 3, 130, 141
+BROKEN_PIPE = 141
+"""128 + SIGPIPE, as a shell tells it."""
 
 EPILOG = """\b
 Options of dockerdoctor itself may stand before or after the command.
@@ -68,29 +71,32 @@ def main(
 
 
 app.command()(checking.check)
+app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
 app.command()(pause.pause)
 app.command()(pause.resume)
 app.add_typer(rules.app, name="rules")
 app.add_typer(probes.app, name="probes")
+app.add_typer(service.app, name="service")
 app.command()(demo.demo)
 
-DEFAULTS = {"incidents": "list", "rules": "list", "probes": "list"}
+DEFAULTS = {"incidents": "list", "rules": "list", "probes": "list", "service": "print"}
 """What a group does without a command of its own."""
+FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+"""Options that need no command."""
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Never raises."""
     words = arrange(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if "--version" in words[:1]:
         return _version()
     try:
         return _dispatch(words)
-    except BrokenPipeError:
-        return _broken_pipe()
     except BaseException as error:  # noqa: BLE001  the one place
         return _ended(error, words)
 
@@ -108,7 +114,10 @@ def arrange(argv: Sequence[str]) -> list[str]:
         elif word in GLOBAL_FLAGS or (name in GLOBAL_VALUES and "=" in word and name != "-H"):
             front.append(word)
         elif word in GLOBAL_VALUES:
-            front += [word, *(value for value in [next(words, None)] if value is not None)]
+            value = next(words, None)
+            if value is None:
+                return [*front, word]  # for typer to complain of
+            front += [word, value]
         else:
             rest.append(word)
     if not rest or _is_option(rest[0]):
@@ -120,9 +129,6 @@ def arrange(argv: Sequence[str]) -> list[str]:
 
 def _is_option(word: str) -> bool:
     return word.startswith("-") and word not in FOR_ALL
-
-
-FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
 
 
 def _dispatch(words: list[str]) -> int:
@@ -139,40 +145,29 @@ def _version() -> int:
     return 0
 
 
-def _broken_pipe() -> int:
-    """Whoever read us has gone (`| head`): no reason to shout, at exit neither."""
+def _reader_gone() -> int:
+    """Whoever read us has left (`| head`): no reason to shout, at exit neither."""
     devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(devnull, stream.fileno())
     return BROKEN_PIPE
 
 
 def _ended(error: BaseException, words: Sequence[str]) -> int:
-    """Say what happened; the exit code."""
+    """Say what happened, as far as anybody listens; the exit code."""
+    from dockerdoctor.cli import endings, terminal
+
     if "--debug" in words and not isinstance(error, SystemExit):
         import traceback
 
         traceback.print_exception(error, file=sys.stderr)
-    checks = _command_of(words) == "check"
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return INTERRUPTED
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
-    from dockerdoctor.cli import terminal
-    from dockerdoctor.errors import DoctorError
-
-    if isinstance(error, DoctorError):
-        terminal.complain(error)
-        return UNKNOWN if checks else int(error.exit)
-    if hasattr(error, "format_message"):  # typer's own: the command line is wrong
-        terminal.say(f"dockerdoctor: {error.format_message()}")
-        path = getattr(getattr(error, "ctx", None), "command_path", "dockerdoctor")
-        terminal.say(f"  see `{path} --help`")
-        return UNKNOWN if checks else USAGE
-    terminal.say(f"dockerdoctor: this is a bug of dockerdoctor: {type(error).__name__}: {error}")
-    terminal.say(
-        "  please report it with what `dockerdoctor --debug ...` prints for the same words"
-    )
-    return UNKNOWN if checks else BUG
+    if isinstance(error, terminal.ReaderGone):
+        return _reader_gone()
+    code, lines = endings.explained(error, checks=_command_of(words) in ("check", ""))
+    with contextlib.suppress(OSError):
+        for line in lines:
+            terminal.say(line)
+    return code
 
 
 def _command_of(words: Sequence[str]) -> str:

@@ -51,8 +51,8 @@ def pause(
     wanted = pausing.Pause(now, until, " ".join(why.split())[:200], _who())
     path = pausing.pause_path(options.load().watch.state_dir)
     _write(path, pausing.encode(wanted))
-    terminal.say(pausing.paused(pausing.encode(wanted).decode(), now))
-    terminal.say("  `dockerdoctor resume` ends it")
+    terminal.say(f"paused: {pausing.paused(pausing.encode(wanted).decode(), now)}")
+    terminal.say("  `dockerdoctor resume` ends it sooner")
     return 0
 
 
@@ -72,7 +72,7 @@ def resume(ctx: typer.Context) -> int:
         raise NotPermitted(f"{path} may not be removed", "run as root") from error
     except OSError as error:
         raise _cannot(path, error) from error
-    terminal.say(f"acting is allowed again (was {was})" if was else "there was no pause")
+    terminal.say(f"acting is allowed again (until now: {was})" if was else "there was no pause")
     return 0
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from dockerdoctor.cli.report import EXIT, SCHEMA_VERSION, Found, Report, finite
+from dockerdoctor.cli.report import EXIT, SCHEMA_VERSION, Found, Report, State
 from dockerdoctor.cli.terminal import iso
-from dockerdoctor.model import Attempt, Incident, Readings, Value
+from dockerdoctor.model import Attempt, Fault, Incident, Outcome, Readings, Value
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""UTC, ISO 8601, to the millisecond."""
+SeverityName = Literal["info", "warning", "critical"]
+ImpactName = Literal["none", "daemon", "containers", "host"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +23,9 @@ class FoundJson:
     """One finding. `since` is UTC, null when only this look has seen it."""
 
     rule: str
-    state: str
+    state: State
     says: str
-    since: str | None
+    since: Time | None
     evidence: dict[str, Value]
     cause: str
     remedy: str
@@ -32,7 +39,7 @@ class UnseenJson:
     """A probe that could not look."""
 
     probe: str
-    fault: str
+    fault: Fault
     detail: str
     hint: str
 
@@ -42,9 +49,9 @@ class AttemptJson:
     """One rung that was climbed or passed over. `ended` and `cured` are null while it runs."""
 
     rung: str
-    impact: str
-    began: str
-    ended: str | None
+    impact: ImpactName
+    began: Time
+    ended: Time | None
     cured: bool | None
     skipped: bool
     note: str
@@ -57,11 +64,11 @@ class IncidentJson:
 
     id: str
     rule: str
-    severity: str
+    severity: SeverityName
     says: str
-    opened: str
-    closed: str | None
-    outcome: str
+    opened: Time
+    closed: Time | None
+    outcome: Outcome
     why: str
     evidence: dict[str, Value]
     attempts: list[AttemptJson]
@@ -73,7 +80,7 @@ class WatchdogJson:
 
     holder: str | None
     paused: str | None
-    last_sample: str | None
+    last_sample: Time | None
     trouble: str | None
     open: list[IncidentJson]
 
@@ -82,11 +89,11 @@ class WatchdogJson:
 class CheckJson:
     """The verdict of `dockerdoctor check --json`. Times are UTC, ISO 8601."""
 
-    schema_version: int
-    state: str
-    exit_code: int
+    schema_version: Literal[1]
+    state: State
+    exit_code: Literal[0, 1, 2, 3]
     says: str
-    at: str
+    at: Time
     address: str
     version: str
     findings: list[FoundJson]
@@ -101,7 +108,7 @@ def check_json(report: Report, version: str) -> bytes:
     watchdog = report.watchdog
     whole = CheckJson(
         schema_version=SCHEMA_VERSION,
-        state=report.state.value,
+        state=report.state,
         exit_code=EXIT[report.state],
         says=report.says,
         at=iso(report.at),
@@ -110,8 +117,7 @@ def check_json(report: Report, version: str) -> bytes:
         findings=[_found(found) for found in report.findings],
         readings=readings_json(report.readings),
         unseen=[
-            UnseenJson(each.probe, each.fault.value, each.detail, each.hint)
-            for each in report.unseen
+            UnseenJson(each.probe, each.fault, each.detail, each.hint) for each in report.unseen
         ],
         notes=list(report.notes),
         watchdog=WatchdogJson(
@@ -130,11 +136,11 @@ def incident_json(incident: Incident) -> IncidentJson:
     return IncidentJson(
         id=incident.id,
         rule=incident.rule,
-        severity=incident.severity.name.lower(),
+        severity=_SEVERITIES[incident.severity],
         says=incident.says,
         opened=iso(incident.opened),
         closed=_when(incident.closed),
-        outcome=incident.outcome.value,
+        outcome=incident.outcome,
         why=incident.why,
         evidence=readings_json(incident.evidence),
         attempts=[_attempt(each) for each in incident.attempts],
@@ -148,13 +154,17 @@ def pretty(value: object) -> bytes:
 
 def schema() -> bytes:
     """The JSON Schema of `check --json`, as it is shipped."""
-    return pretty(msgspec.json.schema(CheckJson)) + b"\n"
+    return pretty({"$schema": DRAFT, **msgspec.json.schema(CheckJson)}) + b"\n"
+
+
+_SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
+_IMPACTS: tuple[ImpactName, ...] = ("none", "daemon", "containers", "host")
 
 
 def _found(found: Found) -> FoundJson:
     return FoundJson(
         rule=found.rule,
-        state=found.state.value,
+        state=found.state,
         says=found.says,
         since=_when(found.since),
         evidence=readings_json(found.evidence),
@@ -169,7 +179,7 @@ def _found(found: Found) -> FoundJson:
 def _attempt(attempt: Attempt) -> AttemptJson:
     return AttemptJson(
         rung=attempt.rung,
-        impact=attempt.impact.name.lower(),
+        impact=_IMPACTS[attempt.impact],
         began=iso(attempt.began),
         ended=_when(attempt.ended),
         cured=attempt.cured,
@@ -180,8 +190,13 @@ def _attempt(attempt: Attempt) -> AttemptJson:
 
 
 def readings_json(readings: Readings) -> dict[str, Value]:
-    return {name: finite(value) for name, value in readings.items()}
+    return {name: _finite(value) for name, value in readings.items()}
 
 
 def _when(wall: float | None) -> str | None:
     return None if wall is None else iso(wall)
+
+
+def _finite(value: Value) -> Value:
+    """JSON knows no infinity: the word instead."""
+    return "infinity" if value == float("inf") else value

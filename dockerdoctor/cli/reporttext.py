@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.report import Found, Report, State
+from dockerdoctor.declare import Scene
 from dockerdoctor.judge import Rule
-from dockerdoctor.model import Attempt, Incident, Outcome, Reading, Readings, Severity
+from dockerdoctor.model import Attempt, Incident, Outcome, Reading, Readings, Severity, Value
+from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain, plain_seconds
 
 Clock = Callable[[float], str]
@@ -54,10 +56,17 @@ def ago(seconds: float) -> str:
 def evidence(readings: Readings, declared: Mapping[str, Reading]) -> str:
     """Readings as `name = value`, those that say something."""
     return ", ".join(
-        f"{name} = {plain(value, declared[name].unit if name in declared else '')}"
+        f"{name} = {_value(name, value, declared)}"
         for name, value in readings.items()
         if value != ""
     )
+
+
+def _value(name: str, value: Value, declared: Mapping[str, Reading]) -> str:
+    """A process id is a name, not an amount."""
+    if name.endswith(".pid"):
+        return str(value)
+    return plain(value, declared[name].unit if name in declared else "")
 
 
 def attempt_line(attempt: Attempt, clock: Clock) -> str:
@@ -134,7 +143,7 @@ def _unit(readings: Readings) -> str:
 
 
 def _process(readings: Readings) -> str:
-    if readings.get("process.present") is not True:
+    if readings.get("process.present") is not True or takes_no_signal(Scene(readings)):
         return ""
     return (
         f"RSS {plain(readings['process.rss_bytes'], 'bytes')}, {readings['process.threads']} "
@@ -170,16 +179,16 @@ def _api(readings: Readings) -> str:
 
 def _watchdog(watchdog: Watchdog, now: float, clock: Clock) -> list[str]:
     """What it does, has done and holds."""
-    pid, _, what = watchdog.running.partition(" ")
+    pid = watchdog.running.partition(" ")[0]
     lines = [
-        f"watchdog: {what or 'dockerdoctor'} runs (pid {pid})"
+        f"watchdog: runs (pid {pid})"
         if watchdog.running
         else "watchdog: none runs (`dockerdoctor service install --enable` starts one)"
     ]
     if watchdog.running and watchdog.seen_at is not None:
         lines[0] += f", on record {ago(max(0.0, now - watchdog.seen_at))}"
     if watchdog.paused:
-        lines.append(f"{INDENT}{watchdog.paused}")
+        lines.append(f"{INDENT}paused: {watchdog.paused}")
     if watchdog.trouble:
         lines.append(f"{INDENT}its record could not be read: {watchdog.trouble}")
     for incident in watchdog.open:
@@ -191,11 +200,9 @@ def _watchdog(watchdog: Watchdog, now: float, clock: Clock) -> list[str]:
         if incident.why:
             lines.append(f"{INDENT}  last decision: {incident.why}")
     if watchdog.ended:
-        last = watchdog.ended[0]
-        lines.append(
-            f"{INDENT}{len(watchdog.ended)} incidents in the last day; the last: "
-            f"{last.why or last.says} ({last.id})"
-        )
+        last, count = watchdog.ended[0], len(watchdog.ended)
+        ended = "1 incident:" if count == 1 else f"{count} incidents, the last:"
+        lines.append(f"{INDENT}in the last day: {ended} {last.why or last.says} ({last.id})")
     return lines
 
 

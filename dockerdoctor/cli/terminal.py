@@ -14,8 +14,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
-from dockerdoctor.errors import DoctorError
-
 _RED, _YELLOW, _GREEN, _BOLD, _DIM, _OFF = (
     "\x1b[31;1m",
     "\x1b[33;1m",
@@ -34,6 +32,10 @@ _PAINT = (
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
+class ReaderGone(OSError):
+    """Whoever read our output has left (`| head`)."""
+
+
 def emit(text: str) -> None:
     """Data, to stdout."""
     _write(sys.stdout, text)
@@ -46,16 +48,12 @@ def say(text: str) -> None:
 
 def emit_raw(data: bytes) -> None:
     """Data that is encoded already (JSON), to stdout, with a line's end."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data + b"\n")
-    sys.stdout.flush()
-
-
-def complain(error: DoctorError) -> None:
-    """An error for people: its sentence, its hint."""
-    say(f"dockerdoctor: {error.sentence}")
-    if error.hint:
-        say(f"  {error.hint}")
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data + b"\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def clean(text: str) -> str:
@@ -117,9 +115,14 @@ def _local(wall: float) -> datetime:
     return datetime.fromtimestamp(wall, UTC).astimezone()
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # closed before we began (`2>&-`)
+        return
     text = clean(text)
     if wants_colour(stream.isatty(), os.environ):
         text = paint(text)
-    stream.write(text + "\n")
-    stream.flush()
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError as error:
+        raise ReaderGone from error

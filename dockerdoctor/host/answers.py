@@ -118,7 +118,7 @@ class _Refusal(msgspec.Struct):
 
 def engine_info(body: bytes) -> EngineInfo:
     """The answer of `GET /info`. NFd is -1 where the daemon could not count; that reads as 0."""
-    info = _understood(lambda: msgspec.json.decode(body, type=_Info), "GET /info")
+    info = understood(lambda: msgspec.json.decode(body, type=_Info), "GET /info")
     if not info.docker_root_dir.startswith("/"):
         raise garbled("GET /info", "its data-root is no absolute path")
     return EngineInfo(
@@ -138,7 +138,7 @@ def engine_info(body: bytes) -> EngineInfo:
 
 def listed(body: bytes) -> list[Listed]:
     """The answer of `GET /containers/json`."""
-    return _understood(lambda: msgspec.json.decode(body, type=list[Listed]), "GET /containers/json")
+    return understood(lambda: msgspec.json.decode(body, type=list[Listed]), "GET /containers/json")
 
 
 def from_list(line: Listed) -> Container:
@@ -154,9 +154,7 @@ def from_list(line: Listed) -> Container:
 
 def from_inspect(body: bytes) -> Container:
     """The answer of `GET /containers/ID/json`. A stop time-out of -1 is for ever."""
-    seen = _understood(
-        lambda: msgspec.json.decode(body, type=_Inspected), "GET /containers/ID/json"
-    )
+    seen = understood(lambda: msgspec.json.decode(body, type=_Inspected), "GET /containers/ID/json")
     host = seen.host_config or _HostConfig()
     config = seen.config or _Config()
     policy = host.restart_policy.name if host.restart_policy else ""
@@ -176,15 +174,13 @@ def from_inspect(body: bytes) -> Container:
 
 def start_error(body: bytes) -> str:
     """The error that the last start of an inspected container ended in; empty if it did not."""
-    seen = _understood(
-        lambda: msgspec.json.decode(body, type=_Inspected), "GET /containers/ID/json"
-    )
+    seen = understood(lambda: msgspec.json.decode(body, type=_Inspected), "GET /containers/ID/json")
     return printable(seen.state.error) if seen.state.pid == 0 else ""
 
 
 def pruned(what: str, report: object) -> Pruned:
     """The report of a prune call, as the SDK decoded it."""
-    told = _understood(lambda: msgspec.convert(report, type=_PruneReport), f"prune of {what}")
+    told = understood(lambda: msgspec.convert(report, type=_PruneReport), f"prune of {what}")
     gone = (
         told.containers_deleted
         or told.images_deleted
@@ -197,7 +193,7 @@ def pruned(what: str, report: object) -> Pruned:
 
 def minimum_version(body: bytes) -> str:
     """The oldest API version that the daemon takes, from `GET /version`; empty if untold."""
-    found = _understood(lambda: msgspec.json.decode(body, type=_Version), "GET /version")
+    found = understood(lambda: msgspec.json.decode(body, type=_Version), "GET /version")
     return found.min_api_version
 
 
@@ -243,7 +239,8 @@ def garbled(question: str, why: str) -> HostFault:
     )
 
 
-def _understood(decode: Callable[[], Answer], question: str) -> Answer:
+def understood(decode: Callable[[], Answer], question: str) -> Answer:
+    """`decode()`, or HostFault(GARBLED) when the answer cannot be what was asked for."""
     try:
         return decode()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -6,6 +6,7 @@ HTTP/2 POST; this speaks just enough of it (RFC 9113, RFC 7541 without the table
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -112,7 +113,8 @@ class _Talk:
                 raise HostFault(Fault.REFUSED, "containerd turned the version call down")
             if kind in (_SETTINGS, _PING) and not flags & _ACK:
                 self._limit()
-                self._link.sendall(frame(kind, _ACK, 0, payload if kind == _PING else b""))
+                with contextlib.suppress(ConnectionError):  # its answer may be here already
+                    self._link.sendall(frame(kind, _ACK, 0, payload if kind == _PING else b""))
 
     def _take(self, count: int) -> bytes:
         taken = bytearray()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, http
+from dockerdoctor.host import answers, http, litter
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.view import Container, EngineInfo, Pong, Pruned
@@ -68,13 +68,13 @@ class Engine:
         return answers.start_error(self._inspect(ident, timeout_s))
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
-        """One prune call for one of PRUNES, of what is older than `older_than_s`; images only if
-        dangling. Never volumes. HostFault(REFUSED) while another prune runs."""
+        """Remove one of PRUNES that is older than `older_than_s`: containers as `litter` says,
+        images only if dangling. Never volumes. HostFault(REFUSED) while another prune runs."""
         if what not in PRUNES:
             raise HostFault(Fault.BUG, f"{what} is nothing that may be pruned here")
         until = f"{max(0, int(older_than_s))}s"
         calls: Mapping[str, Callable[[APIClient], object]] = {
-            "containers": lambda api: api.prune_containers({"until": until}),
+            "containers": lambda api: litter.sweep(api, older_than_s, timeout_s),
             "images": lambda api: api.prune_images({"until": until, "dangling": True}),
             "build-cache": lambda api: api.prune_builds({"until": until}),
             "networks": lambda api: api.prune_networks({"until": until}),
@@ -171,7 +171,9 @@ def _client(address: Address, version: str, timeout_s: float) -> APIClient:
         files = address.tls
         pair = (str(files.cert), str(files.key)) if files.cert and files.key else None
         tls = TLSConfig(client_cert=pair, ca_cert=files.ca and str(files.ca), verify=files.verify)
-    return APIClient(base_url=str(address), version=version, timeout=timeout_s, tls=tls)
+    api = APIClient(base_url=str(address), version=version, timeout=timeout_s, tls=tls)
+    api.trust_env = False  # else REQUESTS_CA_BUNDLE beats our ca.pem, and HTTP_PROXY our address
+    return api
 
 
 def _translated(address: Address, work: Callable[[], Result]) -> Result:
@@ -192,5 +194,5 @@ def _translated(address: Address, work: Callable[[], Result]) -> Result:
             f"{address} broke off: {answers.printable(str(error))}",
             "the daemon is stopping, or died just now: see `systemctl status docker`",
         ) from error
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise answers.garbled("an action", str(error)) from error

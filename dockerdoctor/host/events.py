@@ -20,7 +20,7 @@ from urllib.parse import quote
 from tenacity import RetryError, Retrying, retry_if_exception_type
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_when_event_set
-from tenacity.wait import wait_exponential_jitter
+from tenacity.wait import wait_exponential, wait_random
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http
@@ -66,7 +66,8 @@ class EventWatch:
         self._lock = threading.Lock()
         self._tally = Tally()
         self._recent: deque[Event] = deque(maxlen=REMEMBERED)
-        self._since_nano = 0
+        self._opened_nano = 0
+        self._last_nano = 0
         self._wire: Wire | None = None
         self._alive = False
         self._fault = ""
@@ -101,7 +102,7 @@ class EventWatch:
         while not self._stopped.is_set():
             retrying = Retrying(
                 retry=retry_if_exception_type(HostFault),
-                wait=wait_exponential_jitter(initial=0.1, max=MAX_PAUSE_S, jitter=0.5),
+                wait=wait_exponential(multiplier=0.1, max=MAX_PAUSE_S) + wait_random(0, 0.5),
                 stop=stop_when_event_set(self._stopped),
                 sleep=sleep_using_event(self._stopped),
             )
@@ -128,7 +129,7 @@ class EventWatch:
                 raise
 
     def _open(self, wire: Wire) -> tuple[http.Stream, http.Head]:
-        wire.send(http.request_bytes("GET", _target(self._since_nano)))
+        wire.send(http.request_bytes("GET", _target(self._last_nano or self._opened_nano)))
         stream = http.Stream(wire.receive, self._address)
         head = stream.head()
         if head.status != 200:
@@ -141,7 +142,7 @@ class EventWatch:
             self._alive, self._wire, self._fault = True, wire, ""
             self._opened += 1
             self._tally.gaps_total = self._opened - 1
-            self._since_nano = self._since_nano or int(self._wall() * 1e9)
+            self._opened_nano = self._opened_nano or int(self._wall() * 1e9)
         return stream, head
 
     def _read(self, pieces: Iterator[bytes]) -> None:
@@ -161,7 +162,7 @@ class EventWatch:
             self._tally.garbled_total += 1
         elif event not in again and self._tally.fold(event, now):
             self._recent.append(event)
-            self._since_nano = max(self._since_nano, event.nano)
+            self._last_nano = max(self._last_nano, event.nano)
 
     def _ask(self) -> None:
         """List after each opening, and clear up doubts. A failed list is tried again."""

@@ -30,8 +30,12 @@ class Keeper(Protocol):
         stays when docker.service is stopped, moby #37470). Empty when it may."""
         ...
 
-    def answered(self) -> None:
-        """Told by the host whenever dockerd has answered."""
+    def answered(self, well: bool) -> None:
+        """Told by the host at every ping: whether dockerd has answered."""
+        ...
+
+    def forget(self) -> None:
+        """Told after a signal: what was seen before it no longer holds."""
         ...
 
     def start(self, *which: Service) -> None:

@@ -22,10 +22,10 @@ _FLAGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Paths of one daemon; the defaults are dockerd's own."""
+    """Paths of one daemon; the defaults are dockerd's own (/var/run is a link to /run)."""
 
     data_root: Path = Path("/var/lib/docker")
-    exec_root: Path = Path("/var/run/docker")
+    exec_root: Path = Path("/run/docker")
     containerd: Path | None = None
     """The socket named with --containerd; None when dockerd chose for itself."""
     namespace: str = "moby"

@@ -94,8 +94,12 @@ class LinuxHost:
 
     def ping(self, timeout_s: float) -> Pong:
         self._wake_nobody()
-        pong = self._engine.ping(timeout_s)
-        self.keeper.answered()
+        try:
+            pong = self._engine.ping(timeout_s)
+        except HostFault:
+            self.keeper.answered(False)
+            raise
+        self.keeper.answered(True)
         return pong
 
     def service(self, which: Service) -> ServiceState:
@@ -209,6 +213,7 @@ class LinuxHost:
 
     def signal(self, process: Process, signum: int) -> None:
         processes.signal(process, signum)
+        self.keeper.forget()
 
     def keep(self, name: str, content: bytes) -> Path:
         return self._evidence.keep(name, content)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from dockerdoctor.errors import Busy, NotPermitted
+from dockerdoctor.errors import Busy, DoctorError, NotPermitted
 from dockerdoctor.host.faults import from_os
 
 _LOOK_AGAIN_S = 0.2
@@ -77,3 +77,35 @@ def holder(path: Path) -> str:
         return (path.read_text("utf-8", "replace").strip() or "somebody") if held_now else ""
     except OSError:
         return ""
+
+
+class Turn:
+    """The right to act on a daemon. A watchdog keeps it, and lets go of it while it is paused, so
+    that a person may act (`heal`). Used by one thread."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.why = ""
+        """Why nobody of ours may act now; empty when the turn is ours."""
+        self._path = path
+        self._what = what
+        self._mine: contextlib.ExitStack | None = None
+
+    def ask(self, paused: str) -> None:
+        """Take the turn, or let go of it when `paused` says why. Between two acts only."""
+        self.why = paused
+        if paused:
+            self.leave()
+        elif self._mine is None:
+            stack = contextlib.ExitStack()
+            try:
+                stack.enter_context(held(self._path, self._what))
+            except DoctorError as error:
+                self.why = error.sentence
+            else:
+                self._mine = stack
+
+    def leave(self) -> None:
+        """Let go of it."""
+        if self._mine is not None:
+            self._mine.close()
+            self._mine = None

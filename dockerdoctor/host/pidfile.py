@@ -8,7 +8,6 @@ for it on its pidfd, in a thread.
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
 import subprocess
 import threading
@@ -17,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import journal, launch, peers, pids, processes
+from dockerdoctor.host import bare, journal, launch, peers, pids, processes
 from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.layout import flags, layout
@@ -65,7 +64,7 @@ class PidFileKeeper:
             if process is None:
                 return self._absent()
             active, sub = self._present(process)
-            return _state("dockerd", active, sub, process)
+            return bare.state("dockerd", active, sub, process)
 
     def asleep(self) -> str:
         """Nobody starts this daemon for whoever connects."""
@@ -85,8 +84,10 @@ class PidFileKeeper:
             self._process()
             return self._launch.argv if self._launch else ()
 
-    def answered(self) -> None:
-        """It is up: from now on silence is a hang, and no slow start."""
+    def answered(self, well: bool) -> None:
+        """Once it has been up, silence is a hang, and no slow start."""
+        if not well:
+            return
         with self._lock:
             process = self._process()
             known = self._launch
@@ -94,6 +95,9 @@ class PidFileKeeper:
                 return
             if self._is_recorded(process):
                 self._remember(replace(known, answered=True))
+
+    def forget(self) -> None:
+        """Nothing is remembered that a signal could change."""
 
     def start(self, *which: Service) -> None:
         """Start the recorded command line, once a process that is ending is gone. A containerd of
@@ -162,23 +166,23 @@ class PidFileKeeper:
         known = self._launch
         if known is not None and known.answered and self._is_recorded(process):
             return "active", "running"
-        if processes.age_s(process) > STARTING_S or _stands_still(process):
+        if processes.age_s(process) > STARTING_S or bare.stands_still(process):
             return "active", "running"
         return "activating", "start"
 
     def _absent(self) -> ServiceState:
         if self._awaited is not None:
-            return _state("dockerd", "activating", "auto-restart")
+            return bare.state("dockerd", "activating", "auto-restart")
         if self._stopped:
-            return _state("dockerd", "inactive", "dead")
+            return bare.state("dockerd", "inactive", "dead")
         code = self._child.poll() if self._child else None
         if code is not None and code != 0:
             result = "signal" if code < 0 else "exit-code"
-            return _state("dockerd", "failed", "failed", result=result)
+            return bare.state("dockerd", "failed", "failed", result=result)
         # dockerd removes its pid file when it ends by itself; only a killed one leaves it.
         if self._start_failed or self._pidfile.exists():
-            return _state("dockerd", "failed", "failed", result="signal")
-        return _state("dockerd", "inactive", "dead")
+            return bare.state("dockerd", "failed", "failed", result="signal")
+        return bare.state("dockerd", "inactive", "dead")
 
     def _process(self) -> Process | None:
         """Our child, whom the pid file names, or whom we recorded: the first that lives."""
@@ -278,11 +282,11 @@ class PidFileKeeper:
     def _containerd_state(self) -> ServiceState:
         process = self._containerd()
         if process is not None:
-            return _state("containerd", "active", "running", process)
+            return bare.state("containerd", "active", "running", process)
         place = layout(self.dockerd_argv(), {}).containerd_socket()
         if not place.exists():
             raise HostFault(Fault.MISSING, f"there is no containerd at {place}")
-        return _state("containerd", "failed", "failed", result="signal")
+        return bare.state("containerd", "failed", "failed", result="signal")
 
     def _terminate(self, process: Process | None) -> None:
         if process is None:
@@ -294,28 +298,3 @@ class PidFileKeeper:
     def _only_dockerd(self, *which: Service) -> None:
         if Service.DOCKERD not in which and Service.CONTAINERD not in which:
             raise HostFault(Fault.MISSING, "a daemon without systemd has no socket unit")
-
-
-def _stands_still(process: Process) -> bool:
-    """Stopped, traced or frozen: that is no start."""
-    try:
-        seen = processes.vitals(process)
-    except HostFault:
-        return False
-    return seen.state in "Tt" or seen.frozen
-
-
-def _state(
-    name: str, active: str, sub: str, process: Process | None = None, result: str = "success"
-) -> ServiceState:
-    """Nobody sends SIGKILL after a time here, so the stop time-out is for ever."""
-    return ServiceState(
-        name=name,
-        active=active,
-        sub=sub,
-        result=result,
-        main_pid=process.pid if process else 0,
-        left_inactive_mono_s=processes.started_mono_s(process) if process else None,
-        stop_timeout_s=math.inf,
-        restart="no",
-    )

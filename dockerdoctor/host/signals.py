@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 
@@ -38,3 +39,29 @@ class Wishes:
     def _on_reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reload = True
         self._arrived.set()
+
+
+class Patience:
+    """For an act that must not be cut in half: a first SIGINT, a SIGTERM or a SIGHUP (the terminal
+    went away) only wishes for its end; a second SIGINT raises KeyboardInterrupt at once."""
+
+    def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
+        """Installed in the main thread. `heard` is called at the first wish."""
+        self.wished = False
+        self._heard = heard
+        self._before = {
+            number: signal.signal(number, self._on_wish)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
+
+    def restore(self) -> None:
+        """What was installed before holds again."""
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _on_wish(self, number: int, _frame: FrameType | None) -> None:
+        if self.wished and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        if not self.wished:
+            self.wished = True
+            self._heard()

@@ -39,6 +39,10 @@ READ_S = 2.0
 FRESH_S = 0.5
 """How old an answer may be: the probes of one look share one call."""
 
+CALM_S = 15.0
+"""How old it may be while dockerd runs, answers, and is the process it was. A call costs 7 ms of
+CPU in systemctl and 5 ms in PID 1: asked each 4 s, it alone would take 0.3 % of a core."""
+
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
     "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job"
@@ -63,6 +67,8 @@ def seconds(text: str) -> float:
     ValueError when it is none."""
     if text == "infinity":
         return math.inf
+    if text == "0":
+        return 0.0
     parts = re.findall(r"(\d+(?:\.\d+)?)([a-z]+)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
         raise ValueError(f"not a time span: {text!r}")
@@ -124,6 +130,7 @@ class SystemdKeeper:
         self._lock = threading.Lock()
         self._shown: tuple[float, Mapping[str, ServiceState]] = (-math.inf, {})
         self._main: dict[Service, Process] = {}
+        self._well = False
         self._bounded = Bounded()
         self._argv: tuple[Process | None, Sequence[str]] = (None, ())
 
@@ -170,8 +177,14 @@ class SystemdKeeper:
                 self._argv = (process, words)
         return self._argv[1]
 
-    def answered(self) -> None:
-        """systemd knows by itself whether a service has come up."""
+    def answered(self, well: bool) -> None:
+        """Silence makes every older answer of systemd's worthless."""
+        self._well = well
+
+    def forget(self) -> None:
+        """Ask systemd anew at the next look."""
+        with self._lock:
+            self._shown = (-math.inf, {})
 
     def start(self, *which: Service) -> None:
         """`systemctl start --no-block` of those that exist."""
@@ -223,14 +236,23 @@ class SystemdKeeper:
         try:
             _systemctl(*words)
         finally:
-            with self._lock:
-                self._shown = (-math.inf, {})
+            self.forget()
+
+    def _calm(self, shown: Mapping[str, ServiceState]) -> bool:
+        """Whether an older answer still holds: nothing was under way, and nothing has died."""
+        process = self._main.get(Service.DOCKERD)
+        state = shown.get(self.units.get(Service.DOCKERD, ""))
+        if not self._well or process is None or state is None or state.main_pid != process.pid:
+            return False
+        if any(each.job or each.active not in ("active", "inactive") for each in shown.values()):
+            return False
+        return state.active == "active" and processes.exists(process)
 
     def _show(self) -> Mapping[str, ServiceState]:
         """All our units by configured name, from one call."""
         with self._lock:
             asked, shown = self._shown
-            if time.monotonic() - asked < FRESH_S:
+            if time.monotonic() - asked < (CALM_S if self._calm(shown) else FRESH_S):
                 return shown
             names = list(self.units.values())
             text = _systemctl("show", "-p", _PROPERTIES, "--", *names)

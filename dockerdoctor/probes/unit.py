@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dockerdoctor.declare import Probe
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostView, Service, ServiceState
-from dockerdoctor.model import Kind, Reading, Readings
+from dockerdoctor.model import Fault, Kind, Reading, Readings
+
+START_LIMIT = "start-limit-hit"
 
 
 def run(view: HostView) -> Readings:
@@ -19,10 +22,24 @@ def run(view: HostView) -> Readings:
         "restarts": state.restarts,
         "stop_timeout_s": state.stop_timeout_s,
         "stopped_by_operator": stopped_on_purpose(state),
+        "start_limit_hit": START_LIMIT in (state.result, _socket_result(view)),
     }
     if state.left_inactive_mono_s is not None:
         readings["since_start_s"] = max(0.0, view.now().mono - state.left_inactive_mono_s)
     return readings
+
+
+def _socket_result(view: HostView) -> str:
+    """Of docker.socket, as `start-limit-hit`; empty where there is no such unit.
+
+    systemd 252 and 257 leave docker.service's own Result at `exit-code` when its start limit is
+    hit; the socket that wanted to start it says `service-start-limit-hit` on all versions."""
+    try:
+        return view.service(Service.SOCKET).result.removeprefix("service-")
+    except HostFault as fault:
+        if fault.fault is not Fault.MISSING:
+            raise
+        return ""
 
 
 def stopped_on_purpose(state: ServiceState) -> bool:
@@ -42,6 +59,7 @@ PROBE = Probe(
         Reading("restarts", Kind.COUNTER, "Automatic restarts by systemd (NRestarts)"),
         Reading("stop_timeout_s", Kind.GAUGE, "How long systemd waits for its stop", "seconds"),
         Reading("since_start_s", Kind.GAUGE, "Time since it last began to start", "seconds"),
+        Reading("start_limit_hit", Kind.FLAG, "Whether its start limit was hit"),
         Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),
     ),
     timeout_s=6.0,

@@ -11,13 +11,11 @@ from dockerdoctor.host.view import HostControl, Service
 from dockerdoctor.model import Impact
 from dockerdoctor.rungs._common import START_S, held_or_full
 
-START_LIMIT = "start-limit-hit"
-
 
 def run(control: HostControl, scene: Scene) -> Note:
     """Ask for the socket and the daemon."""
     says = "asked for the daemon's start"
-    if scene.word("unit.result") == START_LIMIT:
+    if scene.flag("unit.start_limit_hit"):
         control.reset_failed(Service.SOCKET, Service.DOCKERD)
         says = f"{says}, its start limit forgiven: our own restarts had hit it"
     control.start(Service.SOCKET, Service.DOCKERD)
@@ -26,7 +24,7 @@ def run(control: HostControl, scene: Scene) -> Note:
 
 def useless(scene: Scene) -> str:
     """A start limit that is not our doing means that the start fails; a full disk likewise."""
-    if scene.word("unit.result") == START_LIMIT and not scene.climbed_lately:
+    if scene.flag("unit.start_limit_hit") and not scene.climbed_lately:
         return (
             "the start limit was hit by failing starts: mend the first error in "
             "`journalctl -u docker`, then `systemctl reset-failed docker.service docker.socket` "

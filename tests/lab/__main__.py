@@ -1,5 +1,6 @@
-"""python -m tests.lab build [SUITE ...] | shell SUITE [COMMAND ...] | sweep
+"""python -m tests.lab missing | build [SUITE ...] | shell SUITE [COMMAND ...] | sweep
 
+missing: print the Debian packages that the lab still needs on this machine.
 build: make the trees and the environments that are not there yet (a minute each).
 shell: boot a host with dockerdoctor in it, run a command (or bash) there, stop it at exit.
 sweep: remove what dead runs left behind; live hosts are not touched.
@@ -52,6 +53,9 @@ def main(words: list[str]) -> int:
             return build(names)
         case ["shell", name, *command] if name in tree.SUITES:
             return shell(name, command)
+        case ["missing"]:
+            sys.stdout.write(" ".join(sources.missing()) + "\n")
+            return 0
         case ["sweep"]:
             return sweep()
     say(__doc__ or "")

@@ -113,11 +113,8 @@ class LabHost:
         """End the host and leave nothing of it; may be called twice."""
         leftovers.kill(self.name)
         for process in self._children:
-            process.wait(leftovers.GONE_TIMEOUT_S)
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            with contextlib.suppress(OSError), process:
+                process.wait(leftovers.GONE_TIMEOUT_S)
         self._children.clear()
         leftovers.clean(self.name)
 

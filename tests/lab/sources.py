@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+from tests.lab.leftovers import RUNS
 
 BUSYBOX = Path("/bin/busybox")
 APT = Path("/etc/apt")
@@ -49,29 +52,32 @@ def require() -> None:
         )
     if absent := missing():
         raise LabUnavailableError(f"missing packages: apt-get install {' '.join(absent)}")
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode:
+        raise LabUnavailableError("root may not mount here: the lab needs a real machine")
+    RUNS.mkdir(parents=True, exist_ok=True)
+    kind = ["stat", "--file-system", "--format=%T", str(RUNS)]
+    if "overlay" in subprocess.run(kind, capture_output=True, text=True, check=True).stdout:
+        raise LabUnavailableError(f"{RUNS} is on an overlay: name another in DOCKERDOCTOR_LAB_RUNS")
     mirror()
 
 
-def mirror() -> str:
-    """Return the URL that this host's own apt takes its Debian suite from."""
-    codename = _os_release().get("VERSION_CODENAME", "")
-    for uri, suites, components in [*_deb822_sources(), *_one_line_sources()]:
+def mirror(apt: Path = APT, codename: str | None = None) -> str:
+    """Return the URL that this host's own apt takes its Debian suite (the codename) from."""
+    codename = codename or _os_release().get("VERSION_CODENAME", "")
+    for uri, suites, components in [*_deb822_sources(apt), *_one_line_sources(apt)]:
         if codename in suites and "main" in components and uri.startswith(("http", "file:")):
             return uri
     raise LabUnavailableError(f"apt's sources name no mirror for {codename or 'this host'}")
 
 
 def _os_release() -> dict[str, str]:
-    pairs = (
-        line.split("=", 1)
-        for line in Path("/etc/os-release").read_text().splitlines()
-        if "=" in line
-    )
+    lines = Path("/etc/os-release").read_text().splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line)
     return {key: value.strip('"') for key, value in pairs}
 
 
-def _deb822_sources() -> Iterator[tuple[str, list[str], list[str]]]:
-    for file in sorted((APT / "sources.list.d").glob("*.sources")):
+def _deb822_sources(apt: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    for file in sorted((apt / "sources.list.d").glob("*.sources")):
         for stanza in file.read_text().split("\n\n"):
             lines = [line for line in stanza.splitlines() if not line.startswith("#")]
             fields = dict(line.split(":", 1) for line in lines if ":" in line and line[0] != " ")
@@ -82,8 +88,8 @@ def _deb822_sources() -> Iterator[tuple[str, list[str], list[str]]]:
                 yield uri, value.get("suites", []), value.get("components", [])
 
 
-def _one_line_sources() -> Iterator[tuple[str, list[str], list[str]]]:
-    files = [APT / "sources.list", *sorted((APT / "sources.list.d").glob("*.list"))]
+def _one_line_sources(apt: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    files = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*.list"))]
     for line in (line for file in files if file.exists() for line in file.read_text().splitlines()):
         words = line.split()
         if not words or words[0] != "deb":

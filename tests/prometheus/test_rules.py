@@ -142,7 +142,9 @@ def test_a_rule_that_can_never_fire_would_be_noticed(tmp_path: Path) -> None:
                 input_series:
                   - { series: 'engine_daemon_engine_info{instance="a"}', values: 1x10 stale }
                 alert_rule_test:
-                  - { alertname: EngineDown, eval_time: 5m, exp_alerts: [ { exp_labels: { instance: a } } ] }
+                  - alertname: EngineDown
+                    eval_time: 5m
+                    exp_alerts: [ { exp_labels: { instance: a } } ]
             """)
     )
     with pytest.raises(AssertionError, match="FAILED"):

@@ -20,7 +20,7 @@ def render(root: Path) -> Mapping[Path, str]:
     """grafana/*.json."""
     made = {
         "docker-daemon.json": dashboard(
-            daemon.UID, daemon.TITLE, daemon.SAYS, daemon.panels(), daemon.annotations()
+            daemon.UID, daemon.TITLE, daemon.SAYS, daemon.panels(), daemon.overlays()
         ),
         "docker-fleet.json": dashboard(fleet.UID, fleet.TITLE, fleet.SAYS, fleet.panels(), ()),
     }

@@ -41,7 +41,7 @@ def panels() -> list[Json]:
     )
 
 
-def annotations() -> Sequence[Json]:
+def overlays() -> Sequence[Json]:
     """Open incidents and rungs under way, drawn over every graph."""
     return (
         _annotation("Incidents", series("incident_open") + " > 0", "incident open", RED),

@@ -68,8 +68,9 @@ def graph(
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
-    defaults = {"unit": unit, "custom": custom, "thresholds": thresholds(steps)}
-    defaults |= {key: value for key, value in (("min", least), ("max", most)) if value is not None}
+    defaults: Json = {"unit": unit, "custom": custom, "thresholds": thresholds(steps)}
+    bounds = {"min": least, "max": most}
+    defaults |= {key: value for key, value in bounds.items() if value is not None}
     return _panel("timeseries", title, says, targets, defaults, options)
 
 

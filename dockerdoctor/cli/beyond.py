@@ -1,0 +1,106 @@
+"""Findings that no rule of a single look tells: the watchdog's open incidents, what an operator
+wants, a ping that nobody answers. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dockerdoctor import holds
+from dockerdoctor.cli.history import Watchdog
+from dockerdoctor.cli.report import Found, State
+from dockerdoctor.declare import Scene
+from dockerdoctor.judge import Rule
+from dockerdoctor.model import Fault, Sample, Severity
+
+STATUS = "systemctl status docker.service docker.socket"
+PS = "ps -C dockerd -o pid,lstart,args"
+NO_ANSWER = "no-answer"
+"""Our own finding, where no rule can say it: nobody answers, whatever the unit is."""
+REMEDIES = {
+    "missing": "is docker installed and started here? another daemon is named with --host",
+    "refused": "the socket is there and nobody serves it: the daemon is down, or on its way",
+    "timeout": "it is there and says nothing: keep its stacks (SIGUSR1) before you restart it",
+}
+"""What to do where nobody answers, by `ping.why`."""
+
+
+def still_open(
+    findings: Sequence[Found],
+    rules: Mapping[str, Rule],
+    watchdog: Watchdog,
+    samples: Mapping[str, Sample],
+) -> list[Found]:
+    """Incidents of a running watchdog that this one look does not show: its looks are many. Only
+    where this look could not see for itself, or the incident has not yet had its good looks."""
+    known = {found.rule for found in findings}
+    return [
+        Found(
+            rule=incident.rule,
+            says=f"{incident.says} (the watchdog's incident is still open)",
+            state=state_of(incident.severity)
+            if _blind_for(incident.rule, rules, samples)
+            else State.WARNING,
+            since=incident.opened,
+            evidence=incident.evidence,
+            remedy=rules[incident.rule].remedy if incident.rule in rules else "",
+            next=f"dockerdoctor incidents show {incident.id}",
+            incident=incident.id,
+        )
+        for incident in watchdog.open
+        if watchdog.running and incident.rule not in known
+    ]
+
+
+def _blind_for(rule: str, rules: Mapping[str, Rule], samples: Mapping[str, Sample]) -> bool:
+    """Whether this look could not see what the rule asks about."""
+    if rule not in rules:
+        return False
+    probes = {condition.reading.partition(".")[0] for condition in rules[rule].when}
+    return any(probe not in samples or samples[probe].fault for probe in probes)
+
+
+def held(scene: Scene) -> list[Found]:
+    """What an operator wants, or a start that is under way: no fault, and not well either."""
+    hold = holds.first(holds.HOLDS, scene)
+    if hold is None:
+        return []
+    nexts = {
+        "masked": "systemctl unmask docker.service",
+        "stopped": "systemctl start docker.socket docker.service",
+        "starting": "journalctl -fu docker.service",
+    }
+    return [Found(hold.reason, hold.why, State.WARNING, next=nexts.get(hold.reason, ""))]
+
+
+def nobody_answers(samples: Mapping[str, Sample], findings: Sequence[Found]) -> list[Found]:
+    """A ping without an answer is critical, unless it is known who wants it so."""
+    ping = samples.get("ping")
+    if ping is None or ping.readings.get("answered") is not False:
+        return []
+    if any(found.rule in holds.HOLDS for found in findings):
+        return []
+    why = str(ping.readings.get("why", ""))
+    return [
+        Found(
+            NO_ANSWER,
+            str(ping.readings.get("says", "")) or "nobody answers",
+            State.CRITICAL,
+            evidence={"ping.answered": False, "ping.why": why},
+            remedy=REMEDIES.get(why, ""),
+            next=PS if no_unit(samples) else STATUS,
+        )
+    ]
+
+
+def no_unit(samples: Mapping[str, Sample]) -> bool:
+    unit = samples.get("unit")
+    return unit is None or unit.fault is Fault.MISSING
+
+
+def state_of(severity: Severity) -> State:
+    return {
+        Severity.INFO: State.OK,
+        Severity.WARNING: State.WARNING,
+        Severity.CRITICAL: State.CRITICAL,
+    }[severity]

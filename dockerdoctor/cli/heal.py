@@ -1,0 +1,142 @@
+"""`heal`: one incident by hand. The plan first, then a question, then the climb and its proof."""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dockerdoctor.cli.options import Options
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.plan import Plan
+    from dockerdoctor.config import Config
+    from dockerdoctor.watch import Knowledge
+
+
+class MaxImpact(enum.StrEnum):
+    """The most that may be lost."""
+
+    NONE = "none"
+    DAEMON = "daemon"
+    CONTAINERS = "containers"
+    HOST = "host"
+
+
+def heal(
+    ctx: typer.Context,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be done, do nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    only: Annotated[
+        str, typer.Option(metavar="RUNG", help="This rung alone, whatever the ladder.")
+    ] = "",
+    max_impact: Annotated[
+        MaxImpact | None,
+        typer.Option(help="The most that may be lost.  [the policy of the configuration]"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Plan or record for programs.")] = False,
+) -> int:
+    """Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record.
+
+    The same ladder as the watchdog's, gentle rungs first, evidence before anything is destroyed.
+    While a watchdog runs it has its turn: pause it first. Ctrl-C ends it after the rung that is
+    being climbed; twice, at once (the next heal or watchdog goes on with the incident).
+
+    Exit code: 0 well, 1 not healed, 64 it had to ask and may not, 75 somebody else is at it,
+    77 not root.
+
+    \b
+    Examples:
+      dockerdoctor heal --plan
+      dockerdoctor heal --max-impact daemon
+      dockerdoctor heal --only sigkill --yes
+    """
+    from dockerdoctor import compose
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.healclimb import climb_now
+    from dockerdoctor.cli.healplan import plans_for, plans_text, show
+    from dockerdoctor.cli.looking import look
+
+    options: Options = ctx.obj
+    config = _allowing(options.load(), max_impact)
+    address = options.own_address(config)
+    known = _wanted(compose.knowledge(config), only)
+    if not plan:
+        _may_act(config)
+        _may_ask(options, yes)
+        _refuse_a_taken_turn(config)
+    looked = look(address, config, known)
+    plans = plans_for(looked, known, config)
+    if plan or not plans:
+        return show(looked, plans, config, json)
+    terminal.say(plans_text(plans, looked, config, terminal.width()))
+    if not yes and not _agreed(plans[0]):
+        terminal.say("nothing was done")
+        return 1
+    return climb_now(config, known, bool(only), json)
+
+
+def _allowing(config: Config, max_impact: MaxImpact | None) -> Config:
+    """The configuration with what a person may."""
+    from dockerdoctor.cli.healing import by_hand
+    from dockerdoctor.model import Impact
+
+    wanted = None if max_impact is None else Impact[max_impact.name]
+    return replace(config, policy=by_hand(config.policy, wanted))
+
+
+def _wanted(known: Knowledge, rung: str) -> Knowledge:
+    """The rules with their ladders, or with one rung alone."""
+    from dockerdoctor.cli import healing
+    from dockerdoctor.cli.suggest import one_of
+
+    if not rung:
+        return known
+    one_of(rung, known.rungs, "rung", "heal --plan")
+    return healing.only(known, rung)
+
+
+def _may_act(config: Config) -> None:
+    """Root signals and restarts; a bare daemon of one's own needs none."""
+    if os.geteuid() != 0 and config.daemon.pidfile is None:
+        from dockerdoctor.errors import NotPermitted
+
+        raise NotPermitted(
+            "healing must be done as root: it signals and restarts the daemon",
+            "`sudo dockerdoctor heal`; `dockerdoctor heal --plan` needs no root",
+        )
+
+
+def _may_ask(options: Options, yes: bool) -> None:
+    if not yes and (options.no_input or not sys.stdin.isatty()):
+        from dockerdoctor.errors import UsageError
+
+        raise UsageError(
+            "heal asks before it acts, and there is nobody to ask",
+            "say --yes, or see what it would do with --plan",
+        )
+
+
+def _refuse_a_taken_turn(config: Config) -> None:
+    """Before anybody is asked anything. The lock itself is taken later, and decides."""
+    from dockerdoctor import compose
+    from dockerdoctor.cli.healclimb import busy
+    from dockerdoctor.host import lock
+
+    if holder := lock.holder(compose.lock_path(config)):
+        raise busy(config, holder)
+
+
+def _agreed(plan: Plan) -> bool:
+    """Ask on the terminal."""
+    from dockerdoctor.cli.plan import COSTS
+
+    sys.stderr.write(f"Climb it? At worst it costs {COSTS[plan.worst]}. [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,82 @@
+"""The climb of `heal`: with the lock held and the record open, until it is well or gives up."""
+
+from __future__ import annotations
+
+from dockerdoctor import compose
+from dockerdoctor.cli import healing, terminal
+from dockerdoctor.cli.healing import End, Ending
+from dockerdoctor.cli.history import watchdog
+from dockerdoctor.cli.incidents import story
+from dockerdoctor.cli.progress import Progress
+from dockerdoctor.cli.report import SCHEMA_VERSION
+from dockerdoctor.cli.reportjson import incident_json, pretty
+from dockerdoctor.config import Config
+from dockerdoctor.errors import Busy
+from dockerdoctor.host import clock
+from dockerdoctor.host.lock import held, holder
+from dockerdoctor.host.signals import Patience
+from dockerdoctor.record import Record
+from dockerdoctor.store import Store
+from dockerdoctor.watch import Hooks, Knowledge
+
+
+def climb_now(config: Config, known: Knowledge, anew: bool, json: bool) -> int:
+    """With the lock held and the record open: climb, and show what is on record then."""
+    path = compose.lock_path(config)
+    try:
+        with held(path, "heal"):
+            end, incidents = _climb_with(config, known, anew)
+    except Busy as taken:
+        raise busy(config, holder(path)) from taken
+    _show_record(config, end, incidents, json)
+    return {Ending.WELL: 0, Ending.STOPPED: 130}.get(end.ending, 1)
+
+
+def _climb_with(config: Config, known: Knowledge, anew: bool) -> tuple[End, list[str]]:
+    """The end, and the ids of the incidents it was about."""
+    host = compose.host(config)
+    store = Store.open(config.watch.record, host.now())
+    healing.take_over(store, host.now().wall, anew)
+    progress = Progress(lambda: host.now().mono)
+    for note in store.take_notes():
+        progress.say(note)
+    closed: list[str] = []
+    hooks = Hooks(progress.looked, closed=lambda each: closed.append(each.id), say=progress.say)
+    watch = compose.watch(config, known, host, store, lambda: config.policy, hooks)
+    patience = Patience(lambda: progress.say("it ends after this rung; Ctrl-C again: at once"))
+    try:
+        end = healing.climb_until_well(
+            watch, host.pause, lambda: host.now().mono, lambda: patience.wished, progress.say
+        )
+        return end, [*closed, *(each.id for each in watch.episodes.open.values())]
+    finally:
+        progress.done()
+        patience.restore()
+        store.shut()
+        host.close()
+
+
+def _show_record(config: Config, end: End, incidents: list[str], json: bool) -> None:
+    record = Record(config.watch.record)
+    found = [each for each in map(record.incident, dict.fromkeys(incidents)) if each]
+    terminal.say(end.why if end.why.startswith(end.ending) else f"{end.ending.value}: {end.why}")
+    if json:
+        told = {"schema_version": SCHEMA_VERSION, "ending": end.ending, "why": end.why}
+        terminal.emit_raw(pretty({**told, "incidents": [incident_json(each) for each in found]}))
+        return
+    for each in found:
+        terminal.emit(story(record, each, clock.now().wall))
+
+
+def busy(config: Config, holder: str) -> Exception:
+    """Who is at it, what it does, and how to have one's turn."""
+    pid, _, what = holder.partition(" ")
+    at_work = watchdog(config, clock.now()).open
+    doing = f": {at_work[0].why or at_work[0].says}" if at_work else ""
+    if what == "watch":
+        return Busy(
+            f"the watchdog (pid {pid}) is on it{doing}",
+            "to do it by hand: `dockerdoctor pause`, wait some seconds, then heal again; "
+            "`dockerdoctor resume` gives it back",
+        )
+    return Busy(f"{what or 'somebody'} (pid {pid}) is at it{doing}", "wait for it to end")

@@ -1,0 +1,118 @@
+"""One incident by hand: the watchdog's own loop, cycle by cycle, until it is well or gives up.
+
+The loop, the passing of time and the wishes of the person are arguments; how it ended comes out.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from dockerdoctor.judge import Rule
+from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
+from dockerdoctor.store import Store
+from dockerdoctor.watch import Knowledge, Watch
+
+GOOD_LOOKS = 3
+"""Looks in a row that find nothing, before it is said that there is nothing to heal."""
+BLIND_S = 60.0
+"""How long to look without seeing enough."""
+STARTING_S = 900.0
+"""How long to wait for a daemon that starts: a slow start of an hour has been seen, but a person
+who waits wants to hear of it."""
+QUIET = ("well", "blind")
+"""Not worth a line: the end says how it went, and a first look is often not back yet."""
+FINAL_HOLDS = ("masked", "stopped")
+"""What an operator wants: waiting does not change it."""
+
+
+class Ending(enum.StrEnum):
+    """How a heal ended."""
+
+    WELL = "well"
+    GAVE_UP = "gave up"
+    HELD = "held"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How, and the sentence."""
+
+    ending: Ending
+    why: str
+
+
+def by_hand(policy: Policy, max_impact: Impact | None) -> Policy:
+    """What a person may who asked for it: no budget, no cool-down, no pause."""
+    impact = policy.max_impact if max_impact is None else max_impact
+    return replace(policy, max_impact=impact, max_climbs=1000, cooldown_s=0.0, paused="")
+
+
+def only(known: Knowledge, rung: str) -> Knowledge:
+    """The same rules with one rung on every ladder."""
+    rules: list[Rule] = [
+        replace(rule, ladder=(rung,)) if rule.ladder else rule for rule in known.rules
+    ]
+    return Knowledge(known.probes, known.rungs, rules)
+
+
+def take_over(store: Store, now: float, anew: bool) -> None:
+    """Close what was given up (`anew`: whatever is open): for a person its rungs count again."""
+    for incident in store.open_incidents():
+        if anew or incident.outcome is Outcome.GAVE_UP:
+            store.close(incident.id, now, Outcome.GAVE_UP, f"{incident.why}; taken over by hand")
+
+
+def climb_until_well(
+    watch: Watch,
+    wait: Callable[[float], None],
+    now: Callable[[], float],
+    stop_wished: Callable[[], bool],
+    say: Callable[[str], None],
+) -> End:
+    """Cycle until an ending. `wait` lets seconds pass, `now` is monotonic (s)."""
+    good, began, last = 0, now(), ""
+    while True:
+        sentence = watch.cycle()
+        decision = watch.decision
+        quiet = isinstance(decision, Hold) and decision.reason in QUIET
+        if sentence != last and not quiet:
+            say(sentence)
+        last = sentence
+        if isinstance(decision, GiveUp):
+            return End(Ending.GAVE_UP, decision.why)
+        if isinstance(decision, Hold) and (end := _held(decision, now() - began)):
+            return end
+        settled = watch.is_well() and not watch.episodes.open and not _pending(watch)
+        good = good + 1 if settled else 0
+        if settled and (_has_climbed(watch) or good >= GOOD_LOOKS):
+            return End(Ending.WELL, sentence)
+        if stop_wished():
+            return End(Ending.STOPPED, "stopped between two rungs, as wished")
+        wait(watch.pause_s())
+
+
+def _held(hold: Hold, waited_s: float) -> End | None:
+    if hold.reason in (*FINAL_HOLDS, "told", "gave-up"):
+        return End(Ending.HELD, hold.why)
+    if hold.reason == "blind" and waited_s > BLIND_S:
+        return End(Ending.HELD, hold.why)
+    if hold.reason == "starting" and waited_s > STARTING_S:
+        return End(Ending.HELD, hold.why)
+    return None
+
+
+def _pending(watch: Watch) -> bool:
+    """Whether a rule with a ladder holds, and may fire at the next look."""
+    watched = watch.judgement.watched if watch.judgement else {}
+    return any(
+        rule.ladder and rule.name in watched and watched[rule.name].since is not None
+        for rule in watch.knowledge.rules
+    )
+
+
+def _has_climbed(watch: Watch) -> bool:
+    """Whether this loop has opened an incident: then the climb's own good looks were enough."""
+    return bool(watch.episodes.opened_total)

@@ -1,0 +1,57 @@
+"""The plans of `heal` for what one look has found, and how they are shown."""
+
+from __future__ import annotations
+
+from dockerdoctor.cli import terminal
+from dockerdoctor.cli.examine import examine
+from dockerdoctor.cli.history import last_known, watchdog
+from dockerdoctor.cli.plan import Plan, plan
+from dockerdoctor.cli.plantext import plan_json, plan_text
+from dockerdoctor.cli.report import SCHEMA_VERSION, Looked, State
+from dockerdoctor.cli.reportjson import pretty
+from dockerdoctor.cli.reporttext import text
+from dockerdoctor.config import Config
+from dockerdoctor.declare import Scene
+from dockerdoctor.glance import at_once
+from dockerdoctor.judge import judge
+from dockerdoctor.model import Outcome
+from dockerdoctor.watch import Knowledge
+
+
+def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
+    """One for each finding that has a ladder, worst first."""
+    about = watchdog(config, looked.now)
+    judgement = judge(at_once(known.rules), looked.samples, None, looked.now, looked.declared)
+    then = last_known(config, looked.now)
+    scene = Scene(judgement.readings, config.policy, looked.running or then.running)
+    plans = []
+    for finding in judgement.verdict.findings:
+        if finding.ladder:
+            incident = about.incident_of(finding.rule)
+            goes_on = incident is not None and incident.outcome is Outcome.OPEN
+            climbed = [each.rung for each in incident.attempts] if incident and goes_on else []
+            plans.append(plan(finding, scene, known.rungs, climbed, then.live_restore))
+    return plans
+
+
+def plans_text(plans: list[Plan], looked: Looked, config: Config, columns: int | None) -> str:
+    evidence = str(config.watch.evidence)
+    return "\n\n".join(plan_text(each, looked.declared, evidence, columns) for each in plans)
+
+
+def show(looked: Looked, plans: list[Plan], config: Config, json: bool) -> int:
+    """The plans, or why there is none. 0 when well or planned, 1 when no rung helps."""
+    found = examine(looked, watchdog(config, looked.now))
+    if json:
+        listed = [plan_json(each) for each in plans]
+        told = {"schema_version": SCHEMA_VERSION, "state": found.state, "says": found.says}
+        terminal.emit_raw(pretty({**told, "plans": listed}))
+    elif plans:
+        terminal.emit(plans_text(plans, looked, config, terminal.width()))
+    elif found.state is State.OK:
+        terminal.emit(f"OK: nothing to heal: {found.says}")
+    else:
+        clock = terminal.clock_of(found.at)
+        terminal.emit(text(found, looked.declared, clock, terminal.width()))
+        terminal.say("no rung of a ladder helps here: do what is written above")
+    return 0 if plans or found.state is State.OK else 1

@@ -1,0 +1,34 @@
+"""One look at a daemon for the commands: an address and a configuration in, a `Looked` out."""
+
+from __future__ import annotations
+
+from dockerdoctor import compose
+from dockerdoctor.cli.examine import STREAMED
+from dockerdoctor.cli.options import same_daemon
+from dockerdoctor.cli.report import Looked
+from dockerdoctor.config import Config
+from dockerdoctor.declare import known_readings
+from dockerdoctor.glance import glance
+from dockerdoctor.host.address import Address, for_watchdog
+from dockerdoctor.watch import Knowledge
+
+BY_API = ("ping", "api", "containers")
+"""What can be seen of a daemon that is not the configuration's."""
+
+
+def look(address: Address, config: Config, known: Knowledge) -> Looked:
+    """One look by all probes, or by those that need the API only where the configuration's unit and
+    process are not those of this daemon."""
+    whole = same_daemon(address, for_watchdog(config.daemon.host))
+    names = [name for name in known.probes if name not in STREAMED] if whole else BY_API
+    view = compose.host(config, address)
+    samples = glance([known.probes[name] for name in names], view)
+    return Looked(
+        samples=samples,
+        rules=known.rules,
+        declared=known_readings(known.probes),
+        now=view.now(),
+        address=str(address),
+        whole=whole,
+        running=tuple(each for each in view.roster() if each.state == "running"),
+    )

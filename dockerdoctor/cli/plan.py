@@ -1,0 +1,117 @@
+"""What healing would do here and what it would cost. Pure: a finding and a scene in, a `Plan` out.
+
+It is judged by what is seen now; each rung is judged again when its turn comes.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from dockerdoctor import holds
+from dockerdoctor.declare import Rung, Scene
+from dockerdoctor.host.view import Container
+from dockerdoctor.model import Finding, Hold, Impact
+
+BY_HAND: Mapping[str, str] = {
+    "restart": "2 min",
+    "systemd-kill": "5 min",
+    "sigkill": "10 min",
+    "reboot": "15 min and more",
+}
+"""What the same takes a person, typing (reference figures of incident response)."""
+
+
+class Fate(enum.StrEnum):
+    """What becomes of a container that is stopped with its daemon, by its restart policy."""
+
+    COMES_BACK = "comes back"
+    MAY = "comes back if it fails when stopped"
+    STAYS_DOWN = "stays down"
+    NOT_KNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rung of the ladder, as it looks from here."""
+
+    rung: str
+    help: str
+    impact: Impact
+    settle_s: float
+    """How long the cure is looked for, s; 0 for a rung that cures nothing."""
+    by_hand: str = ""
+    passed_over: str = ""
+    """Why it would not be climbed; empty if it would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole ladder for one finding, and what is at stake."""
+
+    finding: Finding
+    steps: tuple[Step, ...]
+    fates: tuple[tuple[str, Fate], ...]
+    """Containers by name that run now, or ran when the daemon was last well."""
+    live_restore: bool | None
+    """Whether they outlive their daemon; None when nobody knows now."""
+    hold: Hold | None = None
+    """Why nothing is done now at all."""
+
+    @property
+    def worst(self) -> Impact:
+        """The most that climbing it to the end costs."""
+        return max(
+            (step.impact for step in self.steps if not step.passed_over), default=Impact.NONE
+        )
+
+
+def plan(
+    finding: Finding,
+    scene: Scene,
+    rungs: Mapping[str, Rung],
+    climbed: Collection[str] = (),
+    live_restore: bool | None = None,
+) -> Plan:
+    """The plan for `finding`. `climbed` are the rungs that its open incident has seen already;
+    `live_restore` is what was last known of it, where the scene does not tell."""
+    steps = tuple(_step(rungs[name], scene, name in climbed) for name in finding.ladder)
+    known = scene.readings.get("api.live_restore")
+    return Plan(
+        finding=finding,
+        steps=steps,
+        fates=tuple((each.name or each.id[:12], fate(each)) for each in scene.running),
+        live_restore=known if isinstance(known, bool) else live_restore,
+        hold=holds.first(holds.HOLDS, scene),
+    )
+
+
+def fate(container: Container) -> Fate:
+    """By its restart policy, which only an inspect tells."""
+    if not container.inspected and not container.restart_policy:
+        return Fate.NOT_KNOWN
+    if container.restart_policy in ("always", "unless-stopped"):
+        return Fate.COMES_BACK
+    return Fate.MAY if container.restart_policy == "on-failure" else Fate.STAYS_DOWN
+
+
+def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
+    impact = rung.impact(scene)
+    why = "climbed already in this incident" if climbed else rung.useless(scene)
+    if not why and impact > scene.policy.max_impact:
+        why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
+    return Step(rung.name, rung.help, impact, rung.settle_s(scene), BY_HAND.get(rung.name, ""), why)
+
+
+COSTS = ("nothing", "the daemon", "its containers", "the whole host")
+"""An impact in words, by its number."""
+
+
+def names_by_fate(plan: Plan) -> Mapping[Fate, Sequence[str]]:
+    """The containers of each fate, worst last; those of none left out."""
+    return {
+        each: [name for name, fate in plan.fates if fate is each]
+        for each in Fate
+        if any(fate is each for _, fate in plan.fates)
+    }

@@ -1,0 +1,93 @@
+"""A `Plan` as text for people and as JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dockerdoctor.cli.plan import COSTS, Fate, Plan, Step, names_by_fate
+from dockerdoctor.cli.reporttext import evidence, wrap
+from dockerdoctor.model import Impact, Reading
+from dockerdoctor.units import plain_seconds
+
+NAMES_SHOWN = 12
+"""Containers by name, of one fate; of more only the number."""
+
+
+def plan_text(
+    plan: Plan, declared: Mapping[str, Reading], kept_in: str, columns: int | None
+) -> str:
+    """The ladder, what it costs here, and where the evidence goes."""
+    finding = plan.finding
+    lines = [
+        f"{finding.severity.name}: {finding.says}",
+        f"    seen    {evidence(finding.evidence, declared)}",
+        "",
+        "The ladder, from gentle to hard; it ends with the first rung that cures:",
+    ]
+    number = 0
+    for step in plan.steps:
+        number += not step.passed_over
+        lines += _step(step, number)
+    lines += ["", *_cost(plan), f"Evidence is kept in {kept_in}."]
+    if plan.hold:
+        lines.append(f"Now nothing is done at all: {plan.hold.why}")
+    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+
+
+def plan_json(plan: Plan) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "rule": plan.finding.rule,
+        "says": plan.finding.says,
+        "steps": [
+            {
+                "rung": step.rung,
+                "help": step.help,
+                "impact": step.impact.name.lower(),
+                "at_most_s": step.settle_s,
+                "by_hand": step.by_hand,
+                "passed_over": step.passed_over,
+            }
+            for step in plan.steps
+        ],
+        "live_restore": plan.live_restore,
+        "containers": [{"name": name, "fate": fate.value} for name, fate in plan.fates],
+        "hold": plan.hold.why if plan.hold else None,
+    }
+
+
+def _step(step: Step, number: int) -> list[str]:
+    if step.passed_over:
+        return [f"    -  {step.rung}: passed over: {step.passed_over}"]
+    time = f", at most {plain_seconds(step.settle_s)}" if step.settle_s else ""
+    by_hand = f" (by hand: {step.by_hand})" if step.by_hand else ""
+    return [
+        f"    {number}. {step.rung}: costs {COSTS[step.impact]}{time}{by_hand}",
+        f"       {step.help}",
+    ]
+
+
+def _cost(plan: Plan) -> list[str]:
+    """What stops, by name, and what comes back."""
+    if plan.worst < Impact.DAEMON:
+        return ["Nothing is stopped."]
+    if plan.live_restore and plan.worst < Impact.HOST:
+        return [f"Containers go on (live-restore is on): {len(plan.fates)} run."]
+    if not plan.fates:
+        return ["No container is known to run: nobody asked before the daemon hung, or none does."]
+    known = "is off" if plan.live_restore is False else "is not known, so taken as off"
+    count = "1 container" if len(plan.fates) == 1 else f"{len(plan.fates)} containers"
+    lines = [f"What stops at worst (live-restore {known}): {count}"]
+    for fate, names in names_by_fate(plan).items():
+        shown = ", ".join(names[:NAMES_SHOWN])
+        more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+        lines.append(f"    {_FATES[fate]}: {shown}{more}")
+    return lines
+
+
+_FATES = {
+    Fate.COMES_BACK: "come back by themselves",
+    Fate.MAY: "come back if they fail when stopped (on-failure)",
+    Fate.STAYS_DOWN: "stay down (no restart policy)",
+    Fate.NOT_KNOWN: "policy not known",
+}

@@ -1,0 +1,75 @@
+"""Live progress of a climb on stderr: a line for each thing that happens, and on a terminal a last
+line that moves. A terminal that goes away in the middle of a climb must not end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Callable
+
+from dockerdoctor.cli import terminal
+from dockerdoctor.model import Climb
+from dockerdoctor.watch import Snapshot
+
+
+class Progress:
+    """Says what happens, with the time since the beginning."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now` is monotonic, s."""
+        self._now = now
+        self._began = now()
+        self._moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._drawn = False
+
+    def say(self, sentence: str) -> None:
+        """One line that stays."""
+        with contextlib.suppress(OSError, ValueError):
+            self._wipe()
+            terminal.say(f"{self._since():>6}  {sentence}")
+
+    def looked(self, snapshot: Snapshot) -> None:
+        """One look: the line that moves."""
+        if not self._moving:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            text = f"{self._since():>6}  {state(snapshot)}"
+            columns = shutil.get_terminal_size().columns
+            self._wipe()
+            sys.stderr.write(terminal.clean(text)[: columns - 1])
+            sys.stderr.flush()
+            self._drawn = True
+
+    def done(self) -> None:
+        """No more moving line."""
+        with contextlib.suppress(OSError, ValueError):
+            self._wipe()
+
+    def _since(self) -> str:
+        return f"{self._now() - self._began:.0f} s"
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            self._drawn = False
+
+
+def state(snapshot: Snapshot) -> str:
+    """What a person wants to know while waiting, from one look."""
+    readings = snapshot.judgement.readings
+    says = [f"{snapshot.climbing}:" if snapshot.climbing else "looking:"]
+    if readings.get("ping.answered") is True:
+        says.append("answers")
+    elif "ping.answered" in readings:
+        says.append(f"no answer ({readings.get('ping.why', '')})")
+    says.append(f"unit {readings.get('unit.active_state', 'not seen')}")
+    if readings.get("process.present") is True:
+        says.append(f"dockerd state {readings.get('process.state', '?')}")
+    if readings.get("process.sigterm_pending") is True:
+        says.append("SIGTERM not taken")
+    if isinstance(snapshot.decision, Climb) and not snapshot.climbing:
+        says.append(f"next: {snapshot.decision.rung}")
+    return " ".join(says[:1]) + " " + ", ".join(says[1:])

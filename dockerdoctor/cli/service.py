@@ -1,0 +1,101 @@
+"""`service print`, `service install`: the watchdog as a unit of systemd."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dockerdoctor.cli.options import Options
+
+UNITS = Path("/etc/systemd/system")
+ASK_S = 60.0
+"""For systemd to read all its units again, and for the watchdog to say that it is ready."""
+
+app = typer.Typer(rich_markup_mode=None, help="The watchdog as a unit of systemd.")
+
+
+@app.command("print")
+def print_(ctx: typer.Context) -> int:
+    """Print the unit (the default)."""
+    from dockerdoctor.cli import terminal
+
+    terminal.emit(_text(ctx.obj).rstrip("\n"))
+    return 0
+
+
+@app.command()
+def install(
+    ctx: typer.Context,
+    enable: Annotated[
+        bool, typer.Option("--enable", help="Start it now, and at each boot.")
+    ] = False,
+    into: Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")] = UNITS,
+) -> int:
+    """Write the unit and let systemd read it. Needs root.
+
+    \b
+    Examples:
+      dockerdoctor service install --enable
+      journalctl -fu dockerdoctor
+    """
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.errors import NotPermitted
+    from dockerdoctor.host import command
+    from dockerdoctor.service import UNIT
+
+    if os.geteuid() != 0 and into == UNITS:
+        raise NotPermitted("a unit is installed as root", "`sudo dockerdoctor service install`")
+    text = _text(ctx.obj)
+    _must_be_installed()
+    path = into / UNIT
+    _write(path, text)
+    terminal.say(f"wrote {path}")
+    if into != UNITS:
+        return 0
+    command.run(["systemctl", "daemon-reload"], ASK_S)
+    if enable:
+        command.run(["systemctl", "enable", UNIT], ASK_S)
+        command.run(["systemctl", "restart", UNIT], ASK_S)
+        terminal.say(f"{UNIT} runs, and will at each boot: `journalctl -fu {UNIT}`")
+    else:
+        terminal.say(f"start it with `systemctl enable --now {UNIT}`")
+    return 0
+
+
+def _must_be_installed() -> None:
+    """The unit's interpreter sees only what is installed, not the directory where you stand."""
+    from dockerdoctor.errors import DoctorError, HostFault
+    from dockerdoctor.host import command
+
+    try:
+        command.run([sys.executable, "-I", "-c", "import dockerdoctor.daemon"], ASK_S)
+    except HostFault as fault:
+        raise DoctorError(
+            f"{sys.executable} cannot run the watchdog: {fault.sentence}",
+            "install dockerdoctor for it first: `pip install .` in a virtual environment of root's",
+        ) from fault
+
+
+def _text(options: Options) -> str:
+    from dockerdoctor.service import unit_text
+
+    named = options.config.resolve() if options.config else None
+    return unit_text(options.load(), Path(sys.executable), named)
+
+
+def _write(path: Path, text: str) -> None:
+    from dockerdoctor.errors import DoctorError, Exit, NotPermitted
+    from dockerdoctor.host.files import write_atomic
+
+    try:
+        write_atomic(path, text.encode())
+    except PermissionError as error:
+        raise NotPermitted(f"{path} may not be written", "run as root") from error
+    except OSError as error:
+        failed = DoctorError(f"{path} cannot be written: {error.strerror}")
+        failed.exit = Exit.CANNOT_CREATE
+        raise failed from error

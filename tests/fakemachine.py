@@ -1,0 +1,214 @@
+"""The inside of `FakeHost`: what its machine is made of, how it is broken, how it reacts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.view import (
+    Container,
+    DiskUse,
+    EngineInfo,
+    EventTally,
+    Place,
+    Pressure,
+    Pruned,
+    Service,
+)
+from dockerdoctor.model import Fault, Instant, Process
+from tests.fakeworld import FakeProcess, FakeUnit, World
+
+BEGAN = Instant(wall=1_800_000_000.0, mono=5_000.0)
+
+
+def disk_use(path: Path, used_ratio: float = 0.5, inodes_used_ratio: float = 0.1) -> DiskUse:
+    """A file system of 100 GB."""
+    total = 100_000_000_000
+    return DiskUse(path, total, int(total * (1 - used_ratio)), used_ratio, inodes_used_ratio)
+
+
+class FakeMachine:
+    """Well at first: dockerd and containerd run and answer, no container exists.
+
+    `directory` is a real one: evidence and goroutine dumps are written there. `bare` is a daemon
+    without systemd: no socket unit, nobody restarts it, nobody sends SIGKILL."""
+
+    def __init__(self, directory: Path, bare: bool = False) -> None:
+        self.world = World(BEGAN)
+        self.ledger: list[str] = []
+        self.faults: dict[str, HostFault] = {}
+        """By method name: what this look or act raises instead of working."""
+        self.latency_s = 0.002
+        self.status = 200
+        self.engine = EngineInfo(
+            "26.1.5", False, False, Path("/var/lib/docker"), "overlay2", 0, 0, 0, 60, 30, 1
+        )
+        self.all_containers: list[Container] = []
+        self.tally = EventTally(True, 0, 0, 0, 0, 0)
+        self.journals: dict[Service, list[str]] = {}
+        self.prunable: dict[str, Pruned] = {}
+        self.all_shims: list[FakeProcess] = []
+        self.dumps = True
+        """Whether SIGUSR1 makes it write its goroutines."""
+        self.rebooted = False
+        self.stuck: dict[str, Process] = {}
+        """Containers whose lock is held, with the shim that holds it."""
+        self.starved = Pressure(known=True)
+        self.installer = ""
+        self._evidence = directory / "evidence"
+        self._exec_root = directory / "run" / "docker"
+        self._exec_root.mkdir(parents=True, exist_ok=True)
+        self.all_places = {
+            Place.DATA_ROOT: Path("/var/lib/docker"),
+            Place.RUN: Path("/run"),
+            Place.CONTAINERD: Path("/var/lib/containerd"),
+        }
+        self.disks = {path: disk_use(path) for path in self.all_places.values()}
+        self.units = _units(self.world, bare)
+        self.dockerd.blocked = lambda: not self.containerd_serves()
+        self.dockerd.on_start = self._came_up
+        self.dockerd.on_end = self._went_down
+        self.dockerd.on_start_limit = self._socket_fails
+        for unit in self.units.values():
+            unit.start()
+        self.world.advance(10)
+
+    # Breaking it.
+
+    @property
+    def dockerd(self) -> FakeUnit:
+        return self.units[Service.DOCKERD]
+
+    @property
+    def dockerd_process(self) -> FakeProcess:
+        """The one that runs now; the test fails when there is none."""
+        assert self.dockerd.process is not None, "dockerd does not run"
+        return self.dockerd.process
+
+    @property
+    def containerd_process(self) -> FakeProcess:
+        process = self.units[Service.CONTAINERD].process
+        assert process is not None, "containerd does not run"
+        return process
+
+    def advance(self, seconds: float) -> None:
+        """Time passes, without anybody of ours waiting for it."""
+        self.world.advance(seconds)
+
+    def crash(self, which: Service = Service.DOCKERD) -> None:
+        """Somebody else kills it with SIGKILL."""
+        self.units[which].signal(signal.SIGKILL)
+
+    def release(self, which: Service = Service.DOCKERD) -> None:
+        """Thaw its process, detach its debugger, mend the disk it hangs on."""
+        self.units[which].release()
+
+    def operator_stops(self) -> None:
+        """`systemctl stop docker.socket docker.service`, by hand."""
+        for which in (Service.SOCKET, Service.DOCKERD):
+            if which in self.units:
+                self.units[which].stop()
+        self.world.advance(1)
+
+    def serves(self) -> bool:
+        """Whether dockerd would answer now."""
+        live = self.dockerd.process
+        up = self.dockerd.active in ("active", "deactivating")
+        return live is not None and up and not (live.still or live.hung or live.ending)
+
+    def containerd_serves(self) -> bool:
+        live = self.units[Service.CONTAINERD].process
+        return live is not None and not (live.still or live.hung)
+
+    # How it works inside.
+
+    def _did(self, verb: str, *words: str) -> None:
+        self.ledger.append(" ".join((verb, *words)))
+        self._fail(verb)
+
+    def _fail(self, name: str) -> None:
+        if name in self.faults:
+            raise self.faults[name]
+
+    def _unit(self, which: Service) -> FakeUnit:
+        unit = self.units.get(which)
+        if unit is None or not unit.exists:
+            raise HostFault(Fault.MISSING, f"there is no unit {which}")
+        return unit
+
+    def _find(self, process: Process) -> FakeProcess:
+        live = [unit.process for unit in self.units.values() if unit.process]
+        for each in (*live, *self.all_shims):
+            if each.identity == process and not each.gone:
+                return each
+        raise HostFault(Fault.MISSING, f"{process.name} ({process.pid}) is gone")
+
+    def _send(self, unit: FakeUnit, signum: int) -> None:
+        taken = unit.signal(signum)
+        if signum == signal.SIGUSR1 and taken and self.dumps:
+            name = f"goroutine-stacks-{self.world.now().mono:.0f}.log"
+            self.world.after(0.5, lambda: self._dump(name))
+
+    def _dump(self, name: str) -> None:
+        (self._exec_root / name).write_text("goroutine 1 [semacquire, 5 minutes]:\n")
+
+    def _write(self, name: str, content: bytes) -> Path:
+        self._evidence.mkdir(parents=True, exist_ok=True)
+        path = self._evidence / f"{len(self.ledger):04}-{Path(name).name}"
+        path.write_bytes(content)
+        return path
+
+    def _index(self, ident: str) -> int:
+        for index, each in enumerate(self.all_containers):
+            if ident in (each.id, each.name):
+                return index
+        raise HostFault(Fault.MISSING, f"no such container: {ident}")
+
+    def _went_down(self, _: int) -> None:
+        """Also a killed dockerd costs the containers: the next one stops those that survived."""
+        if self.engine.live_restore:
+            return
+        self.all_containers = [
+            dataclasses.replace(each, state="exited", pid=0) if each.state == "running" else each
+            for each in self.all_containers
+        ]
+        self.all_shims.clear()
+
+    def _came_up(self) -> None:
+        self.all_containers = [
+            dataclasses.replace(each, state="running")
+            if each.state == "exited" and each.restart_policy in ("always", "unless-stopped")
+            else each
+            for each in self.all_containers
+        ]
+
+    def _socket_fails(self) -> None:
+        if Service.SOCKET in self.units:
+            socket = self.units[Service.SOCKET]
+            socket.active, socket.sub, socket.result = "failed", "failed", "service-start-limit-hit"
+
+    def _shim_ended(self, shim: FakeProcess) -> None:
+        self.all_shims.remove(shim)
+        self.stuck = {ident: each for ident, each in self.stuck.items() if each != shim.identity}
+
+
+def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:
+    units = {
+        Service.CONTAINERD: FakeUnit(world, "containerd.service", "containerd"),
+        Service.SOCKET: FakeUnit(world, "docker.socket", ""),
+        Service.DOCKERD: FakeUnit(world, "docker.service", "dockerd"),
+    }
+    if bare:
+        del units[Service.SOCKET]
+        for unit in units.values():
+            unit.restart, unit.stop_timeout_s = "no", math.inf
+            unit.unit_file = unit.load = ""
+    return units
+
+
+def freed(disk: DiskUse, count: int) -> DiskUse:
+    free = min(disk.total_bytes, disk.free_bytes + count)
+    return dataclasses.replace(disk, free_bytes=free, used_ratio=1 - free / disk.total_bytes)

@@ -1,0 +1,136 @@
+"""What systemctl of systemd 252, 257 and 262 said on hosts with docker 20.10, 26.1 and 28.5."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.systemd import parse_jobs, parse_show, seconds
+from dockerdoctor.model import Fault
+
+SYSTEMD_252 = """\
+Restart=on-failure
+TimeoutStopUSec=1min 30s
+MainPID=50
+Result=success
+NRestarts=0
+Id=docker.service
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+InactiveExitTimestampMonotonic=2180010459
+Job=
+
+TimeoutUSec=1min 30s
+Result=success
+Id=docker.socket
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+InactiveExitTimestampMonotonic=2179918552
+Job=
+
+Restart=no
+TimeoutStopUSec=1min 30s
+MainPID=0
+Result=success
+NRestarts=0
+Id=nosuch.service
+LoadState=not-found
+ActiveState=inactive
+SubState=dead
+UnitFileState=
+InactiveExitTimestampMonotonic=0
+Job=
+
+"""
+
+SYSTEMD_257_RESTARTING = """\
+Restart=always
+TimeoutStopUSec=1min 30s
+MainPID=80
+Result=success
+NRestarts=0
+Id=docker.service
+LoadState=loaded
+ActiveState=deactivating
+SubState=stop-sigterm
+UnitFileState=enabled
+InactiveExitTimestampMonotonic=2224891880
+Job=139
+"""
+
+SYSTEMD_262 = """\
+Id=docker.service
+LoadState=loaded
+ActiveState=active
+SubState=running
+UnitFileState=enabled
+InactiveExitTimestampMonotonic=2256313528
+Job=
+Restart=always
+TimeoutStopUSec=1min 30s
+MainPID=84
+Result=success
+NRestarts=0
+"""
+
+
+def test_a_running_service_and_its_socket() -> None:
+    service, socket, missing = parse_show(SYSTEMD_252)
+    assert (service.name, service.active, service.sub) == ("docker.service", "active", "running")
+    assert (service.main_pid, service.restart, service.restarts) == (50, "on-failure", 0)
+    assert service.left_inactive_mono_s == 2180.010459
+    assert service.stop_timeout_s == 90.0
+    assert service.job == ""
+    assert (socket.main_pid, socket.restart, socket.stop_timeout_s) == (0, "", 90.0)
+    assert (missing.load, missing.left_inactive_mono_s) == ("not-found", None)
+
+
+def test_the_order_of_properties_does_not_matter() -> None:
+    (service,) = parse_show(SYSTEMD_262)
+    assert (service.name, service.main_pid, service.load) == ("docker.service", 84, "loaded")
+
+
+def test_a_job_under_way_is_seen_and_its_type_comes_from_the_list() -> None:
+    (service,) = parse_show(SYSTEMD_257_RESTARTING)
+    assert (service.active, service.sub, service.job) == ("deactivating", "stop-sigterm", "139")
+    jobs = parse_jobs("139 docker.service restart running\n140 x.service start waiting\n")
+    assert jobs == {"docker.service": "restart", "x.service": "start"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1min 30s", 90.0),
+        ("10min 5s", 605.0),
+        ("5s", 5.0),
+        ("1h 2min 3s", 3723.0),
+        ("500ms", 0.5),
+        ("1w 1d", 691200.0),
+        ("1min 30.5s", 90.5),
+        ("infinity", math.inf),
+        ("0", 0.0),
+    ],
+)
+def test_time_spans_as_systemctl_prints_them(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "s", "-1s", "1min nonsense 2s"])
+def test_what_is_no_time_span_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a time span"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Id=docker.service\n", SYSTEMD_262.replace("MainPID=84", "MainPID=many"), "<html>\n"]
+)
+def test_what_is_no_answer_of_systemctl_is_garbled(text: str) -> None:
+    with pytest.raises(HostFault) as caught:
+        parse_show(text)
+    assert caught.value.fault is Fault.GARBLED
