@@ -39,6 +39,7 @@ EMPTY_ON_HEALTHY = {
 SETTLED_S = 5.0
 """What is older is not changed any more by a scrape that is under way (its time-out is 1 s)."""
 
+SLOW = ("api", "containers", "containerd")
 QUERIES = list(shipped.queries())
 RECORDS = [rule["record"] for rule in shipped.rules() if "record" in rule]
 
@@ -95,12 +96,17 @@ def _told(prometheus: Address, well: Exporter) -> float | None:
         story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
     story.goes_on_for(4)
     well.starts_a_container(0.7)
-    needed = (*RECORDS, 'ALERTS{alertstate="firing"}')
+    needed = (
+        *RECORDS,
+        'ALERTS{alertstate="firing"}',
+        "rate(dockerdoctor_cures_total[10m]) > 0",
+        "increase(dockerdoctor_container_start_seconds_count[10m]) > 0",
+        # The slower probes have looked again after the cure.
+        *(f'dockerdoctor_{probe}_answered{{instance="{well.instance}"}} == 1' for probe in SLOW),
+    )
     known = (
         len(ask(prometheus, "count_over_time(dockerdoctor_looks_total[10m]) >= 5", at)) == 3
         and len(ask(prometheus, "up == 1", at)) == 3
-        and ask(prometheus, "rate(dockerdoctor_cures_total[10m]) > 0", at)
-        and ask(prometheus, "increase(dockerdoctor_container_start_seconds_count[10m]) > 0", at)
         and all(ask(prometheus, each, at) for each in needed)
     )
     return at if known else None
