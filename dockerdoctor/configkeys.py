@@ -169,6 +169,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "window": _text("window_s", _span(1, 7 * 86400)),
         "cooldown": _text("cooldown_s", _span(0, 86400)),
         "kill_shims": _flag("kill_shims"),
+        "bring_back": _flag("bring_back"),
     },
     "metrics": {
         "listen": _text("listen", _listen),
