@@ -5,6 +5,7 @@ Three hosts: one well, one given up, one in the middle of a climb.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ import pytest
 from dockerdoctor.model import Process
 from tests.prometheus import shipped
 from tests.prometheus.exporters import Exporter, exporter
-from tests.prometheus.servers import Address, ask, prometheus, wait_for
+from tests.prometheus.servers import Address, ask, get, prometheus, wait_for
 
 CONFIG = """\
 global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
@@ -51,6 +52,8 @@ class Scene:
 
     address: Address
     at: float
+    incident: str
+    """The one of which the well host was healed."""
     well: str
     given_up: str
     climbing: str
@@ -74,7 +77,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         )
         address = stack.enter_context(prometheus(directory / "prometheus", config))
         at = wait_for(lambda: _told(address, well), "everything was scraped", step_s=0.5)
-        yield Scene(address, at, *(host.instance for host in hosts))
+        (incident,) = well.story.incidents
+        yield Scene(address, at, incident.id, *(host.instance for host in hosts))
 
 
 def _break(given_up: Exporter, climbing: Exporter) -> None:
@@ -137,6 +141,19 @@ def test_what_an_alert_asks_for_exists_and_says_nothing_of_a_healthy_host(
         assert scene.ask(selector), selector
     for found in scene.ask(alert["expr"]):
         assert found.get("instance") != scene.well
+
+
+def test_an_incident_s_duration_leads_to_the_incident(scene: Scene) -> None:
+    found = get(
+        scene.address,
+        "/api/v1/query_exemplars",
+        query="dockerdoctor_incident_seconds_bucket",
+        start=f"{scene.at - 3600:.0f}",
+        end=f"{scene.at:.0f}",
+    )
+    (series,) = json.loads(found[1])["data"]
+    assert series["seriesLabels"]["instance"] == scene.well
+    assert series["exemplars"][0]["labels"] == {"incident": scene.incident}
 
 
 def test_the_sick_hosts_are_found_by_their_alerts(scene: Scene) -> None:
