@@ -96,7 +96,8 @@ def test_a_plan_names_who_stops_and_who_comes_back(tmp_path: Path) -> None:
     }
     text = plan_text(found, READINGS, "/evidence", None)
     assert "live-restore is not known, so taken as off): 5 containers" in text
-    assert "stay down (no restart policy): job" in text
+    assert "do not come back by themselves (no restart policy): job" in text
+    assert "is started by dockerdoctor" in text
     assert plan_json(found)["containers"]
 
 
