@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("host",),
     ("declare", "judge"),
     ("rules", "holds", "ladder", "probes", "rungs", "store", "record", "storefile", "storerows"),
-    ("config", "pausing", "episodes", "recover"),
+    ("config", "pausing", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
     ("compose", "glance", "metricfamilies", "metrics", "demotale", "demo", "service"),
     ("daemon", "cli", "__main__"),
