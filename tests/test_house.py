@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / "dockerdoctor"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "units", "configkeys"),
+    ("model", "errors", "units", "configkeys", "signatures"),
     ("host",),
     ("declare", "judge"),
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
