@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
 # Debian's packages that the lab needs on this host, listed here and nowhere else. None of them starts
-# or enables a service. docker.io does, so it is never installed: tools/unpack.py unpacks it, and promtool.
+# or enables a service. docker.io does, so it is never installed: tools/unpack.py unpacks it, and Prometheus.
 LAB_PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux
 
 # Only root can run an engine. What is missing besides is named by the tests that are skipped for it.
 PYTEST := [ "$$(id -u)" != 0 ] || \
 	{ DOCKERDOCTOR_ENGINE="$$($(PYTHON) tools/unpack.py engine)" && export DOCKERDOCTOR_ENGINE; }; \
-	PATH="$$PATH:$$($(PYTHON) tools/unpack.py prometheus)" $(BIN)/python -m pytest
+	PATH="$$PATH:$$($(PYTHON) tools/unpack.py prometheus):$$($(PYTHON) tools/unpack.py alertmanager)" \
+	$(BIN)/python -m pytest
 # For example: make unit ARGS='-k store -x'
 ARGS ?=
 

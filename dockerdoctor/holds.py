@@ -58,8 +58,9 @@ def restarted(scene: Scene) -> str:
 
 
 def installing(scene: Scene) -> str:
-    """A package upgrade stops and starts the daemon itself (moby #45646)."""
-    if who := scene.word("pressure.installing"):
+    """A package upgrade stops and starts the daemon itself (moby #45646), if it has a unit."""
+    who = scene.word("pressure.installing")
+    if who and scene.word("unit.load_state"):
         return f"{who} installs packages, and may restart the daemon itself: let it finish"
     return ""
 

@@ -245,7 +245,7 @@ def test_one_stuck_container_costs_its_shim_and_nothing_else(tmp_path: Path) -> 
     took = story.goes_on_until(lambda: bool(story.incidents))
     assert took < 60
     story.goes_on_until(lambda: bool(story.incidents[0].closed))
-    assert story.climbed() == ["dump-stacks", "kill-shim"]
+    assert story.climbed() == ["dump-stacks", "kill-shim", "bring-back"]
     assert [act for act in story.acts if "SIGKILL" in act] == ["signal containerd-shim SIGKILL"]
 
 
@@ -259,3 +259,35 @@ def test_without_live_restore_no_daemon_is_restarted_for_one_container(tmp_path:
     assert story.incidents[0].outcome is Outcome.GAVE_UP
     assert "live-restore is off" in story.incidents[0].why
     assert "restart dockerd" not in story.acts
+
+
+def test_what_ran_before_runs_after_and_what_had_ended_stays_ended(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.all_containers = [
+        Container("c1", "web", "running", "no", links=("db",)),
+        Container("c2", "db", "running", "no"),
+        Container("c3", "proxy", "running", "always"),
+        Container("c4", "job", "running", "no"),
+    ]
+    story.goes_on_for(30)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents))
+    ended = replace(story.host.all_containers[3], state="exited", finished_at=1.0)
+    story.host.all_containers[3] = ended
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    states = {each.name: each.state for each in story.host.all_containers}
+    assert states == {"web": "running", "db": "running", "proxy": "running", "job": "exited"}
+    starts = [act for act in story.acts if act.startswith("start_container")]
+    assert starts == ["start_container c2", "start_container c1"]
+    assert story.incidents[0].why.startswith("daemon-unresponsive: cured by sigkill")
+    note = story.attempts()[-1].note
+    assert note == "1 came back by themselves; started db, web; job had ended before"
+
+
+def test_who_does_not_want_it_gets_no_container_started(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(bring_back=False))
+    story.host.all_containers = [Container("c1", "web", "running", "no")]
+    story.goes_on_for(30)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert not [act for act in story.acts if act.startswith("start_container")]

@@ -40,9 +40,9 @@ def examine(looked: Looked, watchdog: Watchdog, since: Since = lambda _: None) -
         for finding in judgement.verdict.findings
     ]
     findings += beyond.still_open(findings, by_name, watchdog, looked.samples)
-    findings += beyond.held(scene)
+    findings += beyond.held(scene, looked.units)
     if not any(found.state is State.CRITICAL for found in findings):
-        findings += beyond.nobody_answers(looked.samples, findings)
+        findings += beyond.nobody_answers(looked.samples, findings, looked.units)
     findings.sort(key=lambda found: -EXIT[found.state])
     unseen = _unseen(looked.samples)
     state, says = _conclusion(findings, judgement.verdict.health, looked, unseen)

@@ -98,7 +98,7 @@ def _wanted(known: Knowledge, rung: str) -> Knowledge:
 
     if not rung:
         return known
-    one_of(rung, known.rungs, "rung", "heal --plan")
+    one_of(rung, known.rungs, "rung")
     return healing.only(known, rung)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from dockerdoctor import compose
 from dockerdoctor.cli import healing, terminal
 from dockerdoctor.cli.healing import End, Ending
@@ -37,7 +39,7 @@ def _climb_with(config: Config, known: Knowledge, anew: bool) -> tuple[End, list
     host = compose.host(config)
     store = Store.open(config.watch.record, host.now())
     healing.take_over(store, host.now().wall, anew)
-    progress = Progress(lambda: host.now().mono)
+    progress = Progress(lambda: host.now().mono, sys.stderr)
     for note in store.take_notes():
         progress.say(note)
     closed: list[str] = []

@@ -144,6 +144,7 @@ class LinuxHost:
         return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:
+        self._wake_nobody()
         try:
             found = replace(self._engine.container(ident, timeout_s), inspected=True)
         except HostFault as fault:

@@ -167,11 +167,14 @@ class Container:
     restart_policy: str = ""
     """no, always, unless-stopped, on-failure; empty when not known."""
     stop_timeout_s: float = 10.0
+    """-1: for ever."""
     pid: int = 0
     image: str = ""
     networks: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     """Names of containers it needs, where known (links, network mode `container:`)."""
+    finished_at: float = 0.0
+    """When its last run ended (wall clock, s), as an inspect told it; 0 when it never did."""
     inspected: bool = False
     """Whether policy, time-out, networks and links are known: the list call does not tell them."""
     hangs_since: float | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -110,7 +110,7 @@ def images(database: Directory, skip: Skip) -> dict[str, Image]:
     return found
 
 
-def chain_ids(diff_ids: list[str]) -> tuple[str, ...]:
+def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
     """The layers' chain ids, by the OCI image specification."""
     chains: list[str] = []
     for diff in diff_ids:
