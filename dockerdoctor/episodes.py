@@ -117,7 +117,7 @@ class Episodes:
 def _epilogue(incident: Incident, outcome: Outcome, now: float) -> str:
     took = max(0.0, now - incident.opened)
     if outcome is Outcome.CURED:
-        cure = next(attempt for attempt in reversed(incident.attempts) if attempt.cured)
+        cure = next(attempt for attempt in incident.attempts if attempt.cured)
         return f"{incident.rule}: cured by {cure.rung} after {took:.0f} s"
     if outcome is Outcome.GAVE_UP:
         return f"{incident.rule}: well again after {took:.0f} s, by somebody else"

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from dockerdoctor import aftermath
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.judge import Judgement
-from dockerdoctor.model import Attempt, Climb, Health
+from dockerdoctor.model import Attempt, Climb, Health, Impact, Incident
 from dockerdoctor.store import Store
 
+BRING_BACK = "bring-back"
+"""What is on record, beside the rungs, of the containers that are started again."""
 GOOD_LOOKS = 3
 """Looks in a row that show the finding to be over before anybody says cured."""
 LATE_S = 60.0
@@ -87,3 +90,27 @@ def _good_looks(step: Climb, seen: Seen) -> int:
     if seen.judgement.verdict.health is Health.BLIND or not up:
         return 0
     return seen.judgement.watched[step.finding.rule].good
+
+
+def bring_back(
+    incident: Incident, control: HostControl, scene: Scene, store: Store
+) -> Attempt | None:
+    """After a cure by a costly rung: start again what ran before it; None when there is nothing to
+    do. `scene` is the one in which the rung was climbed."""
+    costly = [each for each in incident.attempts if _cost_something(each)]
+    if not costly or not scene.policy.bring_back or not scene.running:
+        return None
+    attempt = Attempt(BRING_BACK, control.now().wall, Impact.NONE)
+    store.began(incident.id, attempt)
+    try:
+        done = aftermath.bring_back(control, scene.running, costly[0].began)
+        says, whole = done.says, not done.lost
+    except HostFault as fault:
+        says, whole = f"could not: {fault.sentence}", False
+    ended = replace(attempt, ended=control.now().wall, cured=whole, note=says)
+    store.ended(incident.id, ended)
+    return ended
+
+
+def _cost_something(attempt: Attempt) -> bool:
+    return attempt.impact >= Impact.DAEMON and not attempt.skipped

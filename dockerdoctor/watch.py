@@ -13,7 +13,7 @@ from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import Container, HostControl
-from dockerdoctor.judge import Judgement, Rule, Watched, judge
+from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
     Attempt,
@@ -28,19 +28,12 @@ from dockerdoctor.model import (
     Sample,
     Verdict,
 )
-from dockerdoctor.recover import Seen, climb
+from dockerdoctor.recover import Seen, bring_back, climb
+from dockerdoctor.sayings import calm
 from dockerdoctor.store import Store
-from dockerdoctor.units import plain
 
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
-
-SHOWN = (
-    ("ping.latency_s", "answered in"),
-    ("process.rss_bytes", "RSS"),
-    ("disk.used_ratio", "disk"),
-)
-"""What the log line of a good look tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +198,7 @@ class Watch:
             self.knowledge.rules, samples, self._now.judgement, now, self._readings
         )
         self._store.keep(fresh, now, urgent=bool(self._close()))
-        if self._now.judgement.verdict.health is Health.WELL:
+        if not ails(self._now.judgement.verdict):
             self._remember_running()
         for sentence in self.episodes.follow(self._now.judgement, climbing):
             self._hooks.say(sentence)
@@ -252,10 +245,18 @@ class Watch:
         self.episodes.began(rule, [attempt])
         self._hooks.climbed(rule, attempt)
         if attempt.cured:
+            self._bring_back(rule, scene)
             sentence = self.episodes.close(self.episodes.open[rule], self._control.now().wall)
             self._hooks.closed(self.episodes.ended.pop())
             return sentence
         return f"{decision.rung}: {attempt.note}"
+
+    def _bring_back(self, rule: str, scene: Scene) -> None:
+        """Start again what ran before this climb; on record like a rung when it did anything."""
+        if done := bring_back(self.episodes.open[rule], self._control, scene, self._store):
+            self.episodes.began(rule, [done])
+            self._hooks.climbed(rule, done)
+            self._hooks.say(f"{done.rung}: {done.note}")
 
     def _look_again(self, step: Climb) -> Seen:
         self._control.pause(self._pace.close_s)
@@ -283,17 +284,5 @@ class Watch:
         """The log line of a cycle in which nothing was done."""
         if hold.reason != "well":
             return f"{hold.reason}: {hold.why}"
-        judgement = self._now.judgement
-        assert judgement is not None
-        pending = [
-            rule.name
-            for rule in self.knowledge.rules
-            if rule.ladder and judgement.watched[rule.name].since is not None
-        ]
-        if pending:
-            return f"looking closer: {', '.join(pending)} if it lasts"
-        return "well: " + ", ".join(
-            f"{words} {plain(judgement.readings[name], self._readings[name].unit)}"
-            for name, words in SHOWN
-            if name in judgement.readings
-        )
+        assert self._now.judgement is not None
+        return calm(self.knowledge.rules, self._now.judgement, self._readings)

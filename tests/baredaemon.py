@@ -19,7 +19,8 @@ import pytest
 
 from dockerdoctor.demo import find_dockerd
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import peers, processes
+from dockerdoctor.host import peers, processes, shims
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.model import Process
 
 PATIENCE_S = 120.0
@@ -111,10 +112,14 @@ class BareDaemon:
             (self.cgroup / "cgroup.freeze").write_text("0")
 
     def destroy(self) -> None:
-        """End it and its containerd, unmount what they mounted, remove the directory."""
+        """End it, its containerd and the shims, unmount what they mounted, remove the directory."""
         self.thaw()
-        for process in (self.process(), peers.listener(self.containerd_socket)):
-            if process is not None and process.name in ("dockerd", "containerd"):
+        for process in (
+            *shims.of(Lanes(), self.containerd_socket, "moby"),
+            self.process(),
+            peers.listener(self.containerd_socket),
+        ):
+            if process is not None and process.name in ("dockerd", "containerd", shims.NAME):
                 _end(process)
         if self._child is not None:
             self._child.wait(PATIENCE_S)

@@ -13,7 +13,6 @@ from dockerdoctor.declare import Scene
 from dockerdoctor.judge import Rule
 from dockerdoctor.model import Fault, Sample, Severity
 
-STATUS = "systemctl status docker.service docker.socket"
 PS = "ps -C dockerd -o pid,lstart,args"
 NO_ANSWER = "no-answer"
 """Our own finding, where no rule can say it: nobody answers, whatever the unit is."""
@@ -48,7 +47,7 @@ def still_open(
             incident=incident.id,
         )
         for incident in watchdog.open
-        if watchdog.running and incident.rule not in known
+        if watchdog.awake and incident.rule not in known
     ]
 
 
@@ -60,20 +59,23 @@ def _blind_for(rule: str, rules: Mapping[str, Rule], samples: Mapping[str, Sampl
     return any(probe not in samples or samples[probe].fault for probe in probes)
 
 
-def held(scene: Scene) -> list[Found]:
+def held(scene: Scene, units: Sequence[str]) -> list[Found]:
     """What an operator wants, or a start that is under way: no fault, and not well either."""
     hold = holds.first(holds.HOLDS, scene)
     if hold is None:
         return []
     nexts = {
-        "masked": "systemctl unmask docker.service",
-        "stopped": "systemctl start docker.socket docker.service",
-        "starting": "journalctl -fu docker.service",
+        "masked": f"systemctl unmask {' '.join(units)}",
+        "stopped": f"systemctl start {' '.join(units)}",
+        "starting": f"journalctl -fu {' '.join(units[:1])}",
     }
-    return [Found(hold.reason, hold.why, State.WARNING, next=nexts.get(hold.reason, ""))]
+    what_next = nexts.get(hold.reason, "") if units else ""
+    return [Found(hold.reason, hold.why, State.WARNING, next=what_next)]
 
 
-def nobody_answers(samples: Mapping[str, Sample], findings: Sequence[Found]) -> list[Found]:
+def nobody_answers(
+    samples: Mapping[str, Sample], findings: Sequence[Found], units: Sequence[str]
+) -> list[Found]:
     """A ping without an answer is critical, unless it is known who wants it so."""
     ping = samples.get("ping")
     if ping is None or ping.readings.get("answered") is not False:
@@ -88,17 +90,19 @@ def nobody_answers(samples: Mapping[str, Sample], findings: Sequence[Found]) -> 
             State.CRITICAL,
             evidence={"ping.answered": False, "ping.why": why},
             remedy=REMEDIES.get(why, ""),
-            next=PS if no_unit(samples) else STATUS,
+            next=PS if no_unit(samples) or not units else f"systemctl status {' '.join(units)}",
         )
     ]
 
 
 def no_unit(samples: Mapping[str, Sample]) -> bool:
+    """Whether this host knows no such unit."""
     unit = samples.get("unit")
     return unit is None or unit.fault is Fault.MISSING
 
 
 def state_of(severity: Severity) -> State:
+    """A rule's severity in the words of a check."""
     return {
         Severity.INFO: State.OK,
         Severity.WARNING: State.WARNING,

@@ -6,7 +6,7 @@ from dockerdoctor import compose
 from dockerdoctor.cli.examine import STREAMED
 from dockerdoctor.cli.options import same_daemon
 from dockerdoctor.cli.report import Looked
-from dockerdoctor.config import Config
+from dockerdoctor.config import Config, DaemonConfig
 from dockerdoctor.declare import known_readings
 from dockerdoctor.glance import glance
 from dockerdoctor.host.address import Address, for_watchdog
@@ -30,5 +30,11 @@ def look(address: Address, config: Config, known: Knowledge) -> Looked:
         now=view.now(),
         address=str(address),
         whole=whole,
+        units=_units(config.daemon) if whole else (),
         running=tuple(each for each in view.roster() if each.state == "running"),
     )
+
+
+def _units(daemon: DaemonConfig) -> tuple[str, ...]:
+    units = (daemon.unit, daemon.socket_unit) if daemon.pidfile is None else ()
+    return tuple(unit for unit in units if unit)

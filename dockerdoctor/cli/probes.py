@@ -74,7 +74,7 @@ def run(
     from dockerdoctor.units import plain, plain_seconds
 
     options: Options = ctx.obj
-    probe = one_of(name, load("dockerdoctor.probes", Probe), "probe", "probes list")
+    probe = one_of(name, load("dockerdoctor.probes", Probe), "probe")
     config = options.load()
     sample = run_probe(probe, compose.host(config, options.address(config)))
     if json:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from dockerdoctor.cli import terminal
 from dockerdoctor.model import Climb
@@ -18,18 +18,19 @@ from dockerdoctor.watch import Snapshot
 class Progress:
     """Says what happens, with the time since the beginning."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """`now` is monotonic, s."""
+    def __init__(self, now: Callable[[], float], stream: TextIO) -> None:
+        """`now` is monotonic, s; `stream` is stderr."""
         self._now = now
         self._began = now()
-        self._moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._stream = stream
+        self._moving = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = False
 
     def say(self, sentence: str) -> None:
         """One line that stays."""
         with contextlib.suppress(OSError, ValueError):
             self._wipe()
-            terminal.say(f"{self._since():>6}  {sentence}")
+            terminal.write(self._stream, f"{self._since():>6}  {sentence}")
 
     def looked(self, snapshot: Snapshot) -> None:
         """One look: the line that moves."""
@@ -39,8 +40,8 @@ class Progress:
             text = f"{self._since():>6}  {state(snapshot)}"
             columns = shutil.get_terminal_size().columns
             self._wipe()
-            sys.stderr.write(terminal.clean(text)[: columns - 1])
-            sys.stderr.flush()
+            self._stream.write(terminal.clean(text)[: columns - 1])
+            self._stream.flush()
             self._drawn = True
 
     def done(self) -> None:
@@ -53,7 +54,7 @@ class Progress:
 
     def _wipe(self) -> None:
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
+            self._stream.write("\r\x1b[K")
             self._drawn = False
 
 

@@ -88,5 +88,7 @@ class Looked:
     now: Instant
     address: str
     whole: bool = True
+    units: tuple[str, ...] = ()
+    """The units of the daemon, its own first; none where it has only a pid file."""
     running: tuple[Container, ...] = ()
     """The containers that run, where the daemon answered."""

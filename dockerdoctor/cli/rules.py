@@ -82,7 +82,7 @@ def show(
     from dockerdoctor.cli.suggest import one_of
 
     rules, readings = _rules(ctx.obj)
-    rule = one_of(name, {rule.name: rule for rule in rules}, "rule", "rules list")
+    rule = one_of(name, {rule.name: rule for rule in rules}, "rule")
     if json:
         _emit_json([_as_json(rule, readings)])
         return 0

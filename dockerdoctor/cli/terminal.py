@@ -38,12 +38,12 @@ class ReaderGone(OSError):
 
 def emit(text: str) -> None:
     """Data, to stdout."""
-    _write(sys.stdout, text)
+    write(sys.stdout, text)
 
 
 def say(text: str) -> None:
     """Talk, to stderr."""
-    _write(sys.stderr, text)
+    write(sys.stderr, text)
 
 
 def emit_raw(data: bytes) -> None:
@@ -115,7 +115,8 @@ def _local(wall: float) -> datetime:
     return datetime.fromtimestamp(wall, UTC).astimezone()
 
 
-def _write(stream: TextIO | None, text: str) -> None:
+def write(stream: TextIO | None, text: str) -> None:
+    """Text and a line's end, in colour if that stream wants it."""
     if stream is None:  # closed before we began (`2>&-`)
         return
     text = clean(text)

@@ -52,7 +52,6 @@ def daemon_words(options: Options, dry_run: bool, once: bool) -> list[str]:
         words += ["--config", str(options.config)]
     words += ["--dry-run"] * dry_run
     words += ["--once"] * once
-    words += ["--debug"] * options.debug
     return words
 
 
