@@ -15,10 +15,12 @@ from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Instant, Sample
 from dockerdoctor.units import plain
 
-Collect = Callable[[bool, float | None], Mapping[str, Sample]]
-"""Called with whether to look closely and how long to wait (s; None: as long as the probes may
-take); returns the last sample of every probe."""
+Collect = Callable[[frozenset[str], float | None], Mapping[str, Sample]]
+"""Called with the probes to look closely with and how long to wait (s; None: as long as the probes
+may take); returns the last sample of every probe."""
 
+CLOSE_S = 3.0
+"""The pace of a probe that is not urgent when it is looked closely with: it costs more."""
 GRACE_S = 0.5
 """A probe's own deadline comes first; this much later the collector stops waiting for it."""
 
@@ -38,9 +40,10 @@ def run_probe(probe: Probe, view: HostView) -> Sample:
 
 def due(probe: Probe, last: Sample | None, now: Instant, close: bool) -> bool:
     """Whether it is this probe's turn: always at first, by its pace, or when looking closely."""
-    return (
-        last is None or (close and probe.urgent) or now.mono - last.at.mono >= probe.every_s * 0.9
-    )
+    if last is None or (close and probe.urgent):
+        return True
+    every_s = min(probe.every_s, CLOSE_S) if close else probe.every_s
+    return now.mono - last.at.mono >= every_s * 0.9
 
 
 class Collector:
@@ -53,7 +56,9 @@ class Collector:
         self._running: dict[str, Instant] = {}
         self._done = threading.Condition()
 
-    def look(self, close: bool = False, within_s: float | None = None) -> Mapping[str, Sample]:
+    def look(
+        self, close: frozenset[str] = frozenset(), within_s: float | None = None
+    ) -> Mapping[str, Sample]:
         """Run what is due. Waits for urgent probes, and the first time for all, until their
         deadlines or for `within_s`; what takes longer is seen at a later look."""
         now = self._view.now()
@@ -61,7 +66,7 @@ class Collector:
             awaited = {
                 probe.name: now.mono + probe.timeout_s + GRACE_S
                 for probe in self._probes.values()
-                if self._begin(probe, now, close)
+                if self._begin(probe, now, probe.name in close)
             }
             while waits := [end for name, end in awaited.items() if name in self._running]:
                 until = max(waits) if within_s is None else min(max(waits), now.mono + within_s)
@@ -102,9 +107,9 @@ def inline(probes: Mapping[str, Probe], view: HostView) -> Collect:
     """A collector without threads, for a view that cannot hang (a fake one)."""
     last: dict[str, Sample] = {}
 
-    def look(close: bool, within_s: float | None) -> Mapping[str, Sample]:
+    def look(close: frozenset[str], within_s: float | None) -> Mapping[str, Sample]:
         for probe in probes.values():
-            if due(probe, last.get(probe.name), view.now(), close):
+            if due(probe, last.get(probe.name), view.now(), probe.name in close):
                 last[probe.name] = run_probe(probe, view)
         return dict(last)
 

@@ -77,6 +77,8 @@ class MetricsConfig:
     """A file in exporter-toolkit's format: TLS and users."""
     allow_insecure: bool = False
     """Whether more than this host may be served without TLS and users."""
+    textfile: Path | None = None
+    """A file for node_exporter's textfile collector, beside or instead of `listen`."""
 
     @property
     def address(self) -> tuple[str, int] | None:

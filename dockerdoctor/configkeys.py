@@ -75,6 +75,12 @@ def _path_or_none(told: str) -> Path | None:
     return _path(told) if told else None
 
 
+def _textfile(told: str) -> Path | None:
+    if told and not told.endswith(".prom"):
+        raise ValueError(f"must end in .prom, or node_exporter does not read it, not “{told}”")
+    return _path_or_none(told)
+
+
 def _paths(told: list[str]) -> tuple[Path, ...]:
     return tuple(_path(entry) for entry in told)
 
@@ -163,11 +169,13 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "window": _text("window_s", _span(1, 7 * 86400)),
         "cooldown": _text("cooldown_s", _span(0, 86400)),
         "kill_shims": _flag("kill_shims"),
+        "bring_back": _flag("bring_back"),
     },
     "metrics": {
         "listen": _text("listen", _listen),
         "web_config": _text("web_config", _path_or_none),
         "allow_insecure": _flag("allow_insecure"),
+        "textfile": _text("textfile", _textfile),
     },
 }
 """All keys by table; the table "" is the top of the file."""

@@ -11,7 +11,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +22,13 @@ from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import Turn, held
 from dockerdoctor.host.signals import Wishes
+from dockerdoctor.host.textfile import Textfile
 from dockerdoctor.host.webserver import Server
+from dockerdoctor.metricfamilies import PREFIX
 from dockerdoctor.metrics import Metrics
-from dockerdoctor.model import Climb
+from dockerdoctor.model import Climb, Severity
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Snapshot, Watch
+from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
 
 log = logging.getLogger("dockerdoctor")
 
@@ -60,18 +62,19 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
     turn = Turn(compose.lock_path(settings), "watch")
     metrics = Metrics(
         knowledge.probes,
-        [rule.name for rule in knowledge.rules],
+        _severities(knowledge),
         knowledge.rungs,
         host.events,
         settings.watch.pace_s,
     )
+    textfile = None if once else _textfile(settings, metrics)
     watch = compose.watch(
         settings,
         knowledge,
         DryRun(host, log.info) if dry_run else host,
         store,
         lambda: replace(settings.policy, paused=turn.why),
-        Hooks(looked=lambda seen: _looked(metrics, seen), closed=metrics.closed, say=log.info),
+        _hooks(metrics, textfile),
     )
     server = None if once else _serve(settings, metrics, host)
     wishes = Wishes()
@@ -79,7 +82,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
     try:
         while not wishes.stop:
             if wishes.take_reload():
-                _reload(settings, watch)
+                _reload(settings, watch, metrics)
             began = host.now().mono
             turn.ask(_paused(settings, host.now().wall))
             _cycle(watch, store)
@@ -90,6 +93,8 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         notify.notify(STOPPING=1)
         if server:
             server.stop()
+        if textfile:
+            textfile.remove()
         store.shut()
         turn.leave()
         host.close()
@@ -118,6 +123,15 @@ def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server
         return None
 
 
+def _textfile(settings: config.Config, metrics: Metrics) -> Textfile | None:
+    path = settings.metrics.textfile
+    return Textfile(path, metrics.registry, PREFIX) if path else None
+
+
+def _severities(knowledge: Knowledge) -> Mapping[str, Severity]:
+    return {rule.name: rule.severity for rule in knowledge.rules}
+
+
 def _cycle(watch: Watch, store: Store) -> None:
     sentence = watch.cycle()
     log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
@@ -126,7 +140,7 @@ def _cycle(watch: Watch, store: Store) -> None:
         log.warning("%s", note)
 
 
-def _reload(settings: config.Config, watch: Watch) -> None:
+def _reload(settings: config.Config, watch: Watch, metrics: Metrics) -> None:
     """New rules, or the old ones and a word about it."""
     notify.notify(STATUS="reading its rules again")
     try:
@@ -134,6 +148,7 @@ def _reload(settings: config.Config, watch: Watch) -> None:
     except ConfigError as error:
         log.error("the old rules stay: %s", error.sentence)
         return
+    metrics.learn(_severities(watch.knowledge))
     log.info("read %d rules again", len(watch.knowledge.rules))
 
 
@@ -142,9 +157,19 @@ def _paused(settings: config.Config, now: float) -> str:
     return pausing.paused(pausing.read(pausing.pause_path(settings.watch.state_dir)), now)
 
 
-def _looked(metrics: Metrics, snapshot: Snapshot) -> None:
+def _hooks(metrics: Metrics, textfile: Textfile | None) -> Hooks:
+    return Hooks(
+        looked=lambda seen: _looked(metrics, textfile, seen),
+        closed=metrics.closed,
+        say=log.info,
+    )
+
+
+def _looked(metrics: Metrics, textfile: Textfile | None, snapshot: Snapshot) -> None:
     """Called at each look: the watchdog's timer is fed only by a loop that advances."""
     metrics.looked(snapshot)
+    if textfile and (failure := textfile.write(snapshot.judgement.verdict.at)):
+        log.error("%s", failure)
     notify.notify(WATCHDOG=1)
     if isinstance(snapshot.decision, Climb) and snapshot.climbing:
         notify.notify(STATUS=f"climbing {snapshot.climbing}: {snapshot.decision.why}")

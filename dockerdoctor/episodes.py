@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dockerdoctor.judge import Judgement
 from dockerdoctor.model import (
     Attempt,
     Finding,
@@ -19,12 +20,11 @@ from dockerdoctor.model import (
     Outcome,
     Severity,
     Skip,
-    Verdict,
 )
 from dockerdoctor.store import Store, incident_id
 
 GOOD_LOOKS = 3
-"""Looks in a row without the finding before its incident is closed."""
+"""Looks in a row that show it to be over before an incident is closed."""
 
 
 class Episodes:
@@ -32,23 +32,22 @@ class Episodes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._good: dict[str, int] = {}
         self.open: dict[str, Incident] = {each.rule: each for each in store.open_incidents()}
         self.opened_total: dict[str, int] = {}
         self.ended: list[Incident] = []
         """Those that were closed, for who counts them; the reader empties it."""
 
-    def follow(self, verdict: Verdict, climbing: str = "") -> list[str]:
+    def follow(self, judgement: Judgement, climbing: str = "") -> list[str]:
         """Open what is new and close what is over, but not the rule that is being climbed for:
         its climb says when. A sentence for each."""
+        verdict = judgement.verdict
         said = [self._open(each) for each in verdict.findings if self._is_new(each)]
-        found = {finding.rule for finding in verdict.findings}
         if verdict.health is Health.BLIND:
             return said
         for rule, incident in list(self.open.items()):
-            good = 0 if rule in found else self._good.get(rule, 0) + 1
-            self._good[rule] = good
-            if good >= GOOD_LOOKS and rule != climbing:
+            watched = judgement.watched.get(rule)  # None: the rule is no more
+            over = watched is None or watched.good >= GOOD_LOOKS
+            if over and rule != climbing:
                 said.append(self.close(incident, verdict.at.wall))
         return said
 
@@ -92,7 +91,6 @@ class Episodes:
         self._store.close(incident.id, now, outcome, why)
         self.ended.append(replace(incident, closed=now, outcome=outcome, why=why))
         del self.open[incident.rule]
-        self._good.pop(incident.rule, None)
         return why
 
     def _is_new(self, finding: Finding) -> bool:
@@ -119,7 +117,7 @@ class Episodes:
 def _epilogue(incident: Incident, outcome: Outcome, now: float) -> str:
     took = max(0.0, now - incident.opened)
     if outcome is Outcome.CURED:
-        cure = next(attempt for attempt in reversed(incident.attempts) if attempt.cured)
+        cure = next(attempt for attempt in incident.attempts if attempt.cured)
         return f"{incident.rule}: cured by {cure.rung} after {took:.0f} s"
     if outcome is Outcome.GAVE_UP:
         return f"{incident.rule}: well again after {took:.0f} s, by somebody else"

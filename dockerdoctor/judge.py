@@ -7,6 +7,7 @@ neither fires nor clears a rule: what is unknown changes nothing.
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,12 @@ class Rule:
     avoid: str = ""
     """The wrong remedy that this rule keeps people from."""
 
+    @property
+    def probes(self) -> frozenset[str]:
+        """Whose readings it asks about, or tells."""
+        told = (name.partition(".")[0] for name in PLACEHOLDER.findall(self.says))
+        return _probes((*self.when, *self.clear)).union(told)
+
 
 @dataclass(frozen=True, slots=True)
 class Watched:
@@ -93,6 +100,11 @@ class Watched:
     firing: bool = False
     clearing: Instant | None = None
     evidence: Readings = field(default_factory=lambda: NOTHING)
+    good: int = 0
+    """Looks in a row that show it to be over, each with samples of its own: one answer from before
+    the daemon went down is seen at several looks and is good once."""
+    good_at: float = -math.inf
+    """When the newest sample of the last good look was taken, monotonic, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,12 @@ class Judgement:
     verdict: Verdict
     readings: Readings = field(default_factory=lambda: NOTHING)
     watched: Mapping[str, Watched] = field(default_factory=dict)
+
+
+def ails(verdict: Verdict) -> bool:
+    """Whether something is wrong that calls for an act, or nobody can see. A message of an hour ago
+    is no reason to forget who runs."""
+    return verdict.health is Health.BLIND or any(finding.ladder for finding in verdict.findings)
 
 
 def flatten(samples: Mapping[str, Sample]) -> Readings:
@@ -155,11 +173,19 @@ def _follow(
     """One rule's state after one more look."""
     holds = _all(rule.when, seen)
     if state.firing:
-        return _clear(rule, seen, state, now, holds)
-    if not holds:
-        return Watched()
-    probes = {condition.reading.partition(".")[0] for condition in rule.when}
-    newest = max((samples[probe].at for probe in probes), key=lambda at: at.mono)
+        after = _clear(rule, seen, state, now, holds)
+    else:
+        after = _pend(rule, seen, samples, state, now) if holds else Watched()
+    good, good_at = _good(rule, seen, samples, state, bool(holds) or after.firing)
+    return replace(after, good=good, good_at=good_at)
+
+
+def _pend(
+    rule: Rule, seen: Readings, samples: Mapping[str, Sample], state: Watched, now: Instant
+) -> Watched:
+    """A rule whose conditions hold: one more look and, in the end, it fires."""
+    at = [samples[probe].at for probe in _probes(rule.when)]
+    newest = max(at, key=lambda each: each.mono)
     since = state.since or newest
     looks = state.looks + (newest != state.newest)
     firing = looks >= rule.looks and now.mono - since.mono >= rule.for_s
@@ -168,14 +194,34 @@ def _follow(
 
 def _clear(rule: Rule, seen: Readings, state: Watched, now: Instant, holds: bool | None) -> Watched:
     """A firing rule stays, keeps its evidence fresh, or begins to clear and is gone in the end."""
-    over = _all(rule.clear, seen) if rule.clear else (None if holds is None else not holds)
-    if not over:
+    if not _over(rule, seen):
         evidence = _evidence(rule, seen) if holds else state.evidence
         return replace(state, clearing=None, evidence=evidence)
     clearing = state.clearing or now
     if now.mono - clearing.mono >= rule.clear_for_s:
         return Watched()
     return replace(state, clearing=clearing)
+
+
+def _over(rule: Rule, seen: Readings) -> bool:
+    """Whether this look shows that it is over; what was not seen shows nothing."""
+    return _all(rule.clear, seen) is True if rule.clear else _all(rule.when, seen) is False
+
+
+def _good(
+    rule: Rule, seen: Readings, samples: Mapping[str, Sample], state: Watched, sick: bool
+) -> tuple[int, float]:
+    """Good looks in a row, and the time of the newest sample that was counted."""
+    if sick or not _over(rule, seen):
+        return 0, state.good_at
+    at = [samples[each].at.mono for each in _probes(rule.clear or rule.when) if each in samples]
+    if min(at) <= state.good_at:
+        return state.good, state.good_at
+    return state.good + 1, max(at)
+
+
+def _probes(conditions: Sequence[Condition]) -> frozenset[str]:
+    return frozenset(condition.reading.partition(".")[0] for condition in conditions)
 
 
 def _all(conditions: Sequence[Condition], seen: Readings) -> bool | None:

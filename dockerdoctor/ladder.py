@@ -45,7 +45,7 @@ def decide(
         return Hold("blind", "cannot see enough to act: " + "; ".join(verdict.unseen))
     worst = next((finding for finding in verdict.findings if _can_climb(finding, past)), None)
     if worst is None:
-        return _idle(verdict, past)
+        return _idle(verdict, past, scene)
     if scene.policy.paused:
         return Hold("paused", scene.policy.paused)
     if hold := holds.first(holds.HOLDS, scene):
@@ -68,9 +68,10 @@ def _can_climb(finding: Finding, past: Past) -> bool:
     return bool(finding.ladder) and not (incident and incident.outcome is Outcome.GAVE_UP)
 
 
-def _idle(verdict: Verdict, past: Past) -> Hold:
+def _idle(verdict: Verdict, past: Past, scene: Scene) -> Hold:
     if not verdict.findings:
-        return Hold("well", "well")
+        # A daemon that an operator stopped is not sick, and not well either.
+        return holds.first(holds.HOLDS, scene) or Hold("well", "well")
     finding = verdict.findings[0]
     incident = past.incidents.get(finding.rule)
     if incident and incident.outcome is Outcome.GAVE_UP:

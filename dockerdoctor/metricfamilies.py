@@ -7,7 +7,7 @@ The names come from the probes' declarations: `ping.latency_s` is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from prometheus_client.metrics_core import (
@@ -17,8 +17,19 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
+from dockerdoctor import holds
 from dockerdoctor.declare import Probe
-from dockerdoctor.model import Health, Hold, Kind, Outcome, Reading, Readings, Sample, Value
+from dockerdoctor.model import (
+    Health,
+    Hold,
+    Kind,
+    Outcome,
+    Reading,
+    Readings,
+    Sample,
+    Severity,
+    Value,
+)
 from dockerdoctor.watch import Snapshot
 
 PREFIX = "dockerdoctor"
@@ -35,6 +46,17 @@ PLAIN = {
     "container_start_failures_total": ("events.failed_starts", "Container starts that failed."),
 }
 """The critical metrics under names that need no knowledge of our probes: name, reading, help."""
+
+IDLE = ("well", "told")
+"""Holds that hold nothing: there is nothing to climb for."""
+
+REASONS = (
+    *IDLE,
+    *holds.HOLDS,
+    *holds.HOLDS_OF_STRANGERS,
+    *("blind", "paused", "cool-down", "gave-up"),
+)
+"""Every reason for which nothing is done."""
 
 Rows: TypeAlias = list[tuple[tuple[str, ...], float]]
 
@@ -102,34 +124,36 @@ def of_probes(samples: Mapping[str, Sample], success: Mapping[str, float]) -> It
     )
 
 
-def of_verdict(snapshot: Snapshot) -> Iterator[Metric]:
-    """Health, findings, what is held and why, the open incidents and the budget."""
+def of_verdict(
+    snapshot: Snapshot, rules: Mapping[str, Severity], rungs: Iterable[str]
+) -> Iterator[Metric]:
+    """Health, every rule and whether it holds, why nothing is done, incidents and the budget."""
     verdict, incidents = snapshot.judgement.verdict, snapshot.incidents.values()
-    yield _gauge(
-        "health",
-        "The verdict: 1 for the health that the daemon has, 0 for the others.",
-        [((health.value,), float(health is verdict.health)) for health in Health],
-        "health",
-    )
+    yield _one_of("health", "The verdict: 1 for the one that holds.", Health, verdict.health)
+    found = {each.rule: each.severity for each in verdict.findings}
     yield _gauge(
         "findings",
-        "Rules that hold now.",
-        [((each.rule, each.severity.name.lower()), 1.0) for each in verdict.findings],
+        "Whether the rule holds now.",
+        [
+            ((rule, severity.name.lower()), float(rule in found))
+            for rule, severity in {**rules, **found}.items()
+        ],
         "rule",
         "severity",
     )
-    held = isinstance(snapshot.decision, Hold) and snapshot.decision.reason
-    yield _gauge("hold", "Why nothing is done now.", [((held,), 1.0)] if held else [], "reason")
+    held = snapshot.decision.reason if isinstance(snapshot.decision, Hold) else ""
+    yield _one_of("hold", "Why nothing is done now: 1 for the reason.", REASONS, held, "reason")
+    yield _one_of(
+        "climbing",
+        "The rung that is being climbed now: 1 for it.",
+        rungs,
+        snapshot.climbing,
+        "rung",
+    )
     yield _gauge("incident_open", "Incidents that are open.", [((), float(len(incidents)))])
     given_up = sum(each.outcome is Outcome.GAVE_UP for each in incidents)
     yield _gauge(
         "given_up", "Open incidents that need people: no rung is left.", [((), float(given_up))]
-    )
-    yield _gauge(
-        "climbing",
-        "The rung that is being climbed now.",
-        [((snapshot.climbing,), 1.0)] if snapshot.climbing else [],
-        "rung",
     )
     yield _gauge(
         "climbs_left",
@@ -150,6 +174,13 @@ def of_build(version: str) -> Metric:
     """Which dockerdoctor this is."""
     name, help_ = f"{PREFIX}_build", "The running version of dockerdoctor."
     return InfoMetricFamily(name, help_, {"version": version})
+
+
+def _one_of(name: str, help_: str, words: Iterable[str], now: str, label: str = "") -> Metric:
+    """A word of a closed list as a series for each of them, one of which is 1."""
+    every = dict.fromkeys([*words, now] if now else words)
+    rows: Rows = [((str(word),), float(word == now)) for word in every]
+    return _gauge(name, help_, rows, label or name)
 
 
 def _gauge(name: str, help_: str, rows: Rows, *labels: str) -> Metric:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -20,16 +21,12 @@ from dockerdoctor import metricfamilies as families
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import EventTally
-from dockerdoctor.metricfamilies import PREFIX
-from dockerdoctor.model import Attempt, Fault, Incident, Instant, Sample
+from dockerdoctor.metriccounters import Counters
+from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity
 from dockerdoctor.watch import Snapshot
 
 STALLED_S = 240.0
 """The loop is not healthy when its last look is older: longer than any rung acts without one."""
-
-_STARTS_S = (0.5, 1, 2, 5, 10, 20, 30, 45, 60, 120, 300)
-_ANSWERS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-_INCIDENTS_S = (5, 10, 15, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 
 
 @dataclass(slots=True)
@@ -37,6 +34,7 @@ class _Known:
     """What was counted already: snapshots show the same things again and again."""
 
     look: Instant | None = None
+    hold: str = ""
     samples: dict[str, Sample] = field(default_factory=dict)
     success: dict[str, float] = field(default_factory=dict)
     incidents: set[str] = field(default_factory=set)
@@ -44,43 +42,16 @@ class _Known:
     starts: frozenset[tuple[str, float]] = frozenset()
 
 
-class _Counters:
-    """What grows for as long as the process lives."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, help_: str, *labels: str) -> Counter:
-            return Counter(f"{PREFIX}_{name}", help_, labels, registry=registry)
-
-        def histogram(name: str, help_: str, buckets: tuple[float, ...]) -> Histogram:
-            return Histogram(f"{PREFIX}_{name}", help_, buckets=buckets, registry=registry)
-
-        self.runs = counter("probe_runs", "Runs of the probe.", "probe")
-        self.faults = counter("probe_faults", "Runs that could not look.", "probe", "fault")
-        self.incidents = counter("incidents", "Incidents that were opened.", "rule")
-        self.attempts = counter(
-            "attempts", "Rungs climbed or passed over, by what came of it.", "rung", "result"
-        )
-        self.incident_s = histogram(
-            "incident_seconds", "From the first finding to the end of the incident.", _INCIDENTS_S
-        )
-        self.answer_s = histogram(
-            "socket_response_seconds", "How long the daemon's answer to a ping took.", _ANSWERS_S
-        )
-        self.start_s = histogram(
-            "container_start_seconds", "From a container's creation to its start.", _STARTS_S
-        )
-
-
 class Metrics(Collector):
     """The metrics of one watchdog, in a registry of their own.
 
-    `rules` and `rungs` are names that show 0 before anything happened, so that the first time is
-    an increase; `tally` tells the container starts; `pace_s` is the usual pace."""
+    `rules` and `rungs` show 0 before anything happened, so that the first time is an increase;
+    `tally` tells the container starts; `pace_s` is the usual pace."""
 
     def __init__(
         self,
         probes: Mapping[str, Probe],
-        rules: Iterable[str] = (),
+        rules: Mapping[str, Severity] = MappingProxyType({}),
         rungs: Iterable[str] = (),
         tally: Callable[[], EventTally] | None = None,
         pace_s: float = 4.0,
@@ -93,14 +64,17 @@ class Metrics(Collector):
         self._snapshot: Snapshot | None = None
         self._lag_s = 0.0
         self._known = _Known()
-        self._counters = _Counters(self.registry)
-        for rule in rules:
-            self._counters.incidents.labels(rule)
-        for rung in rungs:
-            for result in ("cured", "not-cured", "skipped"):
-                self._counters.attempts.labels(rung, result)
+        self._rungs = tuple(rungs)
+        self._counters = Counters(self.registry, probes, self._rungs)
+        self.learn(rules)
         ProcessCollector(registry=self.registry)
         self.registry.register(self)
+
+    def learn(self, rules: Mapping[str, Severity]) -> None:
+        """Take new rules; what was counted of those that are gone stays."""
+        self._rules = dict(rules)
+        for rule in rules:
+            self._counters.incidents.labels(rule)
 
     def looked(self, snapshot: Snapshot) -> None:
         """Take one look's snapshot."""
@@ -109,7 +83,10 @@ class Metrics(Collector):
             self._take_as_known(snapshot.incidents.values(), at)
         elif at != self._known.look:
             self._lag_s = max(0.0, at.mono - self._known.look.mono - self._pace_s)
+        if at != self._known.look:
+            self._counters.looks.inc()
         self._known.look = at
+        self._count_hold(snapshot)
         for sample in snapshot.samples.values():
             self._count_sample(sample)
         for incident in snapshot.incidents.values():
@@ -125,6 +102,7 @@ class Metrics(Collector):
         if incident.closed is not None:
             took = max(0.0, incident.closed - incident.opened)
             self._counters.incident_s.observe(took, {"incident": incident.id})
+            self._counters.closed.labels(incident.outcome.value).inc()
 
     def ready(self) -> str:
         """Why there is nothing to scrape yet; empty after the first look."""
@@ -143,7 +121,7 @@ class Metrics(Collector):
             yield from families.of_readings(self._probes, snapshot.samples)
             yield from families.of_plain(snapshot.judgement.readings)
             yield from families.of_probes(snapshot.samples, dict(self._known.success))
-            yield from families.of_verdict(snapshot)
+            yield from families.of_verdict(snapshot, self._rules, self._rungs)
             yield from families.of_loop(snapshot.judgement.verdict.at.wall, self._lag_s)
         yield families.of_build(__version__)
 
@@ -185,7 +163,22 @@ class Metrics(Collector):
             if (key := _key(incident, attempt)) in self._known.attempts or not _is_over(attempt):
                 continue
             self._known.attempts.add(key)
-            self._counters.attempts.labels(attempt.rung, _result(attempt)).inc()
+            self._count_attempt(attempt)
+
+    def _count_attempt(self, attempt: Attempt) -> None:
+        if attempt.skipped:
+            self._counters.passed_over.labels(attempt.rung).inc()
+            return
+        self._counters.attempts.labels(attempt.rung).inc()
+        if attempt.cured:
+            self._counters.cures.labels(attempt.rung).inc()
+
+    def _count_hold(self, snapshot: Snapshot) -> None:
+        """Each time that a reason begins to hold, not each look at which it does."""
+        hold = snapshot.decision.reason if isinstance(snapshot.decision, Hold) else ""
+        if hold and hold != self._known.hold and hold not in families.IDLE:
+            self._counters.holds.labels(hold).inc()
+        self._known.hold = hold
 
     def _count_starts(self) -> None:
         if self._tally is None:
@@ -203,9 +196,3 @@ def _key(incident: Incident, attempt: Attempt) -> tuple[str, str, float]:
 
 def _is_over(attempt: Attempt) -> bool:
     return attempt.skipped or attempt.ended is not None
-
-
-def _result(attempt: Attempt) -> str:
-    if attempt.skipped:
-        return "skipped"
-    return "cured" if attempt.cured else "not-cured"

@@ -152,6 +152,8 @@ class Policy:
     """Between one incident's last costly rung and the first of another's (GKE: 120 s)."""
     kill_shims: bool = False
     """Whether `sigkill` may also kill the shims, and with them every container."""
+    bring_back: bool = True
+    """Whether containers that ran before a costly rung, and that it stopped, are started again."""
     paused: str = ""
     """Why nobody may act now; empty when acting is allowed."""
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from dockerdoctor import aftermath
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.judge import Judgement
-from dockerdoctor.model import Attempt, Climb, Health
+from dockerdoctor.model import Attempt, Climb, Health, Impact, Incident
 from dockerdoctor.store import Store
 
+BRING_BACK = "bring-back"
+"""What is on record, beside the rungs, of the containers that are started again."""
 GOOD_LOOKS = 3
-"""Looks in a row without the finding before anybody says cured."""
+"""Looks in a row that show the finding to be over before anybody says cured."""
+LATE_S = 60.0
+"""More time for a cure that has begun to show when the rung's time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,9 @@ def _watch(
 ) -> tuple[bool, str]:
     """Whether the finding went away and stayed away, and why the looking ended if it did not."""
     good, looked = 0, False
-    while good or control.now().mono < deadline:
+    while (now := control.now().mono) < deadline or (good and now < deadline + LATE_S):
         seen, looked = look(), True
-        good = good + 1 if _is_well(step, seen) else 0
+        good = _good_looks(step, seen)
         if good >= GOOD_LOOKS:
             return True, ""
         if not good and (why := rung.hopeless(seen.scene)):
@@ -78,13 +83,34 @@ def _watch(
     return False, "not well when its time was over" if looked else ""
 
 
-def _is_well(step: Climb, seen: Seen) -> bool:
-    """Well for this climb: not blind, what called for it is gone, and the daemon is up to stay. A
-    daemon that dies still answers pings while it waits for its containers."""
-    verdict = seen.judgement.verdict
-    return (
-        verdict.health is not Health.BLIND
-        and all(finding.rule != step.finding.rule for finding in verdict.findings)
-        and seen.scene.word("unit.active_state") == "active"
-        and not seen.scene.word("unit.job")
-    )
+def _good_looks(step: Climb, seen: Seen) -> int:
+    """In a row, without what called for this climb. None while blind, nor while the unit is not up
+    to stay: a daemon that dies still answers pings while it waits for its containers."""
+    up = seen.scene.word("unit.active_state") == "active" and not seen.scene.word("unit.job")
+    if seen.judgement.verdict.health is Health.BLIND or not up:
+        return 0
+    return seen.judgement.watched[step.finding.rule].good
+
+
+def bring_back(
+    incident: Incident, control: HostControl, scene: Scene, store: Store
+) -> Attempt | None:
+    """After a cure by a costly rung: start again what ran before it; None when there is nothing to
+    do. `scene` is the one in which the rung was climbed."""
+    costly = [each for each in incident.attempts if _cost_something(each)]
+    if not costly or not scene.policy.bring_back or not scene.running:
+        return None
+    attempt = Attempt(BRING_BACK, control.now().wall, Impact.NONE)
+    store.began(incident.id, attempt)
+    try:
+        done = aftermath.bring_back(control, scene.running, costly[0].began)
+        says, whole = done.says, not done.lost
+    except HostFault as fault:
+        says, whole = f"could not: {fault.sentence}", False
+    ended = replace(attempt, ended=control.now().wall, cured=whole, note=says)
+    store.ended(incident.id, ended)
+    return ended
+
+
+def _cost_something(attempt: Attempt) -> bool:
+    return attempt.impact >= Impact.DAEMON and not attempt.skipped

@@ -13,7 +13,7 @@ from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import Container, HostControl
-from dockerdoctor.judge import Judgement, Rule, Watched, judge
+from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
     Attempt,
@@ -28,20 +28,12 @@ from dockerdoctor.model import (
     Sample,
     Verdict,
 )
-from dockerdoctor.recover import Seen, climb
+from dockerdoctor.recover import Seen, bring_back, climb
+from dockerdoctor.sayings import calm
 from dockerdoctor.store import Store
-from dockerdoctor.units import plain
 
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
-
-
-SHOWN = (
-    ("ping.latency_s", "answered in"),
-    ("process.rss_bytes", "RSS"),
-    ("disk.used_ratio", "disk"),
-)
-"""What the log line of a good look tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +113,7 @@ class Watch:
         self._collect = collect
         self.knowledge = knowledge
         self._readings = known_readings(knowledge.probes)
+        self._urgent = frozenset(each.name for each in knowledge.probes.values() if each.urgent)
         self._policy = policy
         self._store = store
         self._pace = pace or Pace()
@@ -135,7 +128,7 @@ class Watch:
 
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
-        self._look(self._wants_close())
+        self._look()
         decision = self._decide()
         self._now.decision = decision
         self._publish()
@@ -154,7 +147,7 @@ class Watch:
         """How long to wait before the next cycle, s; not at all in the middle of a ladder."""
         if isinstance(self._now.decision, Climb):
             return 0.0
-        return self._pace.close_s if self._wants_close() else self._pace.usual_s
+        return self._pace.close_s if self._close() else self._pace.usual_s
 
     @property
     def judgement(self) -> Judgement | None:
@@ -178,19 +171,25 @@ class Watch:
         readings = self._now.judgement.readings if self._now.judgement else {}
         return Scene(readings, self._policy(), self._running, climbed_lately=bool(recent))
 
-    def _wants_close(self) -> bool:
-        """Whether a rule that calls for an act holds, or is about to within a minute."""
+    def _close(self, climbing: str = "") -> frozenset[str]:
+        """The probes to look closely with: the urgent ones and those of the rules that call for an
+        act, hold or are about to within a minute. None while all is well."""
         watched = self._now.judgement.watched if self._now.judgement else {}
-        return any(
-            rule.ladder
-            and rule.name in watched
-            and watched[rule.name].since is not None
-            and (rule.for_s <= SOON_S or watched[rule.name].firing)
-            and not self.episodes.has_given_up(rule.name)
+        wanted = [
+            rule.probes
             for rule in self.knowledge.rules
-        )
+            if rule.name == climbing
+            or (
+                rule.ladder
+                and (state := watched.get(rule.name, Watched())).since is not None
+                and (rule.for_s <= SOON_S or state.firing)
+                and not self.episodes.has_given_up(rule.name)
+            )
+        ]
+        return self._urgent.union(*wanted) if wanted else frozenset()
 
-    def _look(self, close: bool, climbing: str = "") -> None:
+    def _look(self, climbing: str = "") -> None:
+        close = self._close(climbing)
         samples = self._collect(close, self._pace.close_s if close else None)
         fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
         now = self._control.now()
@@ -198,10 +197,10 @@ class Watch:
         self._now.judgement = judge(
             self.knowledge.rules, samples, self._now.judgement, now, self._readings
         )
-        self._store.keep(fresh, now, urgent=self._wants_close())
-        if self._now.judgement.verdict.health is Health.WELL:
+        self._store.keep(fresh, now, urgent=bool(self._close()))
+        if not ails(self._now.judgement.verdict):
             self._remember_running()
-        for sentence in self.episodes.follow(self._now.judgement.verdict, climbing):
+        for sentence in self.episodes.follow(self._now.judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:
             self._hooks.closed(incident)
@@ -246,14 +245,22 @@ class Watch:
         self.episodes.began(rule, [attempt])
         self._hooks.climbed(rule, attempt)
         if attempt.cured:
+            self._bring_back(rule, scene)
             sentence = self.episodes.close(self.episodes.open[rule], self._control.now().wall)
             self._hooks.closed(self.episodes.ended.pop())
             return sentence
         return f"{decision.rung}: {attempt.note}"
 
+    def _bring_back(self, rule: str, scene: Scene) -> None:
+        """Start again what ran before this climb; on record like a rung when it did anything."""
+        if done := bring_back(self.episodes.open[rule], self._control, scene, self._store):
+            self.episodes.began(rule, [done])
+            self._hooks.climbed(rule, done)
+            self._hooks.say(f"{done.rung}: {done.note}")
+
     def _look_again(self, step: Climb) -> Seen:
         self._control.pause(self._pace.close_s)
-        self._look(close=True, climbing=step.finding.rule)
+        self._look(climbing=step.finding.rule)
         self._publish(climbing=step.rung)
         assert self._now.judgement is not None
         return Seen(self._now.judgement, self.scene())
@@ -277,17 +284,5 @@ class Watch:
         """The log line of a cycle in which nothing was done."""
         if hold.reason != "well":
             return f"{hold.reason}: {hold.why}"
-        judgement = self._now.judgement
-        assert judgement is not None
-        pending = [
-            rule.name
-            for rule in self.knowledge.rules
-            if rule.ladder and judgement.watched[rule.name].since is not None
-        ]
-        if pending:
-            return f"looking closer: {', '.join(pending)} if it lasts"
-        return "well: " + ", ".join(
-            f"{words} {plain(judgement.readings[name], self._readings[name].unit)}"
-            for name, words in SHOWN
-            if name in judgement.readings
-        )
+        assert self._now.judgement is not None
+        return calm(self.knowledge.rules, self._now.judgement, self._readings)

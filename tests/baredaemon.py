@@ -1,7 +1,7 @@
 """A real, private dockerd without systemd, in a directory of its own: for tests on what is real.
 
-The engine is found in `$DOCKERDOCTOR_ENGINE` (a directory where Debian's packages are unpacked) or
-on PATH. Root is needed. Nothing of a daemon of the host is touched, and nothing is left behind.
+The engine is found as the demo finds it: `$DOCKERDOCTOR_ENGINE`, PATH, or the cache. Root is
+needed. Nothing of a daemon of the host is touched, and nothing is left behind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from dockerdoctor.host import peers, processes
+from dockerdoctor.demo import find_dockerd
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import peers, processes, shims
+from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.model import Process
 
 PATIENCE_S = 120.0
@@ -25,12 +28,9 @@ PATIENCE_S = 120.0
 
 
 def engine_path() -> str:
-    """PATH with the engine's directories first."""
-    root = os.environ.get("DOCKERDOCTOR_ENGINE", "")
-    places = (
-        [f"{root}/{each}" for each in ("usr/sbin", "usr/bin", "sbin", "bin", ".")] if root else []
-    )
-    return os.pathsep.join([*places, os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    """PATH with the engine's directories first: dockerd looks there for containerd and runc."""
+    place = find_dockerd(None).parent
+    return os.pathsep.join([str(place), str(place.parent / "bin"), os.environ.get("PATH", "")])
 
 
 def require_engine() -> None:
@@ -38,8 +38,11 @@ def require_engine() -> None:
     reason = ""
     if os.geteuid() != 0:
         reason = "a real dockerd needs root"
-    elif not shutil.which("dockerd", path=engine_path()):
-        reason = "no dockerd on PATH, and none in $DOCKERDOCTOR_ENGINE"
+    else:
+        try:
+            find_dockerd(None)
+        except HostFault as fault:
+            reason = fault.sentence
     if reason and os.environ.get("CI") == "true":
         pytest.fail(reason)
     if reason:
@@ -68,7 +71,6 @@ class BareDaemon:
             "--pidfile",
             str(self.pidfile),
             f"--config-file={self.directory / 'daemon.json'}",
-            # One that is installed on the machine is not ours to hang or to kill.
             "--bridge=none",
             "--iptables=false",
         ]
@@ -77,8 +79,7 @@ class BareDaemon:
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "daemon.json").write_text("{}\n")
         environment = os.environ | {"PATH": engine_path()}
-        program = shutil.which("dockerd", path=engine_path())
-        assert program is not None
+        program = find_dockerd(None)
         with (self.directory / "dockerd.log").open("ab") as log:
             self._child = subprocess.Popen(
                 self.argv(),
@@ -111,10 +112,14 @@ class BareDaemon:
             (self.cgroup / "cgroup.freeze").write_text("0")
 
     def destroy(self) -> None:
-        """End it and its containerd, unmount what they mounted, remove the directory."""
+        """End it, its containerd and the shims, unmount what they mounted, remove the directory."""
         self.thaw()
-        for process in (self.process(), peers.listener(self.containerd_socket)):
-            if process is not None and process.name in ("dockerd", "containerd"):
+        for process in (
+            *shims.of(Bounded(), self.containerd_socket, "moby"),
+            self.process(),
+            peers.listener(self.containerd_socket),
+        ):
+            if process is not None and process.name in ("dockerd", "containerd", shims.NAME):
                 _end(process)
         if self._child is not None:
             self._child.wait(PATIENCE_S)

@@ -21,20 +21,27 @@ SETTLED_S = 600.0
 class Story:
     """One host and its watchdog. `said` is what it said, sentence by sentence."""
 
-    def __init__(self, directory: Path, policy: Policy | None = None, bare: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        policy: Policy | None = None,
+        bare: bool = False,
+        hooks: Hooks | None = None,
+    ) -> None:
         self.host = FakeHost(directory, bare=bare)
         self.host.advance(SETTLED_S)
         self.path = directory / "state" / "record.sqlite"
         self.policy = policy or Policy()
         self.said: list[str] = []
+        self.hooks = hooks or Hooks()
+        self.hooks.say = self.said.append
         self.watch = self._begin()
 
     def _begin(self) -> Watch:
         self.store = Store.open(self.path, self.host.now())
         knowledge = Knowledge(PROBES, RUNGS, RULES)
-        hooks = Hooks(say=self.said.append)
         look = inline(PROBES, self.host)
-        return Watch(self.host, look, knowledge, lambda: self.policy, self.store, hooks=hooks)
+        return Watch(self.host, look, knowledge, lambda: self.policy, self.store, hooks=self.hooks)
 
     def killed_and_started_again(self) -> None:
         """The watchdog dies by kill -9, and systemd starts another."""

@@ -34,11 +34,6 @@ def test_a_kernel_that_tells_no_pressure_is_not_taken_for_an_idle_one(tmp_path: 
     assert seen.io_full_ratio == 0
 
 
-def test_swap_traffic_is_counted_in_pages_since_boot() -> None:
-    assert pressure.parse_swaps("nr_free_pages 5\npswpin 7\npswpout 11\n") == (7, 11)
-    assert pressure.parse_swaps("garbage") == (0, 0)
-
-
 def test_who_holds_the_package_lock_is_named_and_the_lock_is_not_taken(tmp_path: Path) -> None:
     lock = tmp_path / "lock-frontend"
     lock.touch()

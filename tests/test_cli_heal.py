@@ -99,7 +99,8 @@ def test_a_plan_names_who_stops_and_who_comes_back(tmp_path: Path) -> None:
     }
     text = plan_text(found, READINGS, "/evidence", None)
     assert "at worst: 5 containers (whether live-restore is on is not known)" in text
-    assert "stay down (no restart policy): job" in text
+    assert "do not come back by themselves (no restart policy): job" in text
+    assert "is started by dockerdoctor" in text
     assert plan_json(found)["containers"]
 
 

@@ -11,6 +11,7 @@ from tests.values import READINGS, at, rule, sample
 
 DEAF = Condition("ping.answered", "==", False)
 HEARS = Condition("ping.answered", "==", True)
+LOW = Condition("disk.used_ratio", "<", 0.80)
 UNIT = sample("unit", 0, active_state="active")
 
 
@@ -44,6 +45,33 @@ def test_the_same_sample_seen_twice_is_one_look() -> None:
     wary = rule(DEAF, looks=2)
     only = sample("ping", 0, answered=False)
     assert rules_found(looks((wary,), only, only, only)[-1]) == []
+
+
+def test_a_last_answer_seen_at_several_looks_is_one_good_look() -> None:
+    plain = rule(DEAF, clear=(HEARS,))
+    sick, last = sample("ping", 0, answered=False), sample("ping", 1, answered=True)
+    counted = [each.watched["a-rule"].good for each in looks((plain,), sick, last, last, last)]
+    assert counted == [0, 1, 1, 1]
+
+
+def test_good_looks_count_in_a_row_and_only_those_that_show_something() -> None:
+    plain = rule(DEAF, clear=(HEARS,))
+    samples = [
+        sample("ping", 0, answered=False),
+        sample("ping", 1, answered=True),
+        sample("ping", 2, answered=True),
+        sample("ping", 3, Fault.DENIED),
+        sample("ping", 4, answered=True),
+    ]
+    counted = [each.watched["a-rule"].good for each in looks((plain,), *samples)]
+    assert counted == [0, 1, 2, 0, 1]
+
+
+def test_neither_sick_nor_clear_is_no_good_look() -> None:
+    full = rule(Condition("disk.used_ratio", ">=", 0.85), clear=(LOW,))
+    samples = [sample("disk", n, used_ratio=each) for n, each in enumerate((0.9, 0.75, 0.82, 0.7))]
+    counted = [each.watched["a-rule"].good for each in looks((full,), *samples)]
+    assert counted == [0, 1, 0, 1]
 
 
 def test_one_good_look_in_between_starts_the_count_again() -> None:

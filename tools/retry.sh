@@ -20,6 +20,6 @@ retry() {
 apt_install() {
   echo "installing $*" >&2
   export DEBIAN_FRONTEND=noninteractive
-  retry apt-get -q update
+  retry apt-get -q update || echo "going on with the package lists that are here" >&2
   retry apt-get -q install -y --no-install-recommends "$@"
 }

@@ -1,4 +1,4 @@
-"""python tools/unpack.py [engine|prometheus]: print a directory with programs that run in private.
+"""python tools/unpack.py [engine|prometheus|alertmanager]: print where it is, ready to run.
 
 The host's own where it has them; else Debian's or Ubuntu's package with what it depends on and the
 host lacks, unpacked into a cache outside the checkout. Never installed: these packages enable and
@@ -30,6 +30,7 @@ class Tool:
 TOOLS = {
     "engine": Tool("docker.io", ("dockerd", "containerd", "ctr", "runc", "docker")),
     "prometheus": Tool("prometheus", ("promtool", "prometheus")),
+    "alertmanager": Tool("prometheus-alertmanager", ("prometheus-alertmanager", "amtool")),
 }
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on everybody's PATH
 # The host's own loader would not go with a newer C library; it always has one.

@@ -1,7 +1,7 @@
-"""What an exception means for people and for scripts: where it becomes an exit code.
+"""What an exception means for people and for scripts: the one place where it becomes an exit code.
 
-`check` has the exit codes of the monitoring plugins: whatever goes wrong in it is 3, so that a
-usage error does not look like CRITICAL (2), nor a bug like WARNING (1).
+`check` has the exit codes of the monitoring plugins, so that whatever goes wrong in it is 3: a
+usage error must not look like CRITICAL (2), nor a bug like WARNING (1).
 """
 
 from __future__ import annotations

@@ -99,4 +99,4 @@ def _headline(incident: Incident) -> str:
 
 def _cure(incident: Incident) -> str:
     cured = [attempt.rung for attempt in incident.attempts if attempt.cured]
-    return cured[-1] if cured else "-"
+    return cured[0] if cured else "-"

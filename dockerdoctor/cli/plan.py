@@ -56,6 +56,8 @@ class Plan:
     """Containers by name that run now, or ran when the daemon was last well."""
     live_restore: bool | None
     """Whether they outlive their daemon; None when nobody knows now."""
+    bring_back: bool = True
+    """Whether dockerdoctor starts what stays down after the cure."""
     hold: Hold | None = None
     """Why nothing is done now at all."""
     anew: bool = False
@@ -91,6 +93,7 @@ def plan(
         steps=tuple(steps),
         fates=tuple((each.name or each.id[:12], fate(each)) for each in scene.running),
         live_restore=known if isinstance(known, bool) else live_restore,
+        bring_back=scene.policy.bring_back,
         hold=holds.first(holds.HOLDS, scene),
         anew=anew,
     )

@@ -7,7 +7,7 @@ Field names are those of the Engine API, 1.41 to 1.51.
 
 from __future__ import annotations
 
-import math
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -72,6 +72,7 @@ class _State(Wanted):
     error: str = ""
     status: Text = ""
     pid: Count = 0
+    finished_at: datetime.datetime | None = None
 
 
 class _Policy(Wanted):
@@ -153,7 +154,7 @@ def from_list(line: Listed) -> Container:
 
 
 def from_inspect(body: bytes) -> Container:
-    """The answer of `GET /containers/ID/json`. A stop time-out of -1 is for ever."""
+    """The answer of `GET /containers/ID/json`."""
     seen = understood(lambda: msgspec.json.decode(body, type=_Inspected), "GET /containers/ID/json")
     host = seen.host_config or _HostConfig()
     config = seen.config or _Config()
@@ -164,12 +165,20 @@ def from_inspect(body: bytes) -> Container:
         name=seen.name.lstrip("/") or seen.id[:12],
         state=seen.state.status,
         restart_policy=policy or "no",
-        stop_timeout_s=stop if stop >= 0 else math.inf,
+        stop_timeout_s=max(stop, -1.0),
         pid=seen.state.pid,
         image=config.image,
         networks=_network_names(seen.network_settings),
         links=_needs(host),
+        finished_at=_wall(seen.state.finished_at),
     )
+
+
+def _wall(moment: datetime.datetime | None) -> float:
+    """In s since the epoch; 0 for what never was (the year 1 to dockerd)."""
+    if moment is None or moment.year < 1971:
+        return 0.0
+    return moment.timestamp()
 
 
 def start_error(body: bytes) -> str:

@@ -6,26 +6,25 @@ give zeros and `known=False`.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from dockerdoctor.host.view import Pressure
+import psutil
 
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+from dockerdoctor.host.view import Pressure
 
 
 def look(proc: Path = Path("/proc")) -> Pressure:
     """The host's pressure now. Never raises: what cannot be read counts as none."""
     shares = {kind: parse_psi(_read(proc / "pressure" / kind)) for kind in ("cpu", "memory", "io")}
-    swap_in, swap_out = parse_swaps(_read(proc / "vmstat"))
+    swap = psutil.swap_memory()
     return Pressure(
         known=bool(shares["cpu"]),
         cpu_some_ratio=shares["cpu"].get("some", 0.0),
         memory_full_ratio=shares["memory"].get("full", 0.0),
         io_full_ratio=shares["io"].get("full", 0.0),
-        load_per_cpu=os.getloadavg()[0] / (os.cpu_count() or 1),
-        swapped_in_bytes=swap_in * PAGE_BYTES,
-        swapped_out_bytes=swap_out * PAGE_BYTES,
+        load_per_cpu=psutil.getloadavg()[0] / (psutil.cpu_count() or 1),
+        swapped_in_bytes=swap.sin,
+        swapped_out_bytes=swap.sout,
     )
 
 
@@ -40,14 +39,6 @@ def parse_psi(text: str) -> dict[str, float]:
         except (KeyError, ValueError):
             continue
     return shares
-
-
-def parse_swaps(text: str) -> tuple[int, int]:
-    """Pages swapped in and out since boot, from /proc/vmstat."""
-    counts = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
-    return tuple(  # type: ignore[return-value]
-        int(counts[name]) if counts.get(name, "").isdigit() else 0 for name in ("pswpin", "pswpout")
-    )
 
 
 def _read(path: Path) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.host.traces import JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
 
 
@@ -167,11 +168,14 @@ class Container:
     restart_policy: str = ""
     """no, always, unless-stopped, on-failure; empty when not known."""
     stop_timeout_s: float = 10.0
+    """-1: for ever."""
     pid: int = 0
     image: str = ""
     networks: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     """Names of containers it needs, where known (links, network mode `container:`)."""
+    finished_at: float = 0.0
+    """When its last run ended (wall clock, s), as an inspect told it; 0 when it never did."""
     inspected: bool = False
     """Whether policy, time-out, networks and links are known: the list call does not tell them."""
     hangs_since: float | None = None
@@ -259,6 +263,16 @@ class HostView(Protocol):
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         """The last messages of a service, oldest first."""
+        ...
+
+    def kernel(self) -> KernelTraces:
+        """Threads of this daemon that the kernel holds, and what its log tells; remembers between
+        calls, so that how long a thread has been held is known from the second on."""
+        ...
+
+    def said(self, timeout_s: float) -> JournalTally:
+        """The known signs in the messages of docker and containerd, read forward since the last
+        call; the first one reads the last hour."""
         ...
 
     def pressure(self) -> Pressure:

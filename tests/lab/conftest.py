@@ -15,6 +15,7 @@ import pytest
 
 from tests.lab import leftovers, sources, tree
 from tests.lab.host import LabHost
+from tests.lab.watchdog import Watchdog
 
 UNITS = ("docker.service", "containerd.service", "dockerdoctor.service")
 
@@ -48,6 +49,7 @@ def _hosts(item: pytest.Item) -> list[LabHost]:
     used = getattr(item, "funcargs", {}).values()
     booted = [host for value in used if isinstance(value, Booted) for host in value.hosts]
     found = [value for value in used if isinstance(value, LabHost)]
+    found += [value.host for value in used if isinstance(value, Watchdog)]
     return list({host.name: host for host in [*found, *booted]}.values())
 
 
@@ -86,12 +88,32 @@ def shared_host(lab: None, suite: str) -> Iterator[LabHost]:
         yield booted
 
 
+@pytest.fixture(scope="module")
+def shared_watchdog(lab: None, suite: str) -> Iterator[Watchdog]:
+    """A host with dockerdoctor as a service; take `watchdog` instead, which runs and is well."""
+    with LabHost(suite, product=True) as booted:
+        yield Watchdog(booted)
+
+
+@pytest.fixture
+def watchdog(shared_watchdog: Watchdog) -> Watchdog:
+    """dockerdoctor.service with a short cool-down and an empty record, on a host that is well."""
+    shared_watchdog.stop()
+    _made_well(shared_watchdog.host)
+    shared_watchdog.begin()
+    return shared_watchdog
+
+
 @pytest.fixture
 def host(shared_host: LabHost) -> LabHost:
     """The module's host, with a dockerd that serves; containers of earlier tests are gone."""
-    shared_host.settle()
-    shared_host.wait(lambda: _emptied(shared_host), 180, "the containers of other tests to go")
+    _made_well(shared_host)
     return shared_host
+
+
+def _made_well(host: LabHost) -> None:
+    host.settle()
+    host.wait(lambda: _emptied(host), 180, "the containers of other tests to go")
 
 
 def _emptied(host: LabHost) -> bool:

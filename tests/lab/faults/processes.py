@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.lab import outer
 from tests.lab.host import LabHost
@@ -18,17 +19,32 @@ SEEN_TIMEOUT_S = 60.0
 
 @contextlib.contextmanager
 def frozen(host: LabHost, unit: str = "docker.service") -> Iterator[None]:
-    """Freeze a unit's cgroup behind systemd's back: deaf to SIGTERM, state S, SIGKILL works."""
+    """Freeze a unit's processes behind systemd's back: deaf to SIGTERM, state S, SIGKILL works.
+
+    In a cgroup below the unit's own, which systemd 252 would thaw to stop it.
+    """
     group = host.unit_cgroup(unit)
-    (group / "cgroup.freeze").write_text("1")
+    below = group / "lab-frozen"
+    below.mkdir()
+    _move(group, below)
+    (below / "cgroup.freeze").write_text("1")
     try:
-        events = group / "cgroup.events"
+        events = below / "cgroup.events"
         host.wait(lambda: "frozen 1" in events.read_text(), SEEN_TIMEOUT_S, f"{unit} to freeze")
         yield
     finally:
-        # The cgroup is gone where the unit was killed meanwhile.
+        # It is gone where the unit was killed meanwhile.
         with contextlib.suppress(OSError):
-            (group / "cgroup.freeze").write_text("0")
+            (below / "cgroup.freeze").write_text("0")
+            _move(below, group)
+            below.rmdir()
+
+
+def _move(group: Path, to: Path) -> None:
+    """Move all processes from one cgroup to another."""
+    for pid in (group / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            (to / "cgroup.procs").write_text(pid)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,32 @@
+"""The loop's sentence for a look that found nothing. A judgement goes in, one line comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dockerdoctor.judge import Judgement, Rule
+from dockerdoctor.model import Reading
+from dockerdoctor.units import plain
+
+SHOWN = (
+    ("ping.latency_s", "answered in"),
+    ("process.rss_bytes", "RSS"),
+    ("disk.used_ratio", "disk"),
+)
+"""What the log line of a good look tells."""
+
+
+def calm(rules: Sequence[Rule], judgement: Judgement, declared: Mapping[str, Reading]) -> str:
+    """What a look showed that found nothing: how well it is, or which rule may hold soon."""
+    pending = [
+        rule.name
+        for rule in rules
+        if rule.ladder and judgement.watched[rule.name].since is not None
+    ]
+    if pending:
+        return f"looking closer: {', '.join(pending)} if it lasts"
+    return "well: " + ", ".join(
+        f"{words} {plain(judgement.readings[name], declared[name].unit)}"
+        for name, words in SHOWN
+        if name in judgement.readings
+    )

@@ -1,0 +1,91 @@
+"""What must not be touched is not touched: a daemon that an operator wants down, one that its own
+configuration keeps from starting, one that people work on; and a busy one is no sick one."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from dockerdoctor.model import Outcome
+from tests.lab import faults
+from tests.lab.watchdog import STATE, WAIT_S, Watchdog, vitals
+
+STORM_S = float(os.environ.get("DOCKERDOCTOR_STORM_S", "60"))
+"""On each of two engines: two minutes in all."""
+LONG_S = 45.0
+SHORT_S = 12.0
+
+
+def test_an_operators_stop_is_never_undone_and_no_look_of_ours_wakes_the_daemon(
+    watchdog: Watchdog,
+) -> None:
+    host, began = watchdog.host, time.time()
+    host.systemctl("stop", "docker.service", timeout=WAIT_S)
+    assert faults.state(host, "docker.socket") == "active"
+    watchdog.wait_said(began, "stopped: docker.service was stopped on purpose")
+    watchdog.watch_for(LONG_S)
+    assert faults.state(host) == "inactive"
+    host.systemctl("stop", "docker.socket")
+    watchdog.watch_for(SHORT_S)
+    assert faults.state(host) == faults.state(host, "docker.socket") == "inactive"
+    masked = time.time()
+    with faults.masked_by_operator(host):
+        watchdog.wait_said(masked, "masked: docker.service is masked")
+        watchdog.watch_for(SHORT_S)
+        assert faults.state(host) == "inactive"
+        assert watchdog.acts(began) == []
+        assert watchdog.incidents(began) == []
+    watchdog.wait_said(time.time(), "well: answered in")
+
+
+def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdog) -> None:
+    host, began = watchdog.host, time.time()
+    with faults.bad_daemon_json(host):
+        gave_up = watchdog.wait_for(
+            began, "daemon-down", lambda incident: incident.outcome is Outcome.GAVE_UP
+        )
+        assert "mend the first error in `journalctl -u docker`" in gave_up.why
+        failed = vitals(host)
+        watchdog.watch_for(SHORT_S)
+        assert vitals(host) == failed
+    closed = watchdog.wait_closed(began, "daemon-down")
+    assert closed.id == gave_up.id
+    assert closed.outcome is Outcome.GAVE_UP
+    assert "by somebody else" in closed.why
+    assert watchdog.acts(began) == []
+
+
+def test_nothing_is_done_while_paused_and_a_reload_is_heard(watchdog: Watchdog) -> None:
+    host, began = watchdog.host, time.time()
+    host.put(f"{STATE}/paused.json", f'{{"since": {began}, "why": "a backup runs", "by": "me"}}')
+    before = vitals(host)
+    with faults.stopped_unit(host):
+        watchdog.wait_said(began, "paused: paused by me until `dockerdoctor resume`: a backup runs")
+        watchdog.watch_for(SHORT_S)
+        assert vitals(host) == before
+        assert watchdog.incidents(began, "daemon-unresponsive")[0].attempts == ()
+        host.run("rm", f"{STATE}/paused.json")
+        assert watchdog.wait_closed(began, "daemon-unresponsive").outcome is Outcome.CURED
+    assert watchdog.acts(began) == ["restart"]
+
+
+def test_a_storm_of_starts_and_stops_is_no_incident(watchdog: Watchdog) -> None:
+    host, began = watchdog.host, time.time()
+    before = vitals(host)
+    with faults.event_storm(host):
+        watchdog.watch_for(STORM_S)
+        told = host.docker("events", "--since", f"{began:.0f}", "--until", "0s").stdout
+    assert len(told.splitlines()) > 50
+    host.wait(lambda: counted(watchdog, "starts", began) > 50, WAIT_S, "the starts to be counted")
+    assert counted(watchdog, "gaps", began) == 0
+    assert counted(watchdog, "failed_starts", began) == 0
+    assert watchdog.incidents(began) == []
+    assert watchdog.acts(began) == []
+    assert vitals(host) == before
+    watchdog.wait_said(time.time(), "well: answered in")
+
+
+def counted(watchdog: Watchdog, reading: str, since: float) -> float:
+    """What a counter of the events probe says now."""
+    samples = watchdog.record.samples("events", since)
+    return float(samples[-1].readings.get(reading, 0)) if samples else 0.0

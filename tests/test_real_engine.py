@@ -1,0 +1,151 @@
+"""The engine's side against a real, private dockerd: what sockets of our own cannot prove."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import docker.errors
+import pytest
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.address import parse
+from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.events import EventWatch
+from dockerdoctor.model import Fault
+from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
+from tests.sockets import eventually
+
+IMAGE = "bench:1"
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareDaemon]:
+    require_engine()
+    if not (busybox := shutil.which("busybox")):
+        pytest.skip("busybox (Debian: busybox-static) is needed for an image")
+    with bare_daemon(tmp_path_factory.mktemp("e", numbered=True)) as running:
+        eventually(lambda: answers(running), PATIENCE_S)
+        client(running).import_image_from_data(_tar(Path(busybox)), repository=IMAGE)
+        yield running
+        for line in client(running).containers(all=True):
+            client(running).remove_container(line["Id"], force=True)
+
+
+def _tar(busybox: Path) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        tar.add(busybox.resolve(), "bin/busybox")
+        for name in ("sleep", "true"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    return data.getvalue()
+
+
+def answers(running: BareDaemon) -> bool:
+    try:
+        return Engine(parse(f"unix://{running.socket}")).ping(5).status == 200
+    except HostFault:
+        return False
+
+
+def client(running: BareDaemon) -> docker.APIClient:
+    return docker.APIClient(f"unix://{running.socket}", version="auto", timeout=int(PATIENCE_S))
+
+
+@pytest.fixture
+def engine(daemon: BareDaemon) -> Engine:
+    return Engine(parse(f"unix://{daemon.socket}"))
+
+
+@pytest.fixture
+def make(daemon: BareDaemon) -> Iterator[Callable[..., str]]:
+    """Creates containers, and removes them after the test."""
+    made: list[str] = []
+    api = client(daemon)
+
+    def create(name: str, *command: str, network: str = "none", restart: str = "no") -> str:
+        host = api.create_host_config(network_mode=network, restart_policy={"Name": restart})
+        made.append(name)
+        ident = api.create_container(IMAGE, list(command), name=name, host_config=host)["Id"]
+        return str(ident)
+
+    yield create
+    for name in made:
+        with contextlib.suppress(docker.errors.NotFound):
+            api.remove_container(name, force=True)
+
+
+def test_a_real_daemon_is_seen_as_it_is(engine: Engine, make: Callable[..., str]) -> None:
+    ident = make("web", "sleep", "1000", restart="always")
+    engine.start_container("web", PATIENCE_S)
+    engine.start_container("web", PATIENCE_S)  # nothing happens to one that runs
+    info = engine.info(PATIENCE_S)
+    assert info.data_root.is_absolute()
+    assert (info.running, info.containers) == (1, 1)
+    assert info.goroutines > 0
+    (listed,) = engine.containers(PATIENCE_S)
+    assert (listed.id, listed.name, listed.state) == (ident, "web", "running")
+    web = engine.container("web", PATIENCE_S)
+    assert (web.restart_policy, web.state) == ("always", "running")
+    assert Path(f"/proc/{web.pid}").exists()
+    with pytest.raises(HostFault) as caught:
+        engine.start_container("nobody", PATIENCE_S)
+    assert caught.value.fault is Fault.MISSING
+
+
+def test_a_container_that_ended_just_now_is_kept_and_an_old_one_is_not(
+    engine: Engine, daemon: BareDaemon, make: Callable[..., str]
+) -> None:
+    for name, restart in (("done", "no"), ("wanted", "always")):
+        make(name, "sleep", "1000", restart=restart)
+        engine.start_container(name, PATIENCE_S)
+        client(daemon).stop(name, timeout=0)
+    assert engine.prune("containers", 3600, PATIENCE_S).count == 0
+    eventually(lambda: engine.prune("containers", 1, PATIENCE_S).count == 1)
+    assert [left.name for left in engine.containers(PATIENCE_S)] == ["wanted"]
+    for what in ("images", "build-cache", "networks"):
+        assert engine.prune(what, 3600, PATIENCE_S).count == 0
+
+
+def test_starts_and_failures_of_a_real_daemon_are_told_across_its_death(
+    daemon: BareDaemon, engine: Engine, make: Callable[..., str]
+) -> None:
+    api = client(daemon)
+    watch = EventWatch(engine.address)
+    tally = watch.tally
+    try:
+        eventually(lambda: tally().alive, PATIENCE_S)
+        make("good", "sleep", "1000")
+        api.start("good")
+        make("bad", "no-such-command")
+        make("shares", "no-such-command", network="container:good")
+        for name in ("bad", "shares"):
+            with pytest.raises(docker.errors.APIError):
+                api.start(name)
+        # `shares` leaves no event at all: only asking shows it.
+        eventually(lambda: tally().failed_starts_total == 2, PATIENCE_S)
+        assert [start.container for start in tally().starts] == ["good"]
+        assert 0 < tally().starts[0].took_s < PATIENCE_S
+        api.remove_container("good", force=True)  # else its stop would take 10 s
+        process = daemon.process()
+        assert process is not None
+        os.kill(process.pid, signal.SIGTERM)
+        eventually(lambda: not tally().alive and daemon.process() is None, PATIENCE_S)
+        assert tally().fault
+        daemon.start()
+        eventually(lambda: tally().alive and tally().gaps_total >= 1, PATIENCE_S)
+        make("later", "sleep", "1000")
+        api.start("later")
+        eventually(lambda: "later" in [start.container for start in tally().starts], PATIENCE_S)
+        assert (tally().failed_starts_total, watch.garbled_total()) == (2, 0)
+    finally:
+        watch.stop()
