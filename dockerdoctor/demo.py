@@ -71,6 +71,7 @@ def run_demo(
             sealed(lambda: _perform(say, program, fault, empty, kept))
     except (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(OSError):  # the terminal may be gone
+            say("")  # it may have been in the middle of a line
             say("stopped; the demo's daemon is gone, nothing is left behind")
         raise
     finally:
