@@ -19,7 +19,7 @@ PYTEST := [ "$$(id -u)" != 0 ] || \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup engine test lint unit lab packages sweep clean
+.PHONY: help run setup engine test lint unit lab packages generate sweep clean
 
 help: ## tell the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lab: $(INSTALLED) packages ## only the lab: real engines under a real systemd, b
 
 packages:
 	@tools/packages.sh $(PACKAGES)
+
+generate: $(INSTALLED) ## write what is made from declarations: alerts, dashboards, the table of metrics
+	@$(BIN)/python -m tools.generate
 
 sweep: $(INSTALLED) ## remove what a killed lab run left behind
 	@$(BIN)/python -m tests.lab sweep

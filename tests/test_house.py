@@ -19,9 +19,9 @@ CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / "dockerdoctor"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "units", "configkeys"),
+    ("model", "errors", "units", "configkeys", "signatures"),
     ("host",),
-    ("declare", "judge"),
+    ("declare", "judge", "account", "reclaim"),
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
     ("config", "pausing", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
