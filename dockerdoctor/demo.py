@@ -189,6 +189,7 @@ def _start(host: LinuxHost, tell: Teller) -> None:
     while True:
         try:
             info = host.info(5.0)
+            host.ping(5.0)  # from now on its keeper knows that it has started
             break
         except HostFault as fault:
             dead = host.service(Service.DOCKERD).active in ("failed", "inactive")
