@@ -218,6 +218,11 @@ class SystemdKeeper:
         """The unit's last messages in the journal."""
         return journal.of_unit(self._unit(which), lines, timeout_s)
 
+    def journal_units(self) -> Sequence[str]:
+        """dockerd's unit and, where one is configured, containerd's."""
+        wanted = (Service.DOCKERD, Service.CONTAINERD)
+        return [self.units[which] for which in wanted if which in self.units]
+
     def _unit(self, which: Service) -> str:
         if which not in self.units:
             raise HostFault(Fault.MISSING, f"no unit is configured for {which}")
