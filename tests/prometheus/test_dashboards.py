@@ -55,7 +55,7 @@ def test_its_variables_are_data_source_job_and_instance(dashboard: Json) -> None
         )
         assert variable["refresh"] == 2  # when the time range changes
         assert re.fullmatch(
-            rf"label_values\(dockerdoctor_build_info.*, {name}\)", variable["definition"]
+            rf"label_values\(dockerdoctor_build_info.*, {name}\)", variable["query"]["query"]
         )
 
 
