@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-# Debian's packages that the lab needs on this host, listed here and nowhere else. None of them starts
-# or enables a service. docker.io does, so it is never installed: tools/unpack.py unpacks it, and Prometheus.
-LAB_PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux
+# Debian's packages that the tests and the lab need on this host, listed here and nowhere else. None of
+# them starts or enables a service. docker.io does, so it is never installed: tools/unpack.py unpacks it, and Prometheus.
+PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux procps openssl
 
 # Only root can run an engine. What is missing besides is named by the tests that are skipped for it.
 PYTEST := [ "$$(id -u)" != 0 ] || \
@@ -46,7 +46,7 @@ lab: $(INSTALLED) packages ## only the lab: real engines under a real systemd, b
 	@$(PYTEST) -m lab $(ARGS)
 
 packages:
-	@tools/packages.sh $(LAB_PACKAGES)
+	@tools/packages.sh $(PACKAGES)
 
 generate: $(INSTALLED) ## write what is made from declarations: alerts, dashboards, the table of metrics
 	@$(BIN)/python -m tools.generate
