@@ -58,7 +58,7 @@ dockerdoctor rules show {rule}
 {made}
 """
 
-MADE = "<!-- Made from the rule by `python -m tools.generate`. Without this line the page is yours. -->"
+MADE = "<!-- Made from the rule by `make generate`. Without this line the page is yours. -->"
 
 LOOK: Mapping[str, str] = {
     "journal": "journalctl -u docker -n 200 --no-pager",

@@ -26,7 +26,7 @@ PANELS = [
 ]
 QUERIES = [pytest.param(query.expression, id=str(query)) for query in shipped.queries()]
 
-UNITS = {"bytes", "ops", "percentunit", "s", "short"}
+UNITS = {"Bps", "bytes", "ops", "percentunit", "s", "short"}
 COUNTER = re.compile(r"([a-z]\w*)\s*\(\s*\w+_total\b")
 RATE = re.compile(r"\b(?:rate|irate)\(\w+(?:\{[^}]*\})?\[([^\]]+)\]")
 
