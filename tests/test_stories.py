@@ -356,9 +356,7 @@ def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: P
 def test_a_daemon_that_fails_to_start_is_told_with_its_own_first_words(tmp_path: Path) -> None:
     story = Story(tmp_path)
     why = "unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid"
-    story.host.tidings = JournalTally(
-        counts_1h={"bad_config": 3}, last={"bad_config": why}, first_error=why
-    )
+    story.host.tidings = JournalTally(first_error=why, cause="bad_config")
     story.host.dockerd.start_fails = "exit-code"
     story.host.crash()
     story.goes_on_for(120)

@@ -67,6 +67,8 @@ class JournalTally:
     """The newest message of each, cut short."""
     first_error: str = ""
     """Of the last start that failed; empty once a start has worked."""
+    cause: str = ""
+    """The name of the signature that it has; empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdo
             began, "daemon-down", lambda incident: incident.outcome is Outcome.GAVE_UP
         )
         assert "mend the first error in `journalctl -u docker`" in gave_up.why
+        assert "daemon.json: invalid" in gave_up.why
+        watchdog.wait_for(began, "bad-daemon-json", lambda _: True)
         failed = vitals(host)
         watchdog.watch_for(SHORT_S)
         assert vitals(host) == failed
