@@ -40,7 +40,6 @@ def test_what_a_frozen_file_system_holds_is_left_alone_until_it_thaws(watchdog: 
             assert all(name.startswith("(") for name in rungs(hung)[1:])
             assert "a kill would only leave a zombie" in hung.why
             assert vitals(host) == before
-    assert watchdog.wait_closed(began, "kernel-holds-daemon").outcome is Outcome.PASSED
     watchdog.wait_closed(began, "daemon-unresponsive")
     assert watchdog.acts(began) == []
     assert vitals(host) == before
@@ -54,7 +53,6 @@ def test_a_daemon_that_does_not_start_is_told_with_its_cause(watchdog: Watchdog)
         assert "invalid database" in down.why
         watchdog.wait_for(began, "network-database-corrupt", lambda _: True)
     watchdog.wait_closed(began, "daemon-down")
-    watchdog.wait_closed(began, "network-database-corrupt")
     assert watchdog.acts(began) == []
 
 
