@@ -24,6 +24,7 @@ from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.kernel import KernelWatch
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
@@ -73,6 +74,7 @@ class LinuxHost:
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
+        self._listening = Listening(Path(address.path))
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
         self._bounded = Bounded()
@@ -100,8 +102,18 @@ class LinuxHost:
 
     def _wake_nobody(self) -> None:
         """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
-        if self.address.local and (why := self.keeper.asleep()):
+        if why := self._asleep():
             raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
+
+    def _asleep(self) -> str:
+        """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
+        word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
+        if not self.address.local:
+            return ""
+        process = self.keeper.main_process(Service.DOCKERD)
+        if process is not None and self._listening.held_by(process):
+            return ""
+        return self.keeper.asleep()
 
     def ping(self, timeout_s: float) -> Pong:
         self._wake_nobody()
@@ -140,8 +152,7 @@ class LinuxHost:
     def events(self) -> EventTally:
         with self._lock:
             if self._events is None:
-                asleep = self.keeper.asleep if self.address.local else str
-                self._events = EventWatch(self.address, asleep=asleep)
+                self._events = EventWatch(self.address, asleep=self._asleep)
             watch = self._events
         return watch.tally()
 
