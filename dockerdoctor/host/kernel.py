@@ -23,7 +23,7 @@ from dockerdoctor.host.traces import KernelTraces, Whose
 from dockerdoctor.host.view import Container
 from dockerdoctor.model import Process
 
-MOUNT_S = 30.0
+MOUNT_S = 15.0
 """How often the mount table is read."""
 READ_S = 2.0
 KNOWN = 50

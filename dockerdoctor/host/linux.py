@@ -18,13 +18,14 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
+from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.kernel import KernelWatch
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
 from dockerdoctor.host.peers import Listening
-from dockerdoctor.host.traces import JournalTally, KernelTraces, Whose
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -39,6 +40,9 @@ from dockerdoctor.host.view import (
     ServiceState,
 )
 from dockerdoctor.model import Fault, Instant, Process
+
+DOCKERD = "dockerd"
+"""Its name in /proc."""
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
@@ -75,6 +79,7 @@ class LinuxHost:
         self._given = dict(places or {})
         self._lanes = Lanes(MACHINE)
         self._kernel = KernelWatch(self._lanes)
+        self._growth = GrowthWatch()
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
@@ -127,7 +132,10 @@ class LinuxHost:
         return self.keeper.main_process(which)
 
     def vitals(self, process: Process) -> ProcessVitals:
-        return processes.vitals(process)
+        found = processes.vitals(process)
+        if process.name == DOCKERD:
+            self._growth.saw_process(process, found.rss_bytes, self.now().mono)
+        return found
 
     def places(self) -> Mapping[Place, Path]:
         found = self.layout()
@@ -152,6 +160,8 @@ class LinuxHost:
         self._wake_nobody()
         info = self._engine.info(timeout_s)
         self._data_root = info.data_root
+        counters = {"goroutines": info.goroutines, "listeners": info.listeners, "fds": info.fds}
+        self._growth.saw_info(info.version, counters, self.now().mono)
         return info
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
@@ -198,6 +208,9 @@ class LinuxHost:
 
     def said(self, timeout_s: float) -> JournalTally:
         return self._journal.look(self.now().wall, timeout_s)
+
+    def growth(self) -> Growth:
+        return self._growth.told()
 
     def pressure(self) -> Pressure:
         return pressure.look()

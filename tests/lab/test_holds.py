@@ -43,6 +43,8 @@ def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdo
     with faults.bad_daemon_json(host):
         gave_up = watchdog.wait_for(began, "daemon-down", has_given_up)
         assert "mend the first error in `journalctl -u docker`" in gave_up.why
+        assert "daemon.json: invalid" in gave_up.why
+        watchdog.wait_for(began, "bad-daemon-json", lambda _: True)
         failed = vitals(host)
         watchdog.watch_for(SHORT_S)
         assert vitals(host) == failed
