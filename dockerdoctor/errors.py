@@ -16,6 +16,7 @@ class Exit(enum.IntEnum):
     OK = 0
     FAILED = 1
     USAGE = 64
+    DATA = 65
     UNAVAILABLE = 69
     BUG = 70
     CANNOT_CREATE = 73
@@ -40,6 +41,12 @@ class UsageError(DoctorError):
     """The command line asks for something that does not exist."""
 
     exit = Exit.USAGE
+
+
+class DataError(DoctorError):
+    """What was given to be read is not what it should be."""
+
+    exit = Exit.DATA
 
 
 class Busy(DoctorError):
