@@ -67,6 +67,12 @@ class StoreError(DoctorError):
     exit = Exit.IO
 
 
+class CannotCreate(DoctorError):
+    """A file that was asked for cannot be written."""
+
+    exit = Exit.CANNOT_CREATE
+
+
 class ConfigError(DoctorError):
     """Configuration or rules that cannot be used: all mistakes of all files at once."""
 

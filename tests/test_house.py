@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / "dockerdoctor"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "units", "configkeys", "stacks", "stacksigns", "stackjams"),
+    ("model", "errors", "units", "configkeys", "stacks", "stacksigns", "stackjams", "mask"),
     ("host",),
     ("declare", "judge"),
     ("rules", "holds", "ladder", "probes", "rungs", "store", "record", "storefile", "storerows"),
