@@ -20,7 +20,7 @@ from pathlib import Path
 DUMPS = Path(__file__).parent.parent / "tests" / "dumps"
 SIZE = 100 << 20
 NUMBER = re.compile(r"^goroutine \d+", re.MULTILINE)
-ADDRESS = re.compile(r"0xc0[0-9a-f]{8}")
+ADDRESS = re.compile(r"0xc0[0-9a-f]{8}\b")
 
 
 def make(path: Path, size: int = SIZE) -> int:

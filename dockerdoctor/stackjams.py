@@ -87,9 +87,11 @@ class Explanation:
     sign: Sign | None = None
 
 
-def explain(dump: Dump) -> Explanation:
-    """Find the jams, worst first, and the known failure they look like."""
-    jams = [*_locks(dump), *_waits(dump)]
+def explain(dump: Dump, least: int = 1) -> Explanation:
+    """Find the jams, worst first, and the known failure they look like. What has waited for fewer
+    than `least` minutes is no jam: Go counts whole ones, so 0 is for a daemon that is known to hang
+    for seconds."""
+    jams = [*_locks(dump, least), *_waits(dump, least)]
     jams += [jam for sign in SIGNS if not sign.minutes for jam in _crowd(dump, sign)]
     jams.sort(key=_weight, reverse=True)
     kept = tuple(jams[:MAX_JAMS])
@@ -142,11 +144,11 @@ def awaited(stack: Stack) -> str:
     return ""
 
 
-def _locks(dump: Dump) -> list[Jam]:
+def _locks(dump: Dump, least: int) -> list[Jam]:
     """Locks that are waited for too long, or by too many."""
     found = []
     for lock in dump.locks:
-        if lock.minutes < 1 and lock.waiters < CROWD:
+        if lock.minutes < least and lock.waiters < CROWD:
             continue
         waiting = [
             (stack, those)
@@ -157,7 +159,7 @@ def _locks(dump: Dump) -> list[Jam]:
         places = _places(waiting)
         holder = _holder(dump, lock)
         jam = Jam(LOCK, lock.waiters, lock.minutes, places, lock.address, holder)
-        found.append(_signed(dump.program, jam, [stack for stack, _ in waiting]))
+        found.append(_signed(dump.program, jam, [stack for stack, _ in waiting], least))
     return found
 
 
@@ -185,12 +187,12 @@ def _holder(dump: Dump, lock: Lock) -> Holder | None:
     return Holder(each.number, where, awaited(stack), each.minutes, alike)
 
 
-def _waits(dump: Dump) -> list[Jam]:
-    """Work that has waited for a minute or more for anything but a lock."""
+def _waits(dump: Dump, least: int) -> list[Jam]:
+    """Work that has waited so long for anything but a lock."""
     groups: dict[str, list[Stack]] = {}
     for stack in dump.stacks:
         waits = awaited(stack)
-        if not waits or waits == LOCK or not any(each.minutes for each in stack.kept):
+        if not waits or waits == LOCK or all(each.minutes < least for each in stack.kept):
             continue
         if any(stack.has(part) for part in PATIENT):
             continue
@@ -199,10 +201,10 @@ def _waits(dump: Dump) -> list[Jam]:
             groups.setdefault(waits, []).append(stack)
     found = []
     for waits, stacks in groups.items():
-        long = [(s, [each for each in s.kept if each.minutes]) for s in stacks]
+        long = [(s, [each for each in s.kept if each.minutes >= least]) for s in stacks]
         count = sum(s.count if len(those) == len(s.kept) else len(those) for s, those in long)
         jam = Jam(waits, count, max(s.minutes for s in stacks), _places(long))
-        found.append(_signed(dump.program, jam, stacks))
+        found.append(_signed(dump.program, jam, stacks, least))
     return found
 
 
@@ -225,7 +227,7 @@ def _crowd(dump: Dump, sign: Sign) -> list[Jam]:
     return [Jam("nothing: a crowd", count, max(s.minutes for s in stacks), places, sign=sign)]
 
 
-def _signed(program: str, jam: Jam, stacks: Sequence[Stack]) -> Jam:
+def _signed(program: str, jam: Jam, stacks: Sequence[Stack], least: int) -> Jam:
     holder = jam.holder.waits if jam.holder else ""
     for sign in SIGNS:
         if (
@@ -233,7 +235,7 @@ def _signed(program: str, jam: Jam, stacks: Sequence[Stack]) -> Jam:
             and sign.waits in ("", jam.waits)
             and sign.holder in ("", holder)
             and sign.minutes
-            and jam.minutes >= sign.minutes
+            and jam.minutes >= (sign.minutes if sign.minutes > 1 else least)
             and jam.waiters >= sign.least
             and any(stack.has(*sign.on) for stack in stacks)
         ):

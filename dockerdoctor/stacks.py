@@ -29,7 +29,8 @@ PATIENCE = 16 << 20
 
 _HEADER = re.compile(r"goroutine (\d+)(?: gp=\S+)?(?: m=\S+)?(?: mp=\S+)? \[([^\]]*)\]:\s*$")
 _MINUTES = re.compile(r"(\d+) minutes")
-_POINTER = re.compile(r"0x(c[0-9a-f]{9,11})\b")
+_POINTER = re.compile(r"0x([0-9a-f]{9,12})\b")
+# From Go 1.26 on the heap no longer begins at 0xc000000000.
 _FIRST = re.compile(r"\((0x[0-9a-f]+)(\??)")
 _CREATED = "created by "
 LOCKS = {
@@ -173,6 +174,7 @@ def _blocks(lines: Iterable[str], reader: _Reader) -> Iterator[_Block]:
             block.created_by = text[len(_CREATED) :].partition(" in goroutine ")[0]
         elif not text.startswith(("...", "=== END")) and len(block.calls) < MAX_FRAMES:
             block.calls.append(text)
+    reader.cut = not ended
     if block is not None:
         expected = len(block.calls) + bool(block.created_by)
         reader.cut = not ended or len(block.places) < expected or not block.calls

@@ -82,6 +82,6 @@ def _read(file: BinaryIO) -> Explanation:
         try:
             yield from lines_of(cast("BinaryIO", gzip.GzipFile(fileobj=file)) if packed else file)
         except (EOFError, zlib.error):
-            return  # cut in half: what was there is read
+            yield ""  # cut in half, in the middle of a line: what was there is read
 
     return explain(read(lines()))

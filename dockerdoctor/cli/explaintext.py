@@ -58,7 +58,7 @@ def _no_sign(found: Explanation, known: bool) -> str:
     if found.jams:
         return "[!] something waits for too long, in a way that is not known here"
     if known:
-        return "[ok] nothing is stuck in it"
+        return "[ok] nothing in it has waited for a minute"
     program = found.dump.program
     return (
         "[?] this is another Go program"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,6 +19,7 @@ below the plot and not drawn."""
 GAP_S = 120.0
 """No line is drawn over a longer time without a sample (the store keeps one in 15 s)."""
 TICKS_X, TICKS_Y = 6, 4
+DIGIT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,16 @@ def plot(report: Report, vital: Vital, clock: Callable[[float], str]) -> str:
 
 
 def _top(vital: Vital, greatest: float, drawn: Sequence[Threshold]) -> float:
+    """The end of the axis: TICKS_Y steps that people can read."""
     if vital.unit == "ratio":
         return 1.0
-    return max([greatest, *(each.value for each in drawn)], default=0.0) * 1.15 or 1.0
+    least = max([greatest, *(each.value for each in drawn)], default=0.0) * 1.1 / TICKS_Y
+    if least <= 0:
+        return 1.0
+    unit = 1024.0 ** int(math.log(least, 1024)) if vital.unit == "bytes" and least >= 1 else 1.0
+    power = 10.0 ** math.floor(math.log10(least / unit))
+    step = next(each for each in (1, 2, 2.5, 5, 10) if each * power * unit >= least * 0.999)
+    return step * power * unit * TICKS_Y
 
 
 def _background(report: Report, frame: _Frame) -> Iterator[str]:
@@ -133,13 +142,18 @@ def _unanswered(vital: Vital, frame: _Frame) -> Iterator[str]:
 
 
 def _rungs(report: Report, frame: _Frame) -> Iterator[str]:
-    """Numbered as in the table of what was done."""
+    """Numbered as in the table of what was done; numbers that would overlap are moved on."""
+    last = 0.0
     for number, attempt in enumerate(report.incident.attempts, start=1):
-        if not attempt.skipped:
-            x = frame.x(attempt.began)
-            yield _upright("rung", x) + (
-                f'<text class="rung" x="{x:.1f}" y="{TOP - 3}" text-anchor="middle">{number}</text>'
-            )
+        if attempt.skipped:
+            continue
+        x = frame.x(attempt.began)
+        last = max(x, last + DIGIT)
+        yield _upright("rung", x)
+        yield (
+            f'<text class="rung" x="{min(last, WIDTH):.1f}" y="{TOP - 3}" text-anchor="middle">'
+            f"{number}</text>"
+        )
 
 
 def _upright(kind: str, x: float) -> str:

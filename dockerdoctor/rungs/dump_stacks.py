@@ -66,7 +66,7 @@ def explained(dump: Path, scene: Scene) -> str:
     """What the goroutines wait for, in a sentence; empty when it cannot be told."""
     try:
         with dump.open("rb") as file:
-            found = explain(read(lines_of(file, READ_BYTES)))
+            found = explain(read(lines_of(file, READ_BYTES)), least=0)
     except (OSError, NoDumpError):
         return ""
     stuck = scene.word("containers.stuck_name") if scene.number("containers.stuck") else ""
