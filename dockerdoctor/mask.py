@@ -95,7 +95,10 @@ class Masked:
         if isinstance(value, list):
             if low in _ENV_LISTS:
                 return [self._environ(each) for each in value]
-            return [self.json(each, name) for each in value]
+            return [
+                self._hide(str(before), each) if _asks(before, each) else self.json(each, name)
+                for before, each in zip(["", *value], value, strict=False)
+            ]
         if isinstance(value, str):
             if value and _secret_name(name):
                 return self._hide(name, value)
@@ -166,6 +169,12 @@ def mask(text: str) -> str:
 
 def _url(found: re.Match[str]) -> str:
     return found[0] if found["user"] in ("", HIDDEN) else f"{found['head']}{HIDDEN}@"
+
+
+def _asks(before: Json, each: Json) -> bool:
+    """Whether an argument is the value of the one before it: `--password`, `x`."""
+    flag = isinstance(before, str) and before.startswith("-") and "=" not in before
+    return flag and isinstance(each, str) and _secret_name(str(before).lstrip("-"))
 
 
 def _secret_name(name: str) -> bool:

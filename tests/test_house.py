@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rules", "holds", "ladder", "probes", "rungs", "store", "record", "storefile", "storerows"),
     ("config", "pausing", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
-    ("compose", "glance", "metricfamilies", "metrics", "demotale", "demo", "service"),
+    ("compose", "glance", "bundle", "metricfamilies", "metrics", "demotale", "demo", "service"),
     ("daemon", "cli", "__main__"),
 )
 """Arrows point upwards in this list, or stay within a line. A new module gets its place here."""

@@ -16,8 +16,8 @@ from typing import Annotated
 
 import typer
 
-from dockerdoctor.cli import check as checking
 from dockerdoctor.cli import (
+    bundle,
     demo,
     explain,
     heal,
@@ -28,6 +28,7 @@ from dockerdoctor.cli import (
     service,
     watch,
 )
+from dockerdoctor.cli import check as checking
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
 BROKEN_PIPE = 141
@@ -86,6 +87,7 @@ app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
 app.command()(explain.explain)
+app.command()(bundle.bundle)
 app.command()(pause.pause)
 app.command()(pause.resume)
 app.add_typer(rules.app, name="rules")
