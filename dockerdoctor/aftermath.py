@@ -77,11 +77,12 @@ def in_order(containers: Sequence[Container]) -> list[Container]:
 
 
 def _wait(control: HostControl, ran: Sequence[Container]) -> set[str]:
-    """Ids of what runs, once all of `ran` do or their own way has had its time."""
+    """Ids of what runs, once all that come back by themselves do or have had their time."""
     deadline = control.now().mono + OWN_WAY_S
+    own_way = {each.id for each in ran if each.restart_policy in COMES_BACK}
     while True:
         running = _running(control)
-        if all(each.id in running for each in ran) or control.now().mono >= deadline:
+        if own_way <= running or control.now().mono >= deadline:
             return running
         control.pause(1.0)
 

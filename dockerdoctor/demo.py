@@ -23,6 +23,7 @@ from dockerdoctor.host.cage import Cage, cage
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.sealed import require_root, sealed
 from dockerdoctor.host.view import Service
+from dockerdoctor.judge import GOOD_LOOKS
 from dockerdoctor.model import Fault, Incident, Policy
 from dockerdoctor.store import Store
 from dockerdoctor.units import plain
@@ -45,7 +46,6 @@ ROOM = Path("/run/demo")
 START_S = 60.0
 HEALED_S = 240.0
 """A hung machine must not hang the demo: half a minute is usual."""
-GOOD_LOOKS = 3
 
 
 def run_demo(

@@ -28,6 +28,9 @@ from dockerdoctor.model import (
 )
 from dockerdoctor.units import plain
 
+GOOD_LOOKS = 3
+"""Looks in a row without a finding before anybody says that it is over."""
+
 MUST_SEE = ("ping", "unit")
 """Probes without which nobody can say what is wrong, or whether an operator wants it so."""
 
@@ -84,8 +87,9 @@ class Rule:
 
     @property
     def probes(self) -> frozenset[str]:
-        """Whose readings it asks about."""
-        return _probes((*self.when, *self.clear))
+        """Whose readings it asks about, or tells."""
+        told = (name.partition(".")[0] for name in PLACEHOLDER.findall(self.says))
+        return _probes((*self.when, *self.clear)).union(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,12 @@ class Judgement:
     verdict: Verdict
     readings: Readings = field(default_factory=lambda: NOTHING)
     watched: Mapping[str, Watched] = field(default_factory=dict)
+
+
+def ails(verdict: Verdict) -> bool:
+    """Whether something is wrong that calls for an act, or nobody can see. A message of an hour ago
+    is no reason to forget who runs."""
+    return verdict.health is Health.BLIND or any(finding.ladder for finding in verdict.findings)
 
 
 def flatten(samples: Mapping[str, Sample]) -> Readings:
@@ -165,6 +175,8 @@ def _follow(
 ) -> Watched:
     """One rule's state after one more look."""
     holds = _all(rule.when, seen)
+    if holds is False and state.since is None and state.good >= GOOD_LOOKS:
+        return state  # nothing new of a rule that has long been quiet, as most are
     if state.firing:
         after = _clear(rule, seen, state, now, holds)
     else:

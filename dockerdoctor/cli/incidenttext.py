@@ -58,7 +58,8 @@ def incident_text(
         head.append(f"    seen    {evidence(incident.evidence, {})}")
     if incident.why:
         head.append(f"    why     {incident.why}")
-    lines = [*head, "", *(line for _, line in sorted(_timeline(incident, samples, clock)))]
+    story = sorted(_timeline(incident, samples, clock), key=lambda moment: moment[0])
+    lines = [*head, "", *(line for _, line in story)]
     kept = [path for attempt in incident.attempts for path in attempt.evidence]
     if kept:
         lines += ["", "kept:", *(f"    {path}" for path in kept)]
@@ -98,4 +99,4 @@ def _headline(incident: Incident) -> str:
 
 def _cure(incident: Incident) -> str:
     cured = [attempt.rung for attempt in incident.attempts if attempt.cured]
-    return cured[-1] if cured else "-"
+    return cured[0] if cured else "-"

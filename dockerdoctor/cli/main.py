@@ -19,6 +19,7 @@ import typer
 from dockerdoctor.cli import (
     bundle,
     demo,
+    disk,
     explain,
     heal,
     incidents,
@@ -88,6 +89,7 @@ app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
 app.command()(explain.explain)
 app.command()(bundle.bundle)
+app.add_typer(disk.app, name="disk")
 app.command()(pause.pause)
 app.command()(pause.resume)
 app.add_typer(rules.app, name="rules")
@@ -95,7 +97,13 @@ app.add_typer(probes.app, name="probes")
 app.add_typer(service.app, name="service")
 app.command()(demo.demo)
 
-DEFAULTS = {"incidents": "list", "rules": "list", "probes": "list", "service": "print"}
+DEFAULTS = {
+    "incidents": "list",
+    "rules": "list",
+    "probes": "list",
+    "service": "print",
+    "disk": "show",
+}
 """What a group does without a command of its own."""
 FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
 """Options that need no command."""
@@ -181,7 +189,16 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
     with contextlib.suppress(OSError):
         for line in lines:
             terminal.say(line)
+    _forget_what_cannot_be_written()
     return code
+
+
+def _forget_what_cannot_be_written() -> None:
+    """Python flushes stdout once more at exit, and would end with 120 if that fails again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _command_of(words: Sequence[str]) -> str:

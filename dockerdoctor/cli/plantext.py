@@ -51,6 +51,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
             for step in plan.steps
         ],
         "live_restore": plan.live_restore,
+        "bring_back": plan.bring_back,
         "containers": [{"name": name, "fate": fate.value} for name, fate in plan.fates],
         "hold": plan.hold.why if plan.hold else None,
     }
@@ -82,12 +83,14 @@ def _cost(plan: Plan) -> list[str]:
         shown = ", ".join(names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         lines.append(f"    {_FATES[fate]}: {shown}{more}")
+    if plan.bring_back:
+        lines.append("    what ran and is not back after the cure is started by dockerdoctor")
     return lines
 
 
 _FATES = {
     Fate.COMES_BACK: "come back by themselves",
     Fate.MAY: "come back if they fail when stopped (on-failure)",
-    Fate.STAYS_DOWN: "stay down (no restart policy)",
+    Fate.STAYS_DOWN: "do not come back by themselves (no restart policy)",
     Fate.NOT_KNOWN: "policy not known",
 }

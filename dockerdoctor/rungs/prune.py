@@ -11,6 +11,7 @@ from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
+from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
 GRACE_S = 24 * 3600.0
@@ -42,7 +43,7 @@ def useless(scene: Scene) -> str:
         return "the daemon does not answer, and a prune would hang with it"
     if scene.readings.get("containerd.answered") is False:
         return "containerd does not answer, and a prune would hang with it"
-    return ""
+    return held_by_the_kernel(scene)
 
 
 RUNG = Rung(

@@ -1,0 +1,58 @@
+"""`disk`: what eats the data-root; also when no daemon answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.options import Options
+
+app = typer.Typer(rich_markup_mode=None, help="What eats the data-root, and how to get it back.")
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    json: Json = False,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Every part, not the largest.")] = False,
+) -> int:
+    """Show what eats the data-root, largest first (the default). Reads files only, asks no daemon.
+
+    Layers that cannot change are counted once; the second look is quick. Needs root.
+    """
+    from dockerdoctor import account, compose
+    from dockerdoctor.cli import disktext, terminal
+    from dockerdoctor.cli.report import SCHEMA_VERSION
+    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.surveying import surveyed
+
+    options: Options = ctx.obj
+    config = options.load()
+    host = compose.host(config, options.own_address(config))
+    try:
+        found, use = surveyed(config, host)
+    finally:
+        host.close()
+    wholes = [account.account(found)]
+    if store := account.store_account(found):
+        wholes.append(store)
+    if json:
+        told: dict[str, object] = {
+            "schema_version": SCHEMA_VERSION,
+            "used_ratio": use.used_ratio,
+            "inodes_ratio": use.inodes_used_ratio,
+            "free_bytes": use.free_bytes,
+            "total_bytes": use.total_bytes,
+            "walked": found.walked,
+            "skipped": list(found.skipped),
+            "places": [disktext.part_json(each) for each in wholes],
+        }
+        terminal.emit_raw(pretty(told))
+        return 0
+    if not all_:
+        wholes = [account.topped(each, disktext.SHOWN) for each in wholes]
+    terminal.emit(disktext.disk_text(wholes, use, found.skipped, terminal.width()))
+    return 0

@@ -1,0 +1,65 @@
+"""What eats the disk, as text for people and as JSON. Pure: values in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dockerdoctor.account import Part
+from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.host.view import DiskUse
+from dockerdoctor.units import plain_bytes, plain_ratio
+
+SHOWN = 6
+"""Parts of each level that are shown unless all are wanted."""
+MAX_NAME = 40
+
+
+def disk_text(
+    wholes: Sequence[Part], use: DiskUse | None, notes: Sequence[str], columns: int | None
+) -> str:
+    """The tree, largest first, under a line that says how full the file system is."""
+    lines: list[str] = []
+    for whole in wholes:
+        lines += [*([""] if lines else []), *_head(whole, use if not lines else None, columns)]
+        lines.append(f"{'SIZE':>10} {'':>6}  WHAT")
+        lines += [_cut(line, columns) for part in whole.parts for line in _tree(part, whole, 0)]
+    notes = [f"[!] {note}" for note in notes]
+    return "\n".join([*lines, *[piece for note in notes for piece in wrap(note, columns)]])
+
+
+def part_json(part: Part) -> dict[str, object]:
+    """One part with all that is in it; sizes in bytes on disk."""
+    return {
+        "kind": part.kind,
+        "name": part.name,
+        "bytes": part.usage.bytes,
+        "inodes": part.usage.inodes,
+        "note": part.note,
+        "parts": [part_json(each) for each in part.parts],
+    }
+
+
+def _head(whole: Part, use: DiskUse | None, columns: int | None) -> list[str]:
+    words = "data-root" if whole.kind == "data-root" else "containerd's store"
+    told = f"{words} {whole.name}: {plain_bytes(whole.usage.bytes)} in {whole.usage.inodes:,} files"
+    lines = [told]
+    if use is not None:
+        lines.append(
+            f"its disk is {plain_ratio(use.used_ratio)} full ({plain_bytes(use.free_bytes)} free "
+            f"of {plain_bytes(use.total_bytes)}), inodes {plain_ratio(use.inodes_used_ratio)}"
+        )
+    return [piece for line in lines for piece in wrap(line, columns)] + [""]
+
+
+def _tree(part: Part, whole: Part, depth: int) -> Iterator[str]:
+    share = plain_ratio(part.usage.bytes / whole.usage.bytes) if whole.usage.bytes else ""
+    name = part.name if len(part.name) <= MAX_NAME else f"{part.name[: MAX_NAME - 1]}…"
+    note = f"  ({part.note})" if part.note else ""
+    shown = share if depth == 0 else ""
+    yield f"{plain_bytes(part.usage.bytes):>10} {shown:>6}  {'  ' * depth}{name}{note}"
+    for inner in part.parts:
+        yield from _tree(inner, whole, depth + 1)
+
+
+def _cut(line: str, columns: int | None) -> str:
+    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"

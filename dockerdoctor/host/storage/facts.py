@@ -1,0 +1,152 @@
+"""What was found in a data-root: plain values, no behaviour. Sizes are bytes on disk (blocks), as
+`du` counts them; times are wall clock, s since the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Space of a tree: bytes on disk, and inodes."""
+
+    bytes: int = 0
+    inodes: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(self.bytes + other.bytes, self.inodes + other.inodes)
+
+
+NOTHING = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of the layer database, by chain id."""
+
+    chain: str
+    cache_id: str
+    """Its directory under the driver's."""
+    parent: str = ""
+    size: int = 0
+    """Sum of its files' sizes, as the database tells it: less than its blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image as imagedb and repositories.json tell it."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    """References by tag and by digest."""
+    chains: tuple[str, ...] = ()
+    """Chain ids of its layers, the base first."""
+    touched: float = 0.0
+    """When it was pulled, built or tagged last, or else created."""
+    parent: str = ""
+    """The image that it was built from on this host (classic builder)."""
+    kept: bool = False
+    """Whether a label asks to keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """The writable layer of a container: names under the driver's directory."""
+
+    mount_id: str
+    init_id: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One container as its own files tell it; also when no daemon runs."""
+
+    id: str
+    name: str
+    image: str
+    """The id of its image."""
+    state: str
+    """running, paused, restarting, exited, created, dead."""
+    ended: float = 0.0
+    """End of its last run; 0 when it never ran, or runs."""
+    used: float = 0.0
+    """The latest moment known at which it needed its image."""
+    restart_policy: str = "no"
+    log_driver: str = ""
+    log_rotates: bool = False
+    volumes: tuple[str, ...] = ()
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One local volume."""
+
+    name: str
+    usage: Usage
+    anonymous: bool
+    """Named by docker itself: 64 hexadecimal digits."""
+    touched: float = 0.0
+    """When its directory last changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One directory of the storage driver."""
+
+    usage: Usage
+    born: float
+    """When the directory itself last changed; it is not older than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogUse:
+    """The log files of one container."""
+
+    usage: Usage
+    path: Path
+    """The one that grows."""
+    changed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything that was found in one data-root."""
+
+    root: Path
+    driver: str = ""
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    mounts: Mapping[str, Mount] = field(default_factory=dict)
+    boxes: Mapping[str, Box] = field(default_factory=dict)
+    volumes: Mapping[str, Volume] = field(default_factory=dict)
+    trees: Mapping[str, Tree] = field(default_factory=dict)
+    """The driver's directories by name."""
+    logs: Mapping[str, LogUse] = field(default_factory=dict)
+    """By container id."""
+    cached: frozenset[str] = frozenset()
+    """Names of the driver's directories that the build cache knows."""
+    rest: Mapping[str, Usage] = field(default_factory=dict)
+    """All else by name of the top directory; the driver's and the containers' own metadata too."""
+    store: Mapping[str, Usage] = field(default_factory=dict)
+    """What containerd keeps in its own root, by plugin; empty where that is below `root`."""
+    store_root: Path | None = None
+    skipped: tuple[str, ...] = ()
+    """What could not be seen, or must not be counted, and why."""
+    walked: int = 0
+    """Inodes that were really looked at; the others were remembered."""
+    taken: float = 0.0
+
+    @property
+    def total(self) -> Usage:
+        """All of it, as `du -sx` counts (containerd's own root not included)."""
+        parts = [
+            *self.rest.values(),
+            *(tree.usage for tree in self.trees.values()),
+            *(log.usage for log in self.logs.values()),
+            *(volume.usage for volume in self.volumes.values()),
+        ]
+        return Usage(sum(part.bytes for part in parts), sum(part.inodes for part in parts))

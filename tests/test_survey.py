@@ -1,0 +1,243 @@
+"""What eats a data-root: counted as `du` counts, named by what it is, whatever lies in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dockerdoctor.account import Part, account, cache_names, orphans, topped
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.storage.facts import Survey
+from dockerdoctor.host.storage.remembered import Remembered
+from dockerdoctor.host.storage.survey import survey
+from dockerdoctor.model import Fault
+from tests.dataroot import DataRoot, ident
+
+MIB = 1 << 20
+CACHE = "0123456789abcdefghijklmno"
+OLD = 1_600_000_000.0
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> DataRoot:
+    return DataRoot(tmp_path / "docker")
+
+
+def look(root: DataRoot, remembered: Remembered | None = None) -> Survey:
+    return survey(root.path, remembered or Remembered(None))
+
+
+def counted(path: Path) -> tuple[int, int]:
+    """What `du -x` says: bytes on disk, inodes."""
+
+    def du(*options: str) -> int:
+        told = subprocess.run(
+            ["du", "-sx", *options, str(path)], capture_output=True, text=True, check=True
+        )
+        return int(told.stdout.split()[0])
+
+    return du("-B1"), du("--inodes")
+
+
+def leaves(part: Part) -> Iterator[Part]:
+    if not part.parts:
+        yield part
+    for inner in part.parts:
+        yield from leaves(inner)
+
+
+def find(whole: Part, kind: str, name: str = "") -> Part:
+    found = [each for each in _all(whole) if each.kind == kind and name in ("", each.name)]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def _all(part: Part) -> Iterator[Part]:
+    yield part
+    for inner in part.parts:
+        yield from _all(inner)
+
+
+def fill(root: DataRoot) -> None:
+    web = root.image("web:1", {"base": MIB, "web": 2 * MIB}, OLD)
+    root.image("db:1", {"base": MIB, "db": 3 * MIB}, OLD)
+    root.container("one", web, "running", wrote=MIB, logged=5 * MIB, volumes=["precious"])
+    root.container("two", web, "exited", ended=OLD, logged=MIB, log="local")
+    root.volume("precious", 4 * MIB)
+    root.volume("", 100)
+    root.cache(CACHE, 2 * MIB)
+    (root.path / "tmp/GetImageBlob1").write_bytes(b"x" * MIB)
+    (root.path / "tmp/hard").hardlink_to(root.path / "tmp/GetImageBlob1")
+    (root.path / "tmp/link").symlink_to("/")
+
+
+def test_all_of_it_is_counted_as_du_counts(root: DataRoot) -> None:
+    fill(root)
+    found = look(root)
+    assert (found.total.bytes, found.total.inodes) == counted(root.path)
+    assert found.skipped == ()
+    whole = account(found)
+    assert whole.usage == found.total
+    assert sum(leaf.usage.bytes for leaf in leaves(whole)) == found.total.bytes
+    assert [each.usage.bytes for each in whole.parts] == sorted(
+        (each.usage.bytes for each in whole.parts), reverse=True
+    )
+
+
+def test_parts_are_named_by_what_they_are(root: DataRoot) -> None:
+    fill(root)
+    whole = account(look(root))
+    assert find(whole, "image", "db:1").note == "unused"
+    assert find(whole, "image", "web:1").note == "used by one, two"
+    assert 2 * MIB <= find(whole, "image", "web:1").usage.bytes < 2.1 * MIB
+    assert MIB <= find(whole, "shared").usage.bytes < 1.1 * MIB
+    assert find(whole, "log", "one").note == "json-file, no rotation"
+    assert find(whole, "log", "two").note == "local"
+    assert find(whole, "volume", "precious").note == "used by one"
+    assert find(whole, "volume", ident("volume 100")[:12]).note == "anonymous, unused"
+    assert find(whole, "container", "one").note == "running"
+    assert find(whole, "cache", "layers that only it needs").usage.bytes >= 2 * MIB
+    assert whole.parts[0].kind == "images"
+
+
+def test_the_second_look_walks_no_layer_again(root: DataRoot, tmp_path: Path) -> None:
+    web = root.image("web:1", {f"l{number}": 10 for number in range(5)}, OLD, files=200)
+    root.container("one", web, "running")
+    sizes = tmp_path / "state/sizes.json"
+    first_memory = Remembered(sizes)
+    first = look(root, first_memory)
+    first_memory.save()
+    second_memory = Remembered(sizes)
+    second = look(root, second_memory)
+    second_memory.save()
+    assert second.total == first.total
+    assert first.walked > 1000 > 100 > second.walked
+    assert sizes.stat().st_mode & 0o077 == 0
+    assert Remembered(sizes).of(f"overlay2/{ident('mount one')}", (0,)) is None
+
+
+def test_a_layer_that_was_mounted_to_be_written_is_walked_again(
+    root: DataRoot, tmp_path: Path
+) -> None:
+    box = root.container("one", root.image("web:1", {"web": 10}, OLD))
+    memory = Remembered(tmp_path / "sizes.json")
+    before = look(root, memory)
+    memory.save()
+    mount = root.path / "overlay2" / ident("mount one")
+    (mount / "diff/d0/f0").write_bytes(b"x" * MIB)
+    (mount / "work").rmdir()
+    (mount / "work").mkdir()  # as the kernel does when it mounts
+    after = look(root, Remembered(tmp_path / "sizes.json"))
+    assert after.total.bytes >= before.total.bytes + MIB - 4096
+    assert (after.total.bytes, after.total.inodes) == counted(root.path)
+    assert box in after.boxes
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"version":9,"trees":{}}', b"\xff\xfe", b"[1]"])
+def test_a_garbled_memory_is_as_good_as_none(
+    root: DataRoot, tmp_path: Path, content: bytes
+) -> None:
+    fill(root)
+    (tmp_path / "sizes.json").write_bytes(content)
+    assert look(root, Remembered(tmp_path / "sizes.json")).total.bytes == counted(root.path)[0]
+
+
+def test_what_no_database_knows_is_an_orphan_once_it_is_old(root: DataRoot) -> None:
+    fill(root)
+    lost = root.tree(ident("lost"), MIB)
+    found = look(root)
+    assert cache_names(found) == {CACHE}
+    assert orphans(found) == frozenset()
+    assert find(account(found), "layers", "layers not yet known").usage.bytes >= MIB
+    later = replace(found, taken=found.taken + 7200)
+    assert orphans(later) == {lost.name}
+    assert find(account(later), "orphan").name == lost.name
+
+
+def test_holes_in_the_layer_database_are_named_and_skipped(root: DataRoot) -> None:
+    fill(root)
+    layers = sorted((root.database / "layerdb/sha256").iterdir())
+    (layers[0] / "cache-id").unlink()
+    (layers[1] / "size").write_text("many")
+    (layers[2] / "parent").write_text("../../etc")
+    (root.database / "layerdb/sha256/not a hash").mkdir()
+    found = look(root)
+    assert len(found.skipped) == 4
+    assert found.total.bytes == counted(root.path)[0]
+
+
+def test_names_and_texts_of_others_harm_nothing(root: DataRoot) -> None:
+    box = root.container("one", root.image("web:1", {"web": 10}, OLD))
+    (root.path / "overlay2" / ident("mount one") / "diff" / "new\nline\x1b[2J").write_text("x")
+    os.mkfifo(root.path / "overlay2" / ident("mount one") / "diff" / "pipe")
+    raw = os.fsencode(root.path / "volumes") + b"/\xff\xfe"
+    os.mkdir(raw)  # noqa: PTH102 (a name that is no text)
+    for name in ("config.v2.json", "hostconfig.json"):
+        (root.path / "containers" / box / name).write_bytes(b'{"State": [')
+    (root.database / "repositories.json").write_text('{"Repositories": 5}')
+    found = look(root)
+    assert (found.total.bytes, found.total.inodes) == counted(root.path)
+    assert found.boxes[box].state == "unknown"
+    assert len(found.skipped) == 2
+
+
+def test_a_link_in_the_place_of_a_log_is_not_followed(root: DataRoot, tmp_path: Path) -> None:
+    box = root.container("one", root.image("web:1", {"web": 10}, OLD), logged=10)
+    log = root.path / "containers" / box / f"{box}-json.log"
+    (tmp_path / "large").write_bytes(b"x" * 5 * MIB)
+    log.unlink()
+    log.symlink_to(tmp_path / "large")
+    found = look(root)
+    assert any("is no plain file" in told for told in found.skipped)
+    assert found.total.bytes == counted(root.path)[0]
+
+
+def test_directories_that_are_links_are_not_entered(root: DataRoot, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/file").write_bytes(b"x" * MIB)
+    for place in ("containers", "overlay2", "volumes"):
+        os.rename(root.path / place, tmp_path / f"was-{place}")  # noqa: PTH104
+        (root.path / place).symlink_to(tmp_path / "elsewhere")
+    found = look(root)
+    assert found.total.bytes == counted(root.path)[0] < MIB
+
+
+def test_what_is_deeper_than_descriptors_reach_is_named(root: DataRoot) -> None:
+    place = root.volume("deep")
+    here = os.getcwd()  # noqa: PTH109
+    try:
+        os.chdir(place)
+        for _ in range(600):
+            os.mkdir("d")  # noqa: PTH102
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    found = look(root)
+    assert any("levels deep" in told for told in found.skipped)
+    subprocess.run(["rm", "-rf", str(place)], check=True)
+
+
+def test_a_directory_that_is_not_dockers_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "containers").mkdir()
+    with pytest.raises(HostFault) as caught:
+        survey(tmp_path, Remembered(None))
+    assert caught.value.fault is Fault.GARBLED
+    with pytest.raises(HostFault) as gone:
+        survey(tmp_path / "gone", Remembered(None))
+    assert gone.value.fault is Fault.MISSING
+
+
+def test_the_tree_is_cut_to_its_largest_parts_and_still_adds_up(root: DataRoot) -> None:
+    for number in range(20):
+        root.image(f"i:{number}", {f"l{number}": MIB + number * 8192}, OLD)
+    whole = topped(account(look(root)), 5)
+    images = find(whole, "images")
+    assert [each.name for each in images.parts[:1]] == ["i:19"]
+    assert len(images.parts) == 6
+    assert images.parts[-1].name == "15 more"
+    assert sum(each.usage.bytes for each in images.parts) == images.usage.bytes
