@@ -9,6 +9,8 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from dockerdoctor.stackjams import Explanation, explain
 from dockerdoctor.stacks import MAX_STACKS, NoDumpError, lines_of, read
@@ -196,6 +198,17 @@ def test_rubbish_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     ran = dockerdoctor("explain", str(dump))
     assert (ran.code, ran.out) == (65, "")
     assert "is no goroutine dump" in ran.err
+
+
+@given(data=some.data())
+@settings(max_examples=60, deadline=None)
+def test_a_garbled_dump_is_read_or_refused_and_nothing_else(data: some.DataObject) -> None:
+    text = text_of(STUCK[0])[:20_000]
+    for _ in range(data.draw(some.integers(1, 8))):
+        place = data.draw(some.integers(0, len(text)))
+        text = text[:place] + data.draw(some.text(max_size=40)) + text[place:]
+    for least in (0, 1):
+        assert explain(read(io.StringIO(text)), least).says
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:

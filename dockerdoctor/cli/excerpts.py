@@ -15,8 +15,8 @@ from dockerdoctor.stackjams import explain
 from dockerdoctor.stacks import NoDumpError, lines_of, read
 
 MAX_FILES = 40
-READ_BYTES = 12 << 20
-"""Of one file; a dump of this size is explained in about a second."""
+READ_BYTES = 8 << 20
+"""Of one file; a dump of this size is explained in half a second."""
 HEAD_LINES, TAIL_LINES = 60, 40
 LINE = 400
 """Characters of one line."""

@@ -22,8 +22,8 @@ SIGUSR1 = 10
 DUMP_S = 10.0
 """4,000 goroutines (moby #30605) are written in about a second; a busy disk gets more."""
 JOURNAL_LINES = 200
-READ_BYTES = 12 << 20
-"""Of a dump, to explain it in about a second; 4,000 goroutines are some 10 MB."""
+READ_BYTES, READ_S = 12 << 20, 1.5
+"""Of a dump, and for how long: a part of 4,000 goroutines (10 MB) tells what all of them do."""
 TOLD = 600
 """Characters of the explanation that go on record."""
 
@@ -48,7 +48,7 @@ def run(control: HostControl, scene: Scene) -> Note:
         stacks, why = _stacks(control, scene, process)
         kept.extend(stacks)
         missed.extend(why)
-        told = [explained(Path(each), scene) for each in stacks]
+        told = [explained(control, Path(each), scene) for each in stacks]
     says = f"kept {len(kept)} pieces of evidence" + (f" ({'; '.join(missed)})" if missed else "")
     return Note("; ".join([says, *filter(None, told)]), tuple(kept))
 
@@ -62,15 +62,26 @@ def hangs(scene: Scene) -> bool:
     )
 
 
-def explained(dump: Path, scene: Scene) -> str:
+def explained(control: HostControl, dump: Path, scene: Scene) -> str:
     """What the goroutines wait for, in a sentence; empty when it cannot be told."""
     try:
         with dump.open("rb") as file:
-            found = explain(read(lines_of(file, READ_BYTES)), least=0)
+            found = explain(read(_in_time(control, lines_of(file, READ_BYTES))), least=0)
     except (OSError, NoDumpError):
         return ""
+    except Exception as bug:  # noqa: BLE001  no evidence is lost for want of an explanation
+        return f"the stacks could not be explained, by a bug of ours: {type(bug).__name__}"
     stuck = scene.word("containers.stuck_name") if scene.number("containers.stuck") else ""
     return found.says[:TOLD] + (f" (the container that hangs: {stuck[:100]})" if stuck else "")
+
+
+def _in_time(control: HostControl, lines: Iterator[str]) -> Iterator[str]:
+    """As many as can be read before the next rung must wait no longer."""
+    began = control.now().mono
+    for number, line in enumerate(lines):
+        if number % 1000 == 0 and control.now().mono - began > READ_S:
+            return
+        yield line
 
 
 def _stacks(control: HostControl, scene: Scene, process: Process) -> tuple[list[str], list[str]]:
