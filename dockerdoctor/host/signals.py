@@ -42,8 +42,9 @@ class Wishes:
 
 
 class Patience:
-    """For an act that must not be cut in half: a first SIGINT, a SIGTERM or a SIGHUP (the terminal
-    went away) only wishes for its end; a second SIGINT raises KeyboardInterrupt at once."""
+    """For an act that must not be cut in half: a first SIGINT or SIGTERM only wishes for its end, a
+    second SIGINT raises KeyboardInterrupt at once. A SIGHUP changes nothing: the terminal went
+    away, and what its user has agreed to is done to the end."""
 
     def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
         """Installed in the main thread. `heard` is called at the first wish."""
@@ -51,8 +52,9 @@ class Patience:
         self._heard = heard
         self._before = {
             number: signal.signal(number, self._on_wish)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            for number in (signal.SIGINT, signal.SIGTERM)
         }
+        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def restore(self) -> None:
         """What was installed before holds again."""
