@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType
 
 
@@ -46,10 +45,10 @@ class Patience:
     second SIGINT raises KeyboardInterrupt at once. A SIGHUP changes nothing: the terminal went
     away, and what its user has agreed to is done to the end."""
 
-    def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
-        """Installed in the main thread. `heard` is called at the first wish."""
+    def __init__(self) -> None:
+        """Installed in the main thread. A handler only sets `wished`: to print there could meet a
+        print that is under way, which Python forbids."""
         self.wished = False
-        self._heard = heard
         self._before = {
             number: signal.signal(number, self._on_wish)
             for number in (signal.SIGINT, signal.SIGTERM)
@@ -64,6 +63,4 @@ class Patience:
     def _on_wish(self, number: int, _frame: FrameType | None) -> None:
         if self.wished and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not self.wished:
-            self.wished = True
-            self._heard()
+        self.wished = True
