@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
@@ -53,6 +54,7 @@ class FakeMachine:
         self.prunable: dict[str, Pruned] = {}
         self.all_shims: list[FakeProcess] = []
         self.dumps = True
+        self.stacks = "goroutine 1 [semacquire, 5 minutes]:\n"
         """Whether SIGUSR1 makes it write its goroutines."""
         self.rebooted = False
         self.stuck: dict[str, Process] = {}
@@ -63,6 +65,7 @@ class FakeMachine:
         """All that the kernel shows but the threads that it holds."""
         self.tidings = JournalTally()
         """What the messages of docker and containerd amount to."""
+        self.grown = GrowthWatch()
         self.held_container: HeldThread | None = None
         self._held_since: dict[int, float] = {}
         self._evidence = directory / "evidence"
@@ -176,7 +179,7 @@ class FakeMachine:
             self.world.after(0.5, lambda: self._dump(name))
 
     def _dump(self, name: str) -> None:
-        (self._exec_root / name).write_text("goroutine 1 [semacquire, 5 minutes]:\n")
+        (self._exec_root / name).write_text(self.stacks)
 
     def _write(self, name: str, content: bytes) -> Path:
         self._evidence.mkdir(parents=True, exist_ok=True)
