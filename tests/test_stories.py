@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_a_hung_daemon_leaves_its_stacks_before_it_is_restarted(tmp_path: Path) 
     assert any("goroutine-stacks" in path for path in evidence)
     assert all(Path(path).exists() for path in evidence)
     assert story.climbed() == ["dump-stacks", "restart"]
+
+
+def test_the_record_tells_what_the_stacks_of_a_hung_daemon_wait_for(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    dump = Path(__file__).parent / "dumps" / "dockerd-26.1.5-stuck.log.gz"
+    story.host.stacks = gzip.decompress(dump.read_bytes()).decode()
+    story.host.dockerd_process.hung = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    note = story.attempts()[0].note
+    assert "kept " in note
+    assert "7 wait for a lock for 2 min in daemon.(*Daemon).ContainerInspectCurrent" in note
+    assert "(like moby #37910)" in note
 
 
 def test_a_daemon_whose_shutdown_hangs_gets_its_time_and_then_the_next_rung(tmp_path: Path) -> None:

@@ -15,17 +15,24 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl, Service
 from dockerdoctor.model import Impact, Process
 from dockerdoctor.rungs._common import DEAF_S, takes_no_signal
+from dockerdoctor.stackjams import explain
+from dockerdoctor.stacks import NoDumpError, lines_of, read
 
 SIGUSR1 = 10
 DUMP_S = 10.0
 """4,000 goroutines (moby #30605) are written in about a second; a busy disk gets more."""
 JOURNAL_LINES = 200
+READ_BYTES, READ_S = 12 << 20, 1.5
+"""Of a dump, and for how long: a part of 4,000 goroutines (10 MB) tells what all of them do."""
+TOLD = 600
+"""Characters of the explanation that go on record."""
 
 
 def run(control: HostControl, scene: Scene) -> Note:
     """Never raises for a piece that cannot be had: the others are kept and the note says so."""
     kept: list[str] = []
     missed: list[str] = []
+    told: list[str] = []
     process = control.main_process(Service.DOCKERD)
     if process:
         for name, text in control.proc_files(process).items():
@@ -41,8 +48,9 @@ def run(control: HostControl, scene: Scene) -> Note:
         stacks, why = _stacks(control, scene, process)
         kept.extend(stacks)
         missed.extend(why)
+        told = [explained(control, Path(each), scene) for each in stacks]
     says = f"kept {len(kept)} pieces of evidence" + (f" ({'; '.join(missed)})" if missed else "")
-    return Note(says, tuple(kept))
+    return Note("; ".join([says, *filter(None, told)]), tuple(kept))
 
 
 def hangs(scene: Scene) -> bool:
@@ -52,6 +60,28 @@ def hangs(scene: Scene) -> bool:
         or scene.readings.get("containerd.answered") is False
         or scene.number("containers.stuck") > 0
     )
+
+
+def explained(control: HostControl, dump: Path, scene: Scene) -> str:
+    """What the goroutines wait for, in a sentence; empty when it cannot be told."""
+    try:
+        with dump.open("rb") as file:
+            found = explain(read(_in_time(control, lines_of(file, READ_BYTES))), least=0)
+    except (OSError, NoDumpError):
+        return ""
+    except Exception as bug:  # noqa: BLE001  no evidence is lost for want of an explanation
+        return f"the stacks could not be explained, by a bug of ours: {type(bug).__name__}"
+    stuck = scene.word("containers.stuck_name") if scene.number("containers.stuck") else ""
+    return found.says[:TOLD] + (f" (the container that hangs: {stuck[:100]})" if stuck else "")
+
+
+def _in_time(control: HostControl, lines: Iterator[str]) -> Iterator[str]:
+    """As many as can be read before the next rung must wait no longer."""
+    began = control.now().mono
+    for number, line in enumerate(lines):
+        if number % 1000 == 0 and control.now().mono - began > READ_S:
+            return
+        yield line
 
 
 def _stacks(control: HostControl, scene: Scene, process: Process) -> tuple[list[str], list[str]]:
