@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 SERIOUS = frozenset({"warning", "warn", "error", "fatal", "panic"})
-MAX_SAID = 200
+MAX_SAID = 300
 """Characters of a message that are shown."""
 
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
