@@ -14,7 +14,7 @@ from dockerdoctor.host.journalwatch import STARTED, STARTING, JournalWatch, Line
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Fault
 from dockerdoctor.probes import journal
-from dockerdoctor.signatures import SIGNATURES, essence, recognise
+from dockerdoctor.signatures import MAX_SAID, SIGNATURES, essence, recognise
 from tests.fakehost import FakeHost
 from tests.story import RULES
 from tests.values import PROBES
@@ -145,6 +145,13 @@ def test_the_first_error_is_that_of_the_last_start_that_failed() -> None:
         "unknown flag: --x"
     )
     assert folded(*failing, systemd(STARTING), systemd(STARTED)).first_error == ""
+
+
+def test_the_cause_is_known_by_the_whole_message_however_long_it_is() -> None:
+    why = "failed to start daemon: Error initializing network controller: " + 300 * "x"
+    seen = folded(systemd(STARTING), said(f"{why}: invalid database"))
+    assert seen.cause == "network_db"
+    assert len(seen.first_error) == MAX_SAID
 
 
 def test_a_line_of_routine_is_no_first_error() -> None:

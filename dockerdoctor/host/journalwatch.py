@@ -107,6 +107,7 @@ class Tally:
         self._last: dict[str, str] = {}
         self._lines = 0
         self._first_error = ""
+        self._cause = ""
 
     def fold(self, lines: Sequence[Line]) -> None:
         """Take in the next lines."""
@@ -114,7 +115,7 @@ class Tally:
             self._lines += 1
             if line.program == "systemd":
                 if line.unit == self._unit and line.message_id in (STARTING, STARTED):
-                    self._first_error = ""
+                    self._first_error = self._cause = ""
             elif line.program in DAEMONS:
                 self._take(line)
 
@@ -124,16 +125,16 @@ class Tally:
             name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
         }
         last = {name: self._last[name] for name, count in counts.items() if count}
-        error = self._first_error
-        return JournalTally(True, self._lines, counts, last, error, recognise(error))
+        return JournalTally(True, self._lines, counts, last, self._first_error, self._cause)
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)
         if not said:
             return
+        name = recognise(said)
         if not self._first_error and line.program == "dockerd" and is_last_word(line.message):
-            self._first_error = said[:MAX_SAID]
-        if name := recognise(said):
+            self._first_error, self._cause = said[:MAX_SAID], name
+        if name:
             self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(line.at)
             self._last[name] = said[:MAX_SAID]
 
