@@ -71,6 +71,7 @@ def run_demo(
             sealed(lambda: _perform(say, program, fault, empty, kept))
     except (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(OSError):  # the terminal may be gone
+            say("")  # it may have been in the middle of a line
             say("stopped; the demo's daemon is gone, nothing is left behind")
         raise
     finally:
@@ -188,6 +189,7 @@ def _start(host: LinuxHost, tell: Teller) -> None:
     while True:
         try:
             info = host.info(5.0)
+            host.ping(5.0)  # from now on its keeper knows that it has started
             break
         except HostFault as fault:
             dead = host.service(Service.DOCKERD).active in ("failed", "inactive")

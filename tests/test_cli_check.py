@@ -135,9 +135,14 @@ def test_a_crashed_daemon_that_systemd_does_not_restart_is_critical(tmp_path: Pa
     for _ in range(5):
         host.crash()
         host.advance(3)
+    host.journals[Service.DOCKERD] = [
+        "Starting up",
+        "unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid",
+        "docker.service: Failed with result 'exit-code'.",
+    ]
     report = examine(look(host), Watchdog())
-    assert report.state is State.CRITICAL
-    assert host.units[Service.DOCKERD].active in ("failed", "activating")
+    assert (report.state, names(report)) == (State.CRITICAL, ["daemon-down"])
+    assert report.findings[0].cause.startswith("unable to configure the Docker daemon with file")
 
 
 # What a watchdog adds.

@@ -260,7 +260,7 @@ def test_one_stuck_container_costs_its_shim_and_nothing_else(tmp_path: Path) -> 
     took = story.goes_on_until(lambda: bool(story.incidents))
     assert took < 60
     story.goes_on_until(lambda: bool(story.incidents[0].closed))
-    assert story.climbed() == ["dump-stacks", "kill-shim", "bring-back"]
+    assert story.climbed() == ["dump-stacks", "kill-shim"]
     assert [act for act in story.acts if "SIGKILL" in act] == ["signal containerd-shim SIGKILL"]
 
 
@@ -350,6 +350,7 @@ def test_a_daemon_that_waits_for_its_disk_for_a_moment_is_healed_when_it_hangs(
 
 def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: Path) -> None:
     story = Story(tmp_path)
+    story.host.engine = replace(story.host.engine, live_restore=True)
     shim = story.host.world.spawn("containerd-shim")
     story.host.all_shims.append(shim)
     story.host.all_containers = [Container("c1", "stuck", "running")]
@@ -359,7 +360,8 @@ def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: P
         Whose.CONTAINER, Process(50, 5, "cat"), 50, "rpc_wait_bit_killable", 130.0, "stuck"
     )
     story.goes_on_for(300)
-    assert not [act for act in story.acts if "SIGKILL" in act]
+    assert not [act for act in story.acts if "SIGKILL" in act or "restart" in act]
+    assert "would wait for it at its start" in story.incidents[0].why
     assert {"container-stuck", "kernel-holds-container"} <= {
         each.rule
         for each in story.watch.judgement.verdict.findings  # type: ignore[union-attr]
@@ -369,9 +371,7 @@ def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: P
 def test_a_daemon_that_fails_to_start_is_told_with_its_own_first_words(tmp_path: Path) -> None:
     story = Story(tmp_path)
     why = "unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid"
-    story.host.tidings = JournalTally(
-        counts_1h={"bad_config": 3}, last={"bad_config": why}, first_error=why
-    )
+    story.host.tidings = JournalTally(first_error=why, cause="bad_config")
     story.host.dockerd.start_fails = "exit-code"
     story.host.crash()
     story.goes_on_for(120)
@@ -410,3 +410,45 @@ def test_who_runs_is_remembered_also_while_something_is_only_told(tmp_path: Path
     story.host.all_containers = [ran]
     story.goes_on_for(30)
     assert story.watch.scene().running == (ran,)
+
+
+def leaks_for(story: Story, minutes: int, clients: bool) -> None:
+    """Memory grows by 20 MiB a minute and, with `clients`, so do listeners and goroutines."""
+    for _ in range(minutes):
+        story.host.dockerd_process.rss_bytes += 20 << 20
+        if clients:
+            seen = story.host.engine
+            story.host.engine = replace(
+                seen, listeners=seen.listeners + 20, goroutines=seen.goroutines + 40
+            )
+        story.goes_on_for(60)
+
+
+def rules_found(story: Story) -> set[str]:
+    assert story.watch.judgement is not None
+    return {finding.rule for finding in story.watch.judgement.verdict.findings}
+
+
+def test_memory_that_grows_with_its_clients_is_called_a_leak_and_told(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    leaks_for(story, 45, clients=True)
+    assert "memory-leak" in rules_found(story)
+    told = next(said for said in story.said if said.startswith("told: dockerd's memory grows"))
+    assert "event listeners (clients of `docker events`) an hour" in told
+    assert story.acts == []
+
+
+def test_memory_that_grows_alone_is_no_leak_by_our_word(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    leaks_for(story, 45, clients=False)
+    assert story.watch.judgement is not None
+    assert float(story.watch.judgement.readings["trend.rss_growth_bytes"]) > 64 << 20
+    assert not {"memory-leak", "memory-leak-of-version"} & rules_found(story)
+
+
+def test_a_version_that_is_known_to_leak_is_named(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.engine = replace(story.host.engine, version="27.0.3")
+    leaks_for(story, 45, clients=False)
+    assert "memory-leak-of-version" in rules_found(story)
+    assert story.acts == []

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import collections
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command
 from dockerdoctor.host.traces import JournalTally
+from dockerdoctor.model import Fault
 from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise
 
 LINES = 2000
 """The most of one look; what is older is not counted."""
 MAX_BYTES = 4 << 20
-FIELDS = "MESSAGE,MESSAGE_ID,_COMM,_PID,UNIT,CONTAINER_ID"
+FIELDS = "MESSAGE,MESSAGE_ID,_COMM,SYSLOG_IDENTIFIER,_PID,UNIT,CONTAINER_ID"
+BACK_OFF_S = 300.0
+"""After a journalctl that did not end: on a dead disk not even SIGKILL ends it, and each look would
+leave one more behind."""
 HOUR_S = 3600.0
 KEPT = 2000
 """Times of one signature."""
@@ -67,7 +73,7 @@ def parse(text: str) -> tuple[list[Line], str]:
                 Line(
                     at=int(said["__REALTIME_TIMESTAMP"]) / 1e6,
                     message=_message(said["MESSAGE"]),
-                    program="systemd" if said.get("_PID") == "1" else str(said.get("_COMM", "")),
+                    program=_program(said),
                     message_id=str(said.get("MESSAGE_ID", "")),
                     unit=str(said.get("UNIT", "")),
                 )
@@ -75,6 +81,15 @@ def parse(text: str) -> tuple[list[Line], str]:
         except (ValueError, KeyError, TypeError):
             continue
     return lines, cursor
+
+
+def _program(said: dict[str, object]) -> str:
+    """The name of who wrote it. Of a dockerd that fails at once journald has the name it had before
+    it was one, `(dockerd)`, or none at all: then systemd's name for its output stands for it."""
+    if said.get("_PID") == "1":
+        return "systemd"
+    name = str(said.get("_COMM") or "").strip("()")
+    return name or str(said.get("SYSLOG_IDENTIFIER") or "")
 
 
 def _message(said: object) -> str:
@@ -109,7 +124,8 @@ class Tally:
             name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
         }
         last = {name: self._last[name] for name, count in counts.items() if count}
-        return JournalTally(True, self._lines, counts, last, self._first_error)
+        error = self._first_error
+        return JournalTally(True, self._lines, counts, last, error, recognise(error))
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)
@@ -129,6 +145,7 @@ class JournalWatch:
         self._units = units
         self._tally = Tally(units[0] if units else "")
         self._cursor = ""
+        self._not_before = -math.inf
         self._lock = threading.Lock()
 
     def look(self, now: float, timeout_s: float) -> JournalTally:
@@ -136,13 +153,22 @@ class JournalWatch:
         if not self._units:
             return JournalTally(known=False)
         with self._lock:
+            if now < self._not_before <= now + BACK_OFF_S:
+                raise HostFault(
+                    Fault.TIMEOUT, "journalctl did not come back: not asked for a while"
+                )
             begin = f"--after-cursor={self._cursor}" if self._cursor else "--since=-1h"
             asked = ["--output=json", f"--output-fields={FIELDS}", f"--lines={LINES}", begin]
-            text = command.run(
-                ["journalctl", "--no-pager", "--quiet", *asked, *matches(self._units)],
-                timeout_s,
-                MAX_BYTES,
-            )
+            try:
+                text = command.run(
+                    ["journalctl", "--no-pager", "--quiet", *asked, *matches(self._units)],
+                    timeout_s,
+                    MAX_BYTES,
+                )
+            except HostFault as fault:
+                if fault.fault is Fault.TIMEOUT:
+                    self._not_before = now + BACK_OFF_S
+                raise
             lines, cursor = parse(text)
             self._cursor = cursor or self._cursor
             self._tally.fold(lines)

@@ -15,16 +15,17 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock, containerd, disks, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
-from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
+from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.kernel import KernelWatch
+from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
 from dockerdoctor.host.peers import Listening
-from dockerdoctor.host.traces import JournalTally, KernelTraces, Whose
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -39,6 +40,9 @@ from dockerdoctor.host.view import (
     ServiceState,
 )
 from dockerdoctor.model import Fault, Instant, Process
+
+DOCKERD = "dockerd"
+"""Its name in /proc."""
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
@@ -73,8 +77,9 @@ class LinuxHost:
         self._listening = Listening(Path(address.path))
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
-        self._bounded = Bounded()
-        self._kernel = KernelWatch(self._bounded)
+        self._lanes = Lanes(MACHINE)
+        self._kernel = KernelWatch(self._lanes)
+        self._growth = GrowthWatch()
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
@@ -127,7 +132,10 @@ class LinuxHost:
         return self.keeper.main_process(which)
 
     def vitals(self, process: Process) -> ProcessVitals:
-        return processes.vitals(process)
+        found = processes.vitals(process)
+        if process.name == DOCKERD:
+            self._growth.saw_process(process, found.rss_bytes, self.now().mono)
+        return found
 
     def places(self) -> Mapping[Place, Path]:
         found = self.layout()
@@ -139,7 +147,7 @@ class LinuxHost:
         } | self._given
 
     def disk(self, path: Path, timeout_s: float) -> DiskUse:
-        return disks.look(self._bounded, path, timeout_s)
+        return disks.look(self._lanes, path, timeout_s)
 
     def events(self) -> EventTally:
         with self._lock:
@@ -152,6 +160,8 @@ class LinuxHost:
         self._wake_nobody()
         info = self._engine.info(timeout_s)
         self._data_root = info.data_root
+        counters = {"goroutines": info.goroutines, "listeners": info.listeners, "fds": info.fds}
+        self._growth.saw_info(info.version, counters, self.now().mono)
         return info
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
@@ -199,6 +209,9 @@ class LinuxHost:
     def said(self, timeout_s: float) -> JournalTally:
         return self._journal.look(self.now().wall, timeout_s)
 
+    def growth(self) -> Growth:
+        return self._growth.told()
+
     def pressure(self) -> Pressure:
         return pressure.look()
 
@@ -209,7 +222,7 @@ class LinuxHost:
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
-        return processes.proc_files(self._bounded, process, FILE_S)
+        return processes.proc_files(self._lanes, process, FILE_S)
 
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""
@@ -220,7 +233,7 @@ class LinuxHost:
         config: Mapping[str, str] = {}
         path = config_file(argv)
         with contextlib.suppress(HostFault, OSError):
-            text = self._bounded.call(f"read {path}", FILE_S, path.read_text)
+            text = self._lanes.run(f"read {path}", path.read_text, FILE_S)
             config = parse_config(text)
         self._layout = (argv, layout(argv, config))
         return self._layout[1]
@@ -259,11 +272,11 @@ class LinuxHost:
 
     def shim_of(self, ident: str) -> Process | None:
         found = self.layout()
-        return shims.of_container(self._bounded, found.containerd_socket(), found.namespace, ident)
+        return shims.of_container(self._lanes, found.containerd_socket(), found.namespace, ident)
 
     def shims(self) -> Sequence[Process]:
         found = self.layout()
-        return shims.of(self._bounded, found.containerd_socket(), found.namespace)
+        return shims.of(self._lanes, found.containerd_socket(), found.namespace)
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         return self._engine.prune(what, older_than_s, timeout_s)

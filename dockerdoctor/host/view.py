@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dockerdoctor.host.traces import JournalTally, KernelTraces
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
 
 
@@ -273,6 +273,11 @@ class HostView(Protocol):
     def said(self, timeout_s: float) -> JournalTally:
         """The known signs in the messages of docker and containerd, read forward since the last
         call; the first one reads the last hour."""
+        ...
+
+    def growth(self) -> Growth:
+        """How the daemon's memory and counters have grown, from what `vitals` and `info` told
+        since it was started; asks nobody."""
         ...
 
     def pressure(self) -> Pressure:

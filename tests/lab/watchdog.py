@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dockerdoctor.config import Config
-from dockerdoctor.model import Attempt, Incident
+from dockerdoctor.host.view import Container
+from dockerdoctor.model import Attempt, Incident, Outcome
 from dockerdoctor.record import Record
 from dockerdoctor.service import UNIT, unit_text
 from tests.lab import boot
@@ -138,6 +139,15 @@ class Watchdog:
         self.host.wait(said, WAIT_S, f"“{words}” to be said")
         return said()
 
+    def wait_known(self, *names: str) -> None:
+        """Wait until it has on record that these containers run, and whether they come back."""
+
+        def known() -> bool:
+            roster = self.record.recall("running", tuple[Container, ...]) or ()
+            return {each.name for each in roster if each.inspected} >= set(names)
+
+        self.host.wait(known, WAIT_S, f"{', '.join(names)} to be on record")
+
     def watch_for(self, seconds: float) -> None:
         """Let it look for so long, s, and make sure that it does: its sentences go on."""
         began = time.time()
@@ -152,6 +162,16 @@ def rungs(incident: Incident) -> list[str]:
 
 def _shown(attempt: Attempt) -> str:
     return f"({attempt.rung})" if attempt.skipped else attempt.rung
+
+
+def has_given_up(incident: Incident) -> bool:
+    """Whether it was left to people; whether it is over is another question."""
+    return incident.outcome is Outcome.GAVE_UP
+
+
+def note(incident: Incident, rung: str) -> str:
+    """What an attempt says of itself."""
+    return next(attempt.note for attempt in incident.attempts if attempt.rung == rung)
 
 
 def vitals(host: LabHost, *units: str) -> Mapping[str, str]:
