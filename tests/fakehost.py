@@ -159,8 +159,8 @@ class FakeHost(FakeMachine):
     def installing(self) -> str:
         return self.installer
 
-    def dump_dirs(self) -> Sequence[Path]:
-        return (self._exec_root,)
+    def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
+        return (self._exec_root,) if which is Service.DOCKERD else ()
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         self._fail("proc_files")
