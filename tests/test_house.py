@@ -20,9 +20,9 @@ PACKAGE = CHECKOUT / "dockerdoctor"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "units", "configkeys"),
     ("host",),
-    ("declare", "judge", "account", "reclaim"),
+    ("declare", "judge", "account", "allowed", "regret", "reclaim"),
     ("rules", "holds", "ladder", "probes", "rungs", "store", "record", "storefile", "storerows"),
-    ("config", "pausing", "episodes", "aftermath", "recover", "sayings"),
+    ("config", "pausing", "imageuse", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
     ("compose", "glance", "metricfamilies", "metrics", "demotale", "demo", "service"),
     ("daemon", "cli", "__main__"),

@@ -56,3 +56,34 @@ def show(
         wholes = [account.topped(each, disktext.SHOWN) for each in wholes]
     terminal.emit(disktext.disk_text(wholes, use, found.skipped, terminal.width()))
     return 0
+
+
+@app.command()
+def reclaim(
+    ctx: typer.Context,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it. Without: show the plan.")] = False,
+    to: Annotated[
+        str, typer.Option(metavar="SHARE", help="Make room down to this, whatever the start mark.")
+    ] = "",
+    logs: Annotated[bool, typer.Option("--logs", help="Cut logs that nobody rotates too.")] = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Anonymous volumes of no container too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+) -> int:
+    """Make room, in the order of regret and no more than is needed; without --apply only a plan.
+
+    Stopped containers and dangling images, build cache, images by last use; all older than the
+    grace time. Never what is in use, kept by a label or a name, never a named volume.
+
+    Exit code: 0 done, or nothing to do; 1 not enough; 64 it had to ask and may not; 77 not root.
+
+    \b
+    Examples:
+      dockerdoctor disk reclaim
+      dockerdoctor disk reclaim --to 60% --apply
+    """
+    from dockerdoctor.cli.reclaimcommand import reclaim_now
+
+    return reclaim_now(ctx.obj, apply=apply, to=to, logs=logs, volumes=volumes, yes=yes, json=json)

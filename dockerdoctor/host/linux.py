@@ -21,6 +21,10 @@ from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.storage import logs
+from dockerdoctor.host.storage.facts import Kind, Removal, Survey
+from dockerdoctor.host.storage.remembered import Remembered
+from dockerdoctor.host.storage.survey import survey
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -36,6 +40,8 @@ from dockerdoctor.host.view import (
 )
 from dockerdoctor.model import Fault, Instant, Process
 
+SURVEY_S = 60.0
+"""Deadline of reading the data-root's databases: thousands of small files on a slow disk."""
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
 
@@ -61,13 +67,16 @@ class LinuxHost:
         keeper: Keeper,
         evidence: Path,
         places: Mapping[Place, Path] | None = None,
+        sizes: Path | None = None,
     ) -> None:
-        """`places` overrides what is found out (the configuration's `[daemon] data_root`)."""
+        """`places` overrides what is found out (the configuration's `[daemon] data_root`); `sizes`
+        is the file where the sizes of layers are remembered."""
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
+        self._sizes = sizes
         self._bounded = Bounded()
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
@@ -176,6 +185,14 @@ class LinuxHost:
     def dump_dirs(self) -> Sequence[Path]:
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
 
+    def survey(self) -> Survey:
+        root = self.places()[Place.DATA_ROOT]
+        return self._bounded.call(
+            f"survey of {root}",
+            SURVEY_S,
+            lambda: survey(root, Remembered(self._sizes), measure=False),
+        )
+
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._bounded, process, FILE_S)
 
@@ -235,6 +252,11 @@ class LinuxHost:
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         return self._engine.prune(what, older_than_s, timeout_s)
+
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        if what.kind is Kind.LOG:
+            return logs.cut(self.places()[Place.DATA_ROOT], what.ident, what.keep_bytes)
+        return self._engine.remove(what, timeout_s)
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._engine.start_container(ident, timeout_s)

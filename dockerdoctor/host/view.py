@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.model import Instant, Process
 
 
@@ -106,6 +107,8 @@ class DiskUse:
     """As `df` counts it: used / (used + free)."""
     inodes_used_ratio: float
     """0 where the file system does not count inodes (btrfs)."""
+    inodes_total: int = 0
+    """0 where it does not count them, or they were not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +279,11 @@ class HostView(Protocol):
         """Where dockerd writes goroutine dumps: its exec-root, else its data-root."""
         ...
 
+    def survey(self) -> Survey:
+        """What is in the data-root, from its databases: without walking it, so sizes are those that
+        are remembered or that the layer database tells. HostFault when it cannot be read."""
+        ...
+
     def proc_files(self, process: Process) -> Mapping[str, str]:
         """/proc/PID/{status,stack,wchan,limits,cgroup} as far as they can be read."""
         ...
@@ -334,6 +342,11 @@ class HostControl(HostView, Protocol):
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         """Start a container that ran before."""
+        ...
+
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        """Remove one thing, if all that was true of it still is: empty when it is gone, else why it
+        stays. Never a named volume, never what is in use."""
         ...
 
     def reboot(self) -> None:
