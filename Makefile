@@ -6,9 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-# Debian's packages that the lab needs on this host, listed here and nowhere else. None of them starts
-# or enables a service. docker.io does, so it is never installed: tools/unpack.py unpacks it, and Prometheus.
-LAB_PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux
+# Debian's packages that the tests and the lab need on this host, listed here and nowhere else. None of
+# them starts or enables a service. docker.io does, so it is never installed: tools/unpack.py unpacks it, and Prometheus.
+PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux procps openssl
 
 # Only root can run an engine. What is missing besides is named by the tests that are skipped for it.
 PYTEST := [ "$$(id -u)" != 0 ] || \
@@ -19,7 +19,7 @@ PYTEST := [ "$$(id -u)" != 0 ] || \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup engine test lint unit lab packages sweep clean
+.PHONY: help run setup engine test lint unit lab packages generate sweep clean
 
 help: ## tell the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,10 @@ lab: $(INSTALLED) packages ## only the lab: real engines under a real systemd, b
 	@$(PYTEST) -m lab $(ARGS)
 
 packages:
-	@tools/packages.sh $(LAB_PACKAGES)
+	@tools/packages.sh $(PACKAGES)
+
+generate: $(INSTALLED) ## write what is made from declarations: alerts, dashboards, the table of metrics
+	@$(BIN)/python -m tools.generate
 
 sweep: $(INSTALLED) ## remove what a killed lab run left behind
 	@$(BIN)/python -m tests.lab sweep

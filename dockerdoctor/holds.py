@@ -65,6 +65,18 @@ def installing(scene: Scene) -> str:
     return ""
 
 
+def waiting(scene: Scene) -> str:
+    """A thread of the daemon waits in the kernel: a moment later it runs, or is known to be held.
+    A restart in between would end in a zombie where the kernel does not let go."""
+    held = scene.number("kernel.daemon_held_s")
+    if held >= WAITING_S:
+        return (
+            f"{scene.word('kernel.daemon_held')} has not run for {plain(held, 'seconds')}: "
+            "see whether the kernel lets go"
+        )
+    return ""
+
+
 def starved(scene: Scene) -> str:
     """On a host that lets nobody run, a late answer says nothing about the daemon. A daemon that
     is stopped or frozen is no victim of the host."""
@@ -76,6 +88,10 @@ def starved(scene: Scene) -> str:
             return f"the host is starved: {plain(share, 'ratio')} of the time {words}"
     return ""
 
+
+WAITING_S = 5.0
+"""In state D without a break: longer than a busy disk keeps one request. From 30 s on no rung can
+help any more, and each says so."""
 
 STARVED = (
     ("memory_full_ratio", 0.4, "everybody waits for memory (it swaps)"),
@@ -97,6 +113,7 @@ HOLDS_OF_STRANGERS: Mapping[str, Callable[[Scene], str]] = MappingProxyType(
         "installing": installing,
         "stopping": stopping,
         "restarted": restarted,
+        "waiting": waiting,
         "starved": starved,
     }
 )

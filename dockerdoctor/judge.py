@@ -84,8 +84,9 @@ class Rule:
 
     @property
     def probes(self) -> frozenset[str]:
-        """Whose readings it asks about."""
-        return _probes((*self.when, *self.clear))
+        """Whose readings it asks about, or tells."""
+        told = (name.partition(".")[0] for name in PLACEHOLDER.findall(self.says))
+        return _probes((*self.when, *self.clear)).union(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,12 @@ class Judgement:
     verdict: Verdict
     readings: Readings = field(default_factory=lambda: NOTHING)
     watched: Mapping[str, Watched] = field(default_factory=dict)
+
+
+def ails(verdict: Verdict) -> bool:
+    """Whether something is wrong that calls for an act, or nobody can see. A message of an hour ago
+    is no reason to forget who runs."""
+    return verdict.health is Health.BLIND or any(finding.ladder for finding in verdict.findings)
 
 
 def flatten(samples: Mapping[str, Sample]) -> Readings:

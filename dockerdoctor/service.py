@@ -21,6 +21,7 @@ CAPABILITIES = (
     "CAP_DAC_OVERRIDE",  # dumps and logs below a data-root that lets nobody in
     "CAP_DAC_READ_SEARCH",
     "CAP_FOWNER",  # to keep the times and modes of evidence
+    "CAP_SYSLOG",  # to read the kernel's log (hung tasks, OOM kills, file systems)
 )
 
 _HEAD = """\
@@ -64,10 +65,11 @@ NoNewPrivileges=yes
 ProtectSystem=full
 # Not `yes`: a data-root or a Python below /home would look empty.
 ProtectHome=read-only
-PrivateDevices=yes
+# Not PrivateDevices= nor ProtectKernelLogs=, which hide /dev/kmsg: no device but that one.
+DevicePolicy=closed
+DeviceAllow=/dev/kmsg r
 ProtectKernelTunables=yes
 ProtectKernelModules=yes
-ProtectKernelLogs=yes
 ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes

@@ -15,7 +15,7 @@ from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import Container, HostControl
 from dockerdoctor.imageuse import Room, Uses
-from dockerdoctor.judge import Judgement, Rule, Watched, judge
+from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
     Attempt,
@@ -205,7 +205,7 @@ class Watch:
             self.knowledge.rules, samples, self._now.judgement, now, self._readings
         )
         self._store.keep(fresh, now, urgent=bool(self._close()))
-        if self._now.judgement.verdict.health is Health.WELL:
+        if not ails(self._now.judgement.verdict):
             self._remember_running()
         for sentence in self.episodes.follow(self._now.judgement, climbing):
             self._hooks.say(sentence)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import JournalTally, KernelTraces
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -135,6 +136,14 @@ class FakeHost(FakeMachine):
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         self._fail("journal")
         return self.journals.get(which, [])[-lines:]
+
+    def kernel(self) -> KernelTraces:
+        self._fail("kernel")
+        return dataclasses.replace(self.kernel_log, held=self._held())
+
+    def said(self, timeout_s: float) -> JournalTally:
+        self._fail("said")
+        return self.tidings
 
     def pressure(self) -> Pressure:
         self._fail("pressure")

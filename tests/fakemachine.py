@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -61,6 +62,12 @@ class FakeMachine:
         """Containers whose lock is held, with the shim that holds it."""
         self.starved = Pressure(known=True)
         self.installer = ""
+        self.kernel_log = KernelTraces(log_known=True, data_root_read_only=False)
+        """All that the kernel shows but the threads that it holds."""
+        self.tidings = JournalTally()
+        """What the messages of docker and containerd amount to."""
+        self.held_container: HeldThread | None = None
+        self._held_since: dict[int, float] = {}
         self._evidence = directory / "evidence"
         self._exec_root = directory / "run" / "docker"
         self._exec_root.mkdir(parents=True, exist_ok=True)
@@ -141,6 +148,22 @@ class FakeMachine:
         if unit is None or not unit.exists:
             raise HostFault(Fault.MISSING, f"there is no unit {which}")
         return unit
+
+    def _held(self) -> tuple[HeldThread, ...]:
+        """Threads of the daemons that the kernel holds, with how long they have been seen so."""
+        now = self.world.now().mono
+        held = [self.held_container] if self.held_container else []
+        for whose, which in (
+            (Whose.DOCKERD, Service.DOCKERD),
+            (Whose.CONTAINERD, Service.CONTAINERD),
+        ):
+            live = self.units[which].process
+            if live is None or not live.held:
+                continue
+            since = self._held_since.setdefault(live.identity.pid, now)
+            wchan = "percpu_rwsem_wait"
+            held.append(HeldThread(whose, live.identity, live.identity.pid, wchan, now - since))
+        return tuple(held)
 
     def _find(self, process: Process) -> FakeProcess:
         live = [unit.process for unit in self.units.values() if unit.process]

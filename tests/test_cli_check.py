@@ -170,6 +170,16 @@ def test_an_incident_left_open_by_a_dead_watchdog_is_only_history(tmp_path: Path
     assert "open since" in printed(report)
 
 
+def test_a_hang_that_nobody_watched_is_not_dated_by_an_older_one(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    host.dockerd_process.frozen = True
+    found = examine(look(host), Watchdog(open=(incident(),)), lambda _: 1.0).findings[0]
+    assert (found.since, found.incident) == (None, "")
+    by_hand = Watchdog(healing="12 heal", open=(incident(),))
+    assert examine(look(host), by_hand).findings[0].since == incident().opened
+    assert "a heal by hand is under way (pid 12)" in printed(examine(look(host), by_hand))
+
+
 def test_the_stream_of_a_running_watchdog_is_believed(tmp_path: Path) -> None:
     slow = sample("events", 0, alive=True, slowest_start_s=44.0, slow_container="web")
     report = examine(look(settled(tmp_path)), Watchdog(running="12 watch", samples=(slow,)))

@@ -26,13 +26,13 @@ from dockerdoctor.host.lock import Turn, held, holder
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.host.view import Container
 from dockerdoctor.judge import judge
-from dockerdoctor.model import Impact, Outcome, Policy, Process
+from dockerdoctor.model import Impact, Incident, Outcome, Policy, Process
 from dockerdoctor.watch import Knowledge, Snapshot
 from tests.clirun import dockerdoctor, environment, write_config
 from tests.fakehost import FakeHost
 from tests.looks import look, settled
 from tests.story import RULES, Story
-from tests.values import PROBES, READINGS, RUNGS
+from tests.values import PROBES, READINGS, RUNGS, attempt, incident
 
 KNOWN = Knowledge(PROBES, RUNGS, RULES)
 
@@ -42,13 +42,16 @@ def container(name: str, policy: str = "", inspected: bool = True) -> Container:
 
 
 def planned(
-    host: FakeHost, *running: Container, policy: Policy | None = None, climbed: tuple[str, ...] = ()
+    host: FakeHost,
+    *running: Container,
+    policy: Policy | None = None,
+    on_record: Incident | None = None,
 ) -> Plan:
     looked = look(host)
     judgement = judge(at_once(RULES), looked.samples, None, looked.now, READINGS)
     finding = next(each for each in judgement.verdict.findings if each.ladder)
     scene = Scene(judgement.readings, policy or Policy(), running)
-    return plan(finding, scene, RUNGS, climbed)
+    return plan(finding, scene, RUNGS, on_record)
 
 
 def frozen(directory: Path) -> FakeHost:
@@ -112,10 +115,25 @@ def test_two_hundred_containers_do_not_flood_the_plan(tmp_path: Path) -> None:
     assert "and 188 more" in text
 
 
+def opened(*rungs: str, outcome: Outcome = Outcome.OPEN) -> Incident:
+    return replace(incident(*(attempt(rung) for rung in rungs)), outcome=outcome)
+
+
 def test_rungs_that_were_climbed_already_are_not_planned_again(tmp_path: Path) -> None:
-    found = planned(frozen(tmp_path), climbed=("dump-stacks", "restart"))
+    found = planned(frozen(tmp_path), on_record=opened("dump-stacks", "restart"))
     over = {step.rung: step.passed_over for step in found.steps if step.passed_over}
     assert over["restart"] == "climbed already in this incident"
+    assert not found.anew
+
+
+def test_an_incident_with_nothing_left_to_climb_is_begun_anew_by_a_person(tmp_path: Path) -> None:
+    for each in (
+        opened("dump-stacks", "restart", "systemd-kill", "sigkill"),
+        opened("dump-stacks", outcome=Outcome.GAVE_UP),
+    ):
+        found = planned(frozen(tmp_path / each.outcome), on_record=each)
+        assert found.anew
+        assert [step.rung for step in found.steps if step.passed_over] == ["reboot"]
 
 
 def test_a_daemon_held_by_a_debugger_has_a_plan_without_a_costly_rung(tmp_path: Path) -> None:
@@ -204,7 +222,7 @@ def test_a_person_takes_over_what_the_watchdog_gave_up(tmp_path: Path) -> None:
     assert story.incidents[0].outcome is Outcome.GAVE_UP
     story.host.release()
     story.host.dockerd_process.frozen = True
-    healing.take_over(story.store, story.host.now().wall, anew=False)
+    healing.take_over(story.store, story.host.now().wall, ["daemon-unresponsive"])
     assert "taken over by hand" in story.incidents[0].why
     story.policy = healing.by_hand(Policy(), None)
     story.killed_and_started_again()
@@ -216,11 +234,21 @@ def test_an_open_incident_goes_on_and_repeats_nothing_unless_anew(tmp_path: Path
     story = by_hand(tmp_path)
     story.host.dockerd_process.frozen = True
     heal(story, lambda: kept_the_stacks(story))
-    healing.take_over(story.store, story.host.now().wall, anew=False)
     story.killed_and_started_again()
     assert heal(story).ending is Ending.WELL
     assert story.climbed().count("dump-stacks") == 1
     assert len(story.incidents) == 1
+
+
+def test_an_incident_left_open_is_closed_when_a_person_sees_that_it_is_over(tmp_path: Path) -> None:
+    story = by_hand(tmp_path)
+    story.host.dockerd_process.frozen = True
+    heal(story, lambda: kept_the_stacks(story))
+    story.host.release()
+    story.killed_and_started_again()
+    assert heal(story).ending is Ending.WELL
+    assert story.incidents[0].closed
+    assert story.climbed() == ["dump-stacks"]
 
 
 def test_one_rung_alone_stands_on_every_ladder() -> None:

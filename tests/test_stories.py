@@ -8,8 +8,10 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.storage.facts import Survey
+from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import Container, Place
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
+from dockerdoctor.signatures import SIGNATURES
 from tests.fakehost import disk_use
 from tests.stock import DAY, box, image, survey
 from tests.story import Story
@@ -303,3 +305,107 @@ def test_who_does_not_want_it_gets_no_container_started(tmp_path: Path) -> None:
     story.host.dockerd_process.frozen = True
     story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
     assert not [act for act in story.acts if act.startswith("start_container")]
+
+
+def test_what_the_kernel_holds_is_told_and_left_alone_until_it_lets_go(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.held = True  # one thread; the others answer
+    took = story.goes_on_until(lambda: bool(story.incidents))
+    assert took < 60
+    story.goes_on_for(600)
+    assert story.acts == []
+    assert [each.rule for each in story.incidents] == ["kernel-holds-daemon"]
+    assert "percpu_rwsem_wait (a frozen file system" in story.incidents[0].says
+    story.host.release()
+    story.goes_on_for(60)
+    assert story.incidents[0].outcome is Outcome.PASSED
+
+
+def test_a_daemon_that_the_kernel_holds_and_that_answers_nobody_is_not_killed(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    live = story.host.dockerd_process
+    live.held, live.hung = True, True
+    story.goes_on_for(300)
+    assert story.acts == ["signal dockerd SIGUSR1"]
+    hung = next(each for each in story.incidents if each.rule == "daemon-unresponsive")
+    assert hung.outcome is Outcome.GAVE_UP
+    assert "a kill would only leave a zombie" in hung.why
+    assert any(said.startswith("waiting: dockerd (pid") for said in story.said)
+
+
+def test_a_daemon_that_waits_for_its_disk_for_a_moment_is_healed_when_it_hangs(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    live = story.host.dockerd_process
+    live.held, live.hung = True, True
+    story.goes_on_for(15)
+    live.held = False
+    story.goes_on_until(lambda: any(each.closed for each in story.incidents))
+    assert story.climbed() == ["dump-stacks", "restart"]
+
+
+def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    shim = story.host.world.spawn("containerd-shim")
+    story.host.all_shims.append(shim)
+    story.host.all_containers = [Container("c1", "stuck", "running")]
+    story.goes_on_for(30)
+    story.host.stuck["c1"] = shim.identity
+    story.host.held_container = HeldThread(
+        Whose.CONTAINER, Process(50, 5, "cat"), 50, "rpc_wait_bit_killable", 130.0, "stuck"
+    )
+    story.goes_on_for(300)
+    assert not [act for act in story.acts if "SIGKILL" in act]
+    assert {"container-stuck", "kernel-holds-container"} <= {
+        each.rule
+        for each in story.watch.judgement.verdict.findings  # type: ignore[union-attr]
+    }
+
+
+def test_a_daemon_that_fails_to_start_is_told_with_its_own_first_words(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    why = "unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid"
+    story.host.tidings = JournalTally(
+        counts_1h={"bad_config": 3}, last={"bad_config": why}, first_error=why
+    )
+    story.host.dockerd.start_fails = "exit-code"
+    story.host.crash()
+    story.goes_on_for(120)
+    down = next(each for each in story.incidents if each.rule == "daemon-down")
+    assert why in down.says
+    assert why in down.why
+    assert down.outcome is Outcome.GAVE_UP
+    assert "bad-daemon-json" in {each.rule for each in story.incidents}
+    assert not [act for act in story.acts if act.startswith(("start", "restart"))]
+
+
+def test_a_message_in_the_journal_is_never_a_reason_to_act(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    names = [signature.name for signature in SIGNATURES]
+    story.host.tidings = JournalTally(
+        counts_1h=dict.fromkeys(names, 99), last=dict.fromkeys(names, "it said so")
+    )
+    story.host.kernel_log = KernelTraces(
+        log_known=True,
+        hung_tasks_1h=9,
+        netdev_waits_20m=9,
+        oom_kills_1h=9,
+        fs_errors_1h=9,
+        silent_nfs="nas",
+        data_root_read_only=True,
+    )
+    story.goes_on_for(600)
+    assert story.acts == []
+    assert [each.rule for each in story.incidents] == ["data-root-read-only"]
+
+
+def test_who_runs_is_remembered_also_while_something_is_only_told(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.tidings = JournalTally(counts_1h={"no_space": 1}, last={"no_space": "x"})
+    ran = Container("c1", "web", "running", "always", inspected=True)
+    story.host.all_containers = [ran]
+    story.goes_on_for(30)
+    assert story.watch.scene().running == (ran,)

@@ -14,9 +14,9 @@ done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
-  echo "not Debian or Ubuntu: the lab is skipped (it needs ${missing[*]})" >&2
+  echo "not Debian or Ubuntu: the lab and some tests are skipped (they need ${missing[*]})" >&2
 elif [ "$(id -u)" != 0 ]; then
-  echo "not root: the lab is skipped (it needs: sudo apt-get install ${missing[*]})" >&2
+  echo "not root: the lab and some tests are skipped (they need: sudo apt-get install ${missing[*]})" >&2
 else
   apt_install "${missing[@]}"
 fi

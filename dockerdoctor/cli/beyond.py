@@ -47,7 +47,7 @@ def still_open(
             incident=incident.id,
         )
         for incident in watchdog.open
-        if watchdog.running and incident.rule not in known
+        if watchdog.awake and incident.rule not in known
     ]
 
 

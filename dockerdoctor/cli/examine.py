@@ -75,12 +75,14 @@ def vitals(readings: Readings) -> str:
 
 
 def _found(finding: Finding, rule: Rule, scene: Scene, watchdog: Watchdog, since: Since) -> Found:
-    incident = watchdog.incident_of(finding.rule)
+    """What nobody watched since may be another hang than the one that was left open."""
+    incident = watchdog.incident_of(finding.rule) if watchdog.awake else None
+    began = since(rule) if watchdog.awake else None
     return Found(
         rule=finding.rule,
         says=finding.says,
         state=beyond.state_of(finding.severity),
-        since=incident.opened if incident else since(rule),
+        since=incident.opened if incident else began,
         evidence=finding.evidence,
         cause=takes_no_signal(scene) if finding.ladder else "",
         remedy=rule.remedy,
@@ -92,7 +94,7 @@ def _found(finding: Finding, rule: Rule, scene: Scene, watchdog: Watchdog, since
 
 def _streamed(watchdog: Watchdog) -> Mapping[str, Sample]:
     """The last sample of what one look cannot see, from a watchdog that runs."""
-    samples = watchdog.samples if watchdog.running else ()
+    samples = watchdog.samples if watchdog.awake else ()
     return {each.probe: each for each in samples if each.probe in STREAMED and not each.fault}
 
 
@@ -146,7 +148,8 @@ def _next(finding: Finding, rule: Rule, watchdog: Watchdog, incident: Incident |
     """The command to type now: to look on while the watchdog heals, else to heal."""
     if not finding.ladder:
         return _command_in(rule.remedy)
-    if incident and incident.outcome is Outcome.OPEN and watchdog.running and not watchdog.paused:
+    at_work = watchdog.healing or (watchdog.running and not watchdog.paused)
+    if incident and incident.outcome is Outcome.OPEN and at_work:
         return f"dockerdoctor incidents show {incident.id}"
     return HEAL
 

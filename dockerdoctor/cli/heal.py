@@ -60,7 +60,7 @@ def heal(
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.healclimb import climb_now
-    from dockerdoctor.cli.healplan import plans_for, plans_text, show
+    from dockerdoctor.cli.healplan import left_open, plans_for, plans_text, show
     from dockerdoctor.cli.looking import look
 
     options: Options = ctx.obj
@@ -73,13 +73,15 @@ def heal(
         _refuse_a_taken_turn(config)
     looked = look(address, config, known)
     plans = plans_for(looked, known, config)
-    if plan or not plans:
+    if plan or not (plans or left_open(looked, config)):
         return show(looked, plans, config, json)
-    terminal.say(plans_text(plans, looked, config, terminal.width()))
-    if not yes and not _agreed(plans[0]):
-        terminal.say("nothing was done")
-        return 1
-    return climb_now(config, known, bool(only), json)
+    if plans:
+        terminal.say(plans_text(plans, looked, config, terminal.width()))
+        if not yes and not _agreed(plans[0]):
+            terminal.say("nothing was done")
+            return 1
+    anew = [each.finding.rule for each in plans if only or each.anew]
+    return climb_now(config, known, anew, json)
 
 
 def _allowing(config: Config, max_impact: MaxImpact | None) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 
 from dockerdoctor import compose
 from dockerdoctor.cli import healing, terminal
@@ -22,8 +23,9 @@ from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge
 
 
-def climb_now(config: Config, known: Knowledge, anew: bool, json: bool) -> int:
-    """With the lock held and the record open: climb, and show what is on record then."""
+def climb_now(config: Config, known: Knowledge, anew: Collection[str], json: bool) -> int:
+    """With the lock held and the record open: climb, and show what is on record then. `anew` are
+    the rules whose open incidents are closed first."""
     path = compose.lock_path(config)
     try:
         with held(path, "heal"):
@@ -34,7 +36,7 @@ def climb_now(config: Config, known: Knowledge, anew: bool, json: bool) -> int:
     return {Ending.WELL: 0, Ending.STOPPED: 130}.get(end.ending, 1)
 
 
-def _climb_with(config: Config, known: Knowledge, anew: bool) -> tuple[End, list[str]]:
+def _climb_with(config: Config, known: Knowledge, anew: Collection[str]) -> tuple[End, list[str]]:
     """The end, and the ids of the incidents it was about."""
     host = compose.host(config)
     store = Store.open(config.watch.record, host.now())
@@ -42,6 +44,7 @@ def _climb_with(config: Config, known: Knowledge, anew: bool) -> tuple[End, list
     progress = Progress(lambda: host.now().mono, sys.stderr)
     for note in store.take_notes():
         progress.say(note)
+    progress.say("looking closer: a rung is climbed only for what lasts")
     closed: list[str] = []
     hooks = Hooks(progress.looked, closed=lambda each: closed.append(each.id), say=progress.say)
     watch = compose.watch(config, known, host, store, lambda: config.policy, hooks)
@@ -61,7 +64,9 @@ def _climb_with(config: Config, known: Knowledge, anew: bool) -> tuple[End, list
 def _show_record(config: Config, end: End, incidents: list[str], json: bool) -> None:
     record = Record(config.watch.record)
     found = [each for each in map(record.incident, dict.fromkeys(incidents)) if each]
-    terminal.say(end.why if end.why.startswith(end.ending) else f"{end.ending.value}: {end.why}")
+    if not found or end.ending in (Ending.HELD, Ending.STOPPED):
+        says = end.why.removeprefix(f"{end.ending.value}: ")
+        terminal.say(f"{end.ending.value}: {says}")
     if json:
         told = {"schema_version": SCHEMA_VERSION, "ending": end.ending, "why": end.why}
         terminal.emit_raw(pretty({**told, "incidents": [incident_json(each) for each in found]}))

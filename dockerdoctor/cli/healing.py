@@ -6,7 +6,7 @@ The loop, the passing of time and the wishes of the person are arguments; how it
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from dockerdoctor.judge import Rule
@@ -58,11 +58,12 @@ def only(known: Knowledge, rung: str) -> Knowledge:
     return Knowledge(known.probes, known.rungs, rules)
 
 
-def take_over(store: Store, now: float, anew: bool) -> None:
-    """Close what was given up (`anew`: whatever is open): for a person its rungs count again."""
+def take_over(store: Store, now: float, rules: Collection[str]) -> None:
+    """Close the open incidents of these rules, so that their rungs may be climbed again."""
     for incident in store.open_incidents():
-        if anew or incident.outcome is Outcome.GAVE_UP:
-            store.close(incident.id, now, Outcome.GAVE_UP, f"{incident.why}; taken over by hand")
+        if incident.rule in rules:
+            why = "; ".join(each for each in (incident.why, "taken over by hand") if each)
+            store.close(incident.id, now, Outcome.GAVE_UP, why)
 
 
 def climb_until_well(

@@ -14,7 +14,6 @@ from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
 from dockerdoctor.judge import judge
-from dockerdoctor.model import Outcome
 from dockerdoctor.watch import Knowledge
 
 
@@ -28,10 +27,14 @@ def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     for finding in judgement.verdict.findings:
         if finding.ladder:
             incident = about.incident_of(finding.rule)
-            goes_on = incident is not None and incident.outcome is Outcome.OPEN
-            climbed = [each.rung for each in incident.attempts] if incident and goes_on else []
-            plans.append(plan(finding, scene, known.rungs, climbed, then.live_restore))
+            plans.append(plan(finding, scene, known.rungs, incident, then.live_restore))
     return plans
+
+
+def left_open(looked: Looked, config: Config) -> bool:
+    """Whether the daemon is well, and an incident on record waits for somebody to see that."""
+    about = watchdog(config, looked.now)
+    return bool(about.open) and examine(looked, about).state is State.OK
 
 
 def plans_text(plans: list[Plan], looked: Looked, config: Config, columns: int | None) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dockerdoctor import pausing
-from dockerdoctor.compose import watch_lock_path
+from dockerdoctor.compose import lock_path, watch_lock_path
 from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
@@ -36,7 +36,9 @@ class Watchdog:
     """Whether a watchdog runs, what it knows and does. Times are wall clock, s."""
 
     running: str = ""
-    """Who holds the lock: "1234 watch"; empty when nobody does."""
+    """Who holds the watchdog's lock: "1234 watch"; empty when nobody does."""
+    healing: str = ""
+    """Who acts by hand now: "1234 heal"; empty when nobody does."""
     paused: str = ""
     """Why it keeps still; empty when it may act."""
     open: tuple[Incident, ...] = ()
@@ -50,6 +52,11 @@ class Watchdog:
     samples: tuple[Sample, ...] = ()
     """Those of the last minutes, oldest first."""
 
+    @property
+    def awake(self) -> bool:
+        """Whether somebody of ours looks now: then what is on record is of now."""
+        return bool(self.running or self.healing)
+
     def incident_of(self, rule: str) -> Incident | None:
         """The open incident of this rule."""
         return next((each for each in self.open if each.rule == rule), None)
@@ -57,21 +64,23 @@ class Watchdog:
 
 def watchdog(config: Config, now: Instant) -> Watchdog:
     """All of it, as far as it can be read."""
-    running = lock.holder(watch_lock_path(config))
+    running, acting = (lock.holder(path(config)) for path in (watch_lock_path, lock_path))
+    healing = "" if acting.endswith(" watch") else acting
     state_dir = config.watch.state_dir
-    if not os.path.exists(config.watch.record) and not running:  # noqa: PTH110  it never raises
-        return Watchdog(running, _paused(state_dir, now))
-    if not os.access(state_dir, os.X_OK):
-        return Watchdog(running, trouble=f"{state_dir} may not be read")
     paused = _paused(state_dir, now)
+    if not os.path.exists(config.watch.record) and not running:  # noqa: PTH110  it never raises
+        return Watchdog(running, healing, paused)
+    if not os.access(state_dir, os.X_OK):
+        return Watchdog(running, healing, trouble=f"{state_dir} may not be read")
     try:
         record = Record(config.watch.record)
         recent = record.incidents(20)
         samples = record.samples(since=now.wall - FRESH_S, until=now.wall + 60)
     except DoctorError as error:
-        return Watchdog(running, paused, trouble=error.sentence)
+        return Watchdog(running, healing, paused, trouble=error.sentence)
     return Watchdog(
         running=running,
+        healing=healing,
         paused=paused,
         open=tuple(each for each in recent if each.closed is None),
         ended=tuple(

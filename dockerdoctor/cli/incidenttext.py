@@ -58,7 +58,8 @@ def incident_text(
         head.append(f"    seen    {evidence(incident.evidence, {})}")
     if incident.why:
         head.append(f"    why     {incident.why}")
-    lines = [*head, "", *(line for _, line in sorted(_timeline(incident, samples, clock)))]
+    story = sorted(_timeline(incident, samples, clock), key=lambda moment: moment[0])
+    lines = [*head, "", *(line for _, line in story)]
     kept = [path for attempt in incident.attempts for path in attempt.evidence]
     if kept:
         lines += ["", "kept:", *(f"    {path}" for path in kept)]

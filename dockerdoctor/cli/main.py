@@ -174,7 +174,16 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
     with contextlib.suppress(OSError):
         for line in lines:
             terminal.say(line)
+    _forget_what_cannot_be_written()
     return code
+
+
+def _forget_what_cannot_be_written() -> None:
+    """Python flushes stdout once more at exit, and would end with 120 if that fails again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _command_of(words: Sequence[str]) -> str:

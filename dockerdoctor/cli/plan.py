@@ -6,13 +6,13 @@ It is judged by what is seen now; each rung is judged again when its turn comes.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Rung, Scene
 from dockerdoctor.host.view import Container
-from dockerdoctor.model import Finding, Hold, Impact
+from dockerdoctor.model import Finding, Hold, Impact, Incident, Outcome
 
 BY_HAND: Mapping[str, str] = {
     "restart": "2 min",
@@ -60,6 +60,9 @@ class Plan:
     """Whether dockerdoctor starts what stays down after the cure."""
     hold: Hold | None = None
     """Why nothing is done now at all."""
+    anew: bool = False
+    """Whether an open incident is closed first and another begun, so that its rungs are climbed
+    again: it was given up, or nothing is left to climb in it."""
 
     @property
     def worst(self) -> Impact:
@@ -73,20 +76,26 @@ def plan(
     finding: Finding,
     scene: Scene,
     rungs: Mapping[str, Rung],
-    climbed: Collection[str] = (),
+    incident: Incident | None = None,
     live_restore: bool | None = None,
 ) -> Plan:
-    """The plan for `finding`. `climbed` are the rungs that its open incident has seen already;
-    `live_restore` is what was last known of it, where the scene does not tell."""
-    steps = tuple(_step(rungs[name], scene, name in climbed) for name in finding.ladder)
+    """The plan for `finding`. `incident` is the open one of its rule: while that goes on, no rung
+    is climbed twice. `live_restore` is what was last known, where the scene does not tell."""
+    climbed = [each.rung for each in incident.attempts] if incident else []
+    steps = [_step(rungs[name], scene, name in climbed) for name in finding.ladder]
+    gave_up = incident is not None and incident.outcome is Outcome.GAVE_UP
+    anew = gave_up or (bool(climbed) and all(step.passed_over for step in steps))
+    if anew:
+        steps = [_step(rungs[name], scene, climbed=False) for name in finding.ladder]
     known = scene.readings.get("api.live_restore")
     return Plan(
         finding=finding,
-        steps=steps,
+        steps=tuple(steps),
         fates=tuple((each.name or each.id[:12], fate(each)) for each in scene.running),
         live_restore=known if isinstance(known, bool) else live_restore,
         bring_back=scene.policy.bring_back,
         hold=holds.first(holds.HOLDS, scene),
+        anew=anew,
     )
 
 

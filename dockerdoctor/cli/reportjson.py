@@ -76,9 +76,10 @@ class IncidentJson:
 
 @dataclass(frozen=True, slots=True)
 class WatchdogJson:
-    """Whether a watchdog runs (`holder`: pid and what it is), and what it knows."""
+    """Whether a watchdog runs, or a heal by hand (their pids), and what it knows."""
 
-    holder: str | None
+    pid: int | None
+    healing_pid: int | None
     paused: str | None
     last_sample: Time | None
     trouble: str | None
@@ -121,7 +122,8 @@ def check_json(report: Report, version: str) -> bytes:
         ],
         notes=list(report.notes),
         watchdog=WatchdogJson(
-            holder=watchdog.running or None,
+            pid=_pid(watchdog.running),
+            healing_pid=_pid(watchdog.healing),
             paused=watchdog.paused or None,
             last_sample=_when(watchdog.seen_at),
             trouble=watchdog.trouble or None,
@@ -159,6 +161,12 @@ def schema() -> bytes:
 
 _SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
 _IMPACTS: tuple[ImpactName, ...] = ("none", "daemon", "containers", "host")
+
+
+def _pid(holder: str) -> int | None:
+    """Of a lock's holder, "1234 watch"."""
+    pid = holder.partition(" ")[0]
+    return int(pid) if pid.isdigit() else None
 
 
 def _found(found: Found) -> FoundJson:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
@@ -145,9 +146,11 @@ def _unit(readings: Readings) -> str:
 def _process(readings: Readings) -> str:
     if readings.get("process.present") is not True or takes_no_signal(Scene(readings)):
         return ""
+    files = readings.get("process.fds", -1)
+    seen = isinstance(files, int) and files >= 0  # others' files are counted for root only
     return (
         f"RSS {plain(readings['process.rss_bytes'], 'bytes')}, {readings['process.threads']} "
-        f"threads, {readings['process.fds']} files open, state {readings['process.state']}"
+        f"threads, {f'{files} files open, ' if seen else ''}state {readings['process.state']}"
     )
 
 
@@ -187,6 +190,8 @@ def _watchdog(watchdog: Watchdog, now: float, clock: Clock) -> list[str]:
     ]
     if watchdog.running and watchdog.seen_at is not None:
         lines[0] += f", on record {ago(max(0.0, now - watchdog.seen_at))}"
+    if watchdog.healing:
+        lines.append(f"{INDENT}a heal by hand is under way (pid {watchdog.healing.split()[0]})")
     if watchdog.paused:
         lines.append(f"{INDENT}paused: {watchdog.paused}")
     if watchdog.trouble:
@@ -236,22 +241,23 @@ def _number(value: object) -> str:
 
 
 def wrap(line: str, columns: int | None) -> list[str]:
-    """Wrapped with the continuation under the text, not under its label."""
-    if columns is None or len(line) <= columns:
+    """Wrapped with the continuation under the text, not under its mark, number, time or label. A
+    path is never broken."""
+    if columns is None or len(line) <= columns or " " not in line.strip():
         return [line]
-    bare = line.lstrip()
-    indent = len(line) - len(bare)
-    label = 8 if indent == len(INDENT) and bare.split(" ", 1)[0] in _LABELS else 0
-    hang = indent + label if indent else len(INDENT)
+    lead = _LEAD.match(line)
+    hang = min(len(lead[0]) if lead else 0, columns // 3)
     return textwrap.wrap(
         line,
         columns,
-        subsequent_indent=" " * hang,
+        subsequent_indent=" " * (hang or len(INDENT)),
         break_long_words=False,
         break_on_hyphens=False,
-        drop_whitespace=True,
         replace_whitespace=False,
     )
 
 
-_LABELS = ("cause", "seen", "since", "remedy", "avoid", "next")
+_LEAD = re.compile(
+    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
+    r"|(?:cause|seen|since|remedy|avoid|next|when|clear|ladder|rule|opened|closed|lasted|why) +)?"
+)

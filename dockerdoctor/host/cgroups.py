@@ -21,8 +21,18 @@ def v2_mount(mountinfo: str) -> tuple[Path, PurePosixPath] | None:
         fields, dash, more = line.partition(" - ")
         if dash and more.split(" ", 1)[0] == "cgroup2":
             words = fields.split()
-            return Path(_unescape(words[4])), PurePosixPath(_unescape(words[3]))
+            return Path(unescape(words[4])), PurePosixPath(unescape(words[3]))
     return None
+
+
+def members(cgroup: str) -> list[int]:
+    """The processes in the v2 cgroup of this /proc/PID/cgroup, not those in cgroups below it;
+    empty where there is none."""
+    path, mount = v2_path(cgroup), _mounted()
+    if path is None or mount is None or not path.is_relative_to(mount[1]):
+        return []
+    pids = _text(mount[0] / path.relative_to(mount[1]) / "cgroup.procs").split()
+    return [int(pid) for pid in pids if pid.isdigit() and pid != "0"]
 
 
 def frozen(cgroup: str) -> bool:
@@ -53,6 +63,6 @@ def _text(path: Path) -> str:
         return ""  # the root cgroup has neither file, and a cgroup may go away
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
     """mountinfo writes blanks as \\040."""
     return text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")

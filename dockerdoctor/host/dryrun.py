@@ -35,6 +35,8 @@ class DryRun:
         self.containerd_answers = host.containerd_answers
         self.journal = host.journal
         self.pressure = host.pressure
+        self.kernel = host.kernel
+        self.said = host.said
         self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files

@@ -65,3 +65,7 @@ class Keeper(Protocol):
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         """The last messages, oldest first."""
         ...
+
+    def journal_units(self) -> Sequence[str]:
+        """The units whose messages the journal has, dockerd's first; none without systemd."""
+        ...

@@ -19,12 +19,16 @@ from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
+from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.kernel import KernelWatch
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.storage import logs
 from dockerdoctor.host.storage.facts import Kind, Removal, Survey
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
+from dockerdoctor.host.traces import JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -74,10 +78,13 @@ class LinuxHost:
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
+        self._listening = Listening(Path(address.path))
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
         self._sizes = sizes
         self._bounded = Bounded()
+        self._kernel = KernelWatch(self._bounded)
+        self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
         self._data_root: Path | None = None
@@ -85,11 +92,12 @@ class LinuxHost:
         self._roster: Mapping[str, Container] = {}
 
     def close(self) -> None:
-        """End the event stream, if it was opened."""
+        """End the event stream and give the kernel's log back, if they were opened."""
         with self._lock:
             if self._events is not None:
                 self._events.stop()
                 self._events = None
+        self._kernel.close()
 
     # What is seen.
 
@@ -98,8 +106,18 @@ class LinuxHost:
 
     def _wake_nobody(self) -> None:
         """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
-        if self.address.local and (why := self.keeper.asleep()):
+        if why := self._asleep():
             raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
+
+    def _asleep(self) -> str:
+        """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
+        word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
+        if not self.address.local:
+            return ""
+        process = self.keeper.main_process(Service.DOCKERD)
+        if process is not None and self._listening.held_by(process):
+            return ""
+        return self.keeper.asleep()
 
     def ping(self, timeout_s: float) -> Pong:
         self._wake_nobody()
@@ -135,8 +153,7 @@ class LinuxHost:
     def events(self) -> EventTally:
         with self._lock:
             if self._events is None:
-                asleep = self.keeper.asleep if self.address.local else str
-                self._events = EventWatch(self.address, asleep=asleep)
+                self._events = EventWatch(self.address, asleep=self._asleep)
             watch = self._events
         return watch.tally()
 
@@ -175,6 +192,21 @@ class LinuxHost:
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         return self.keeper.journal(which, lines, timeout_s)
+
+    def kernel(self) -> KernelTraces:
+        daemons = []
+        for whose, which in (
+            (Whose.DOCKERD, Service.DOCKERD),
+            (Whose.CONTAINERD, Service.CONTAINERD),
+        ):
+            with contextlib.suppress(HostFault):
+                if process := self.keeper.main_process(which):
+                    daemons.append((whose, process))
+        root = self.places()[Place.DATA_ROOT]
+        return self._kernel.look(daemons, self.roster(), root, self.now().mono)
+
+    def said(self, timeout_s: float) -> JournalTally:
+        return self._journal.look(self.now().wall, timeout_s)
 
     def pressure(self) -> Pressure:
         return pressure.look()

@@ -160,6 +160,10 @@ class PidFileKeeper:
         log = self._log()
         return self._bounded.call(f"read {log}", timeout_s, lambda: journal.of_file(log, lines))
 
+    def journal_units(self) -> Sequence[str]:
+        """None: it logs to a file."""
+        return ()
+
     def _present(self, process: Process) -> tuple[str, str]:
         if process == self._ending:
             return "deactivating", "stop-sigterm"

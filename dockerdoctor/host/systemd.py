@@ -143,14 +143,17 @@ class SystemdKeeper:
         return state
 
     def asleep(self) -> str:
-        """See `Keeper`. A daemon without a unit of that name is nobody's to wake."""
+        """See `Keeper`. A daemon without a unit of that name is nobody's to wake. One that is being
+        stopped would be started again by whoever comes to its socket; not one being restarted."""
+        self.forget()
         try:
             state = self.state(Service.DOCKERD)
         except HostFault as fault:
             if fault.fault is Fault.MISSING:
                 return ""
             raise
-        if state.active in ("inactive", "failed"):
+        stopping = state.active == "deactivating" and state.job not in ("start", "restart")
+        if stopping or state.active in ("inactive", "failed"):
             return f"{state.name} is {state.active}: to connect would start it"
         return ""
 
@@ -214,6 +217,11 @@ class SystemdKeeper:
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         """The unit's last messages in the journal."""
         return journal.of_unit(self._unit(which), lines, timeout_s)
+
+    def journal_units(self) -> Sequence[str]:
+        """dockerd's unit and, where one is configured, containerd's."""
+        wanted = (Service.DOCKERD, Service.CONTAINERD)
+        return [self.units[which] for which in wanted if which in self.units]
 
     def _unit(self, which: Service) -> str:
         if which not in self.units:

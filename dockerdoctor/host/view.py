@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
 
 
@@ -265,6 +266,16 @@ class HostView(Protocol):
 
     def journal(self, which: Service, lines: int, timeout_s: float) -> Sequence[str]:
         """The last messages of a service, oldest first."""
+        ...
+
+    def kernel(self) -> KernelTraces:
+        """Threads of this daemon that the kernel holds, and what its log tells; remembers between
+        calls, so that how long a thread has been held is known from the second on."""
+        ...
+
+    def said(self, timeout_s: float) -> JournalTally:
+        """The known signs in the messages of docker and containerd, read forward since the last
+        call; the first one reads the last hour."""
         ...
 
     def pressure(self) -> Pressure:

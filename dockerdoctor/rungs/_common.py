@@ -20,6 +20,10 @@ FULL_RATIO = 0.99
 """Of the data-root: a daemon may fail to start on a full disk, so free space first."""
 
 
+HELD_S = 30.0
+"""A thread in state D that has not run for this long waits for more than its disk's next answer."""
+
+
 def cost_of_a_stop(scene: Scene) -> Impact:
     """With live-restore a stop costs the daemon, without it the containers; unknown is without."""
     return Impact.DAEMON if scene.flag("api.live_restore") else Impact.CONTAINERS
@@ -35,8 +39,20 @@ def patience_s(scene: Scene) -> float:
     return min(max(scene.number("unit.stop_timeout_s", 90.0), wanted), 600.0) + START_S
 
 
+def held_by_the_kernel(scene: Scene) -> str:
+    """Why nobody can end or start the daemon: not even SIGKILL ends what the kernel holds."""
+    if scene.number("kernel.daemon_held_s") >= HELD_S:
+        return (
+            f"the kernel holds {scene.word('kernel.daemon_held')}: a kill would only leave a "
+            "zombie; free what it waits for, or reboot"
+        )
+    return ""
+
+
 def held_or_full(scene: Scene) -> str:
     """Why no way of stopping and starting can help now."""
+    if why := held_by_the_kernel(scene):
+        return why
     if tracer := scene.word("process.tracer"):
         return f"dockerd is held by {tracer}: free it first, a kill would only leave a zombie"
     used = scene.number("disk.used_ratio")

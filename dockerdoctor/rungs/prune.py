@@ -17,6 +17,7 @@ from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.view import HostControl, Place
 from dockerdoctor.model import Impact
 from dockerdoctor.reclaim import Done, carry_out, low_enough, plan
+from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
 STAT_S = 5.0
@@ -67,7 +68,7 @@ def useless(scene: Scene) -> str:
         return "the daemon does not answer, and a prune would hang with it"
     if scene.readings.get("containerd.answered") is False:
         return "containerd does not answer, and a prune would hang with it"
-    return ""
+    return held_by_the_kernel(scene)
 
 
 RUNG = Rung(

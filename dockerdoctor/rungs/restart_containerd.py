@@ -9,7 +9,7 @@ from __future__ import annotations
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.view import HostControl, Service
 from dockerdoctor.model import Impact
-from dockerdoctor.rungs._common import deaf_to_sigterm
+from dockerdoctor.rungs._common import deaf_to_sigterm, held_by_the_kernel
 
 SETTLE_S = 60.0
 
@@ -30,7 +30,7 @@ def useless(scene: Scene) -> str:
     state = scene.word("containerd.active_state")
     if state in ("", "none"):
         return "containerd is no service of its own here: dockerd starts it"
-    return ""
+    return held_by_the_kernel(scene)
 
 
 RUNG = Rung(

@@ -27,10 +27,16 @@ def useless(scene: Scene) -> str:
     if scene.flag("unit.start_limit_hit") and not scene.climbed_lately:
         return (
             "the start limit was hit by failing starts: mend the first error in "
-            "`journalctl -u docker`, then `systemctl reset-failed docker.service docker.socket` "
-            "and `systemctl start docker`"
+            f"`journalctl -u docker`{_first_error(scene)}, then `systemctl reset-failed "
+            "docker.service docker.socket` and `systemctl start docker`"
         )
     return held_or_full(scene)
+
+
+def _first_error(scene: Scene) -> str:
+    """In brackets, where it was seen."""
+    said = scene.word("journal.first_error")
+    return f" ({said})" if said and scene.flag("journal.known") else ""
 
 
 RUNG = Rung(

@@ -230,9 +230,13 @@ class LabHost:
         return int(self.show(unit, "MainPID")["MainPID"])
 
     def main_pid(self, unit: str = "docker.service") -> int:
-        """Return a unit's MainPID as the outer machine numbers it; 0 when the unit does not run."""
+        """Return a unit's MainPID as the outer machine numbers it; 0 when the unit does not run, or
+        its process ended while it was looked for."""
         inside = self.main_pid_inside(unit)
-        return self.pid_outside(inside) if inside else 0
+        try:
+            return self.pid_outside(inside) if inside else 0
+        except LabError:
+            return 0
 
     pid_of = main_pid
 

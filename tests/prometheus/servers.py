@@ -74,7 +74,12 @@ def running(argv: Sequence[str | Path], log: Path) -> Iterator[Address]:
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> Address | None:
     assert process.poll() is None, log.read_text()
-    for connection in psutil.Process(process.pid).net_connections("tcp4"):
+    return listener(process.pid)
+
+
+def listener(pid: int) -> Address | None:
+    """Where the process listens."""
+    for connection in psutil.Process(pid).net_connections("tcp4"):
         if connection.status == psutil.CONN_LISTEN:
             return "127.0.0.1", connection.laddr.port
     return None
@@ -130,6 +135,7 @@ def prometheus(directory: Path, config: str) -> Iterator[Address]:
         f"--storage.tsdb.path={directory / 'data'}",
         "--web.listen-address=127.0.0.1:0",
         "--log.level=warn",
+        "--enable-feature=exemplar-storage",
     ]
     with running(argv, directory / "prometheus.log") as address:
         yield address

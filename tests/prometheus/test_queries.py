@@ -5,6 +5,7 @@ Three hosts: one well, one given up, one in the middle of a climb.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ import pytest
 from dockerdoctor.model import Process
 from tests.prometheus import shipped
 from tests.prometheus.exporters import Exporter, exporter
-from tests.prometheus.servers import Address, ask, prometheus, wait_for
+from tests.prometheus.servers import Address, ask, get, prometheus, wait_for
 
 CONFIG = """\
 global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
@@ -39,6 +40,7 @@ EMPTY_ON_HEALTHY = {
 SETTLED_S = 5.0
 """What is older is not changed any more by a scrape that is under way (its time-out is 1 s)."""
 
+SLOW = ("api", "containers", "containerd")
 QUERIES = list(shipped.queries())
 RECORDS = [rule["record"] for rule in shipped.rules() if "record" in rule]
 
@@ -50,6 +52,8 @@ class Scene:
 
     address: Address
     at: float
+    incident: str
+    """The one of which the well host was healed."""
     well: str
     given_up: str
     climbing: str
@@ -73,7 +77,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         )
         address = stack.enter_context(prometheus(directory / "prometheus", config))
         at = wait_for(lambda: _told(address, well), "everything was scraped", step_s=0.5)
-        yield Scene(address, at, *(host.instance for host in hosts))
+        (incident,) = well.story.incidents
+        yield Scene(address, at, incident.id, *(host.instance for host in hosts))
 
 
 def _break(given_up: Exporter, climbing: Exporter) -> None:
@@ -95,12 +100,17 @@ def _told(prometheus: Address, well: Exporter) -> float | None:
         story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
     story.goes_on_for(4)
     well.starts_a_container(0.7)
-    needed = (*RECORDS, 'ALERTS{alertstate="firing"}')
+    needed = (
+        *RECORDS,
+        'ALERTS{alertstate="firing"}',
+        "rate(dockerdoctor_cures_total[10m]) > 0",
+        "increase(dockerdoctor_container_start_seconds_count[10m]) > 0",
+        # The slower probes have looked again after the cure.
+        *(f'dockerdoctor_{probe}_answered{{instance="{well.instance}"}} == 1' for probe in SLOW),
+    )
     known = (
         len(ask(prometheus, "count_over_time(dockerdoctor_looks_total[10m]) >= 5", at)) == 3
         and len(ask(prometheus, "up == 1", at)) == 3
-        and ask(prometheus, "rate(dockerdoctor_cures_total[10m]) > 0", at)
-        and ask(prometheus, "increase(dockerdoctor_container_start_seconds_count[10m]) > 0", at)
         and all(ask(prometheus, each, at) for each in needed)
     )
     return at if known else None
@@ -131,6 +141,19 @@ def test_what_an_alert_asks_for_exists_and_says_nothing_of_a_healthy_host(
         assert scene.ask(selector), selector
     for found in scene.ask(alert["expr"]):
         assert found.get("instance") != scene.well
+
+
+def test_an_incident_s_duration_leads_to_the_incident(scene: Scene) -> None:
+    found = get(
+        scene.address,
+        "/api/v1/query_exemplars",
+        query="dockerdoctor_incident_seconds_bucket",
+        start=f"{scene.at - 3600:.0f}",
+        end=f"{scene.at:.0f}",
+    )
+    (series,) = json.loads(found[1])["data"]
+    assert series["seriesLabels"]["instance"] == scene.well
+    assert series["exemplars"][0]["labels"] == {"incident": scene.incident}
 
 
 def test_the_sick_hosts_are_found_by_their_alerts(scene: Scene) -> None:

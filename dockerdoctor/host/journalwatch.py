@@ -1,0 +1,149 @@
+"""The journal of docker and containerd, read forward from a cursor: units go in, a tally comes out.
+
+journalctl is asked for what came since the last look: 6 ms of CPU. Only what the daemons themselves
+wrote to their standard output counts, and what systemd says of them: containers that log to the
+journal do so under the daemon's unit, in their own words.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dockerdoctor.host import command
+from dockerdoctor.host.traces import JournalTally
+from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise
+
+LINES = 2000
+"""The most of one look; what is older is not counted."""
+MAX_BYTES = 4 << 20
+FIELDS = "MESSAGE,MESSAGE_ID,_COMM,_PID,UNIT,CONTAINER_ID"
+HOUR_S = 3600.0
+KEPT = 2000
+"""Times of one signature."""
+MAX_MESSAGE = 4096
+
+STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
+STARTED = "39f53479d3a045ac8e11786248231fbf"
+"""systemd's message ids: a unit begins to start, has started."""
+DAEMONS = ("dockerd", "containerd")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry. `at` is wall clock, s."""
+
+    at: float
+    message: str
+    program: str
+    message_id: str = ""
+    unit: str = ""
+
+
+def matches(units: Sequence[str]) -> list[str]:
+    """journalctl's arguments for what these units' daemons print and systemd says of them."""
+    words: list[str] = []
+    for unit in units:
+        words += [f"_SYSTEMD_UNIT={unit}", "_TRANSPORT=stdout", "+"]
+        words += ["_PID=1", f"UNIT={unit}", "+"]
+    return words[:-1]
+
+
+def parse(text: str) -> tuple[list[Line], str]:
+    """The entries of `journalctl -o json`, and the last cursor (empty without any). What cannot be
+    understood is left out, and so is what a container logged."""
+    lines: list[Line] = []
+    cursor = ""
+    for raw in text.splitlines():
+        try:
+            said = json.loads(raw)
+            cursor = str(said["__CURSOR"])
+            if "CONTAINER_ID" in said:
+                continue
+            lines.append(
+                Line(
+                    at=int(said["__REALTIME_TIMESTAMP"]) / 1e6,
+                    message=_message(said["MESSAGE"]),
+                    program="systemd" if said.get("_PID") == "1" else str(said.get("_COMM", "")),
+                    message_id=str(said.get("MESSAGE_ID", "")),
+                    unit=str(said.get("UNIT", "")),
+                )
+            )
+        except (ValueError, KeyError, TypeError):
+            continue
+    return lines, cursor
+
+
+def _message(said: object) -> str:
+    """A message that is not text comes as a list of bytes, one that is too long as null."""
+    text = bytes(said).decode("utf-8", "replace") if isinstance(said, list) else str(said or "")
+    return text[:MAX_MESSAGE]
+
+
+class Tally:
+    """Folds lines; pure but for its own memory."""
+
+    def __init__(self, dockerd_unit: str) -> None:
+        self._unit = dockerd_unit
+        self._times: dict[str, collections.deque[float]] = {}
+        self._last: dict[str, str] = {}
+        self._lines = 0
+        self._first_error = ""
+
+    def fold(self, lines: Sequence[Line]) -> None:
+        """Take in the next lines."""
+        for line in lines:
+            self._lines += 1
+            if line.program == "systemd":
+                if line.unit == self._unit and line.message_id in (STARTING, STARTED):
+                    self._first_error = ""
+            elif line.program in DAEMONS:
+                self._take(line)
+
+    def told(self, now: float) -> JournalTally:
+        """What it amounts to at `now` (wall clock, s)."""
+        counts = {
+            name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
+        }
+        last = {name: self._last[name] for name, count in counts.items() if count}
+        return JournalTally(True, self._lines, counts, last, self._first_error)
+
+    def _take(self, line: Line) -> None:
+        said = essence(line.message)
+        if not said:
+            return
+        if not self._first_error and line.program == "dockerd" and is_last_word(line.message):
+            self._first_error = said[:MAX_SAID]
+        if name := recognise(said):
+            self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(line.at)
+            self._last[name] = said[:MAX_SAID]
+
+
+class JournalWatch:
+    """Remembers its place in the journal. `units`: dockerd's first; none where none is kept."""
+
+    def __init__(self, units: Sequence[str]) -> None:
+        self._units = units
+        self._tally = Tally(units[0] if units else "")
+        self._cursor = ""
+        self._lock = threading.Lock()
+
+    def look(self, now: float, timeout_s: float) -> JournalTally:
+        """Read on, and tell. HostFault when journalctl does not work; `now` is wall clock, s."""
+        if not self._units:
+            return JournalTally(known=False)
+        with self._lock:
+            begin = f"--after-cursor={self._cursor}" if self._cursor else "--since=-1h"
+            asked = ["--output=json", f"--output-fields={FIELDS}", f"--lines={LINES}", begin]
+            text = command.run(
+                ["journalctl", "--no-pager", "--quiet", *asked, *matches(self._units)],
+                timeout_s,
+                MAX_BYTES,
+            )
+            lines, cursor = parse(text)
+            self._cursor = cursor or self._cursor
+            self._tally.fold(lines)
+            return self._tally.told(now)

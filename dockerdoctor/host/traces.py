@@ -1,0 +1,69 @@
+"""What the kernel and the journal leave to read, as types: threads that the kernel holds, signs in
+its log, and what the daemon has said of itself. `host/view.py` offers them to the probes."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dockerdoctor.model import Process
+
+
+class Whose(enum.StrEnum):
+    """To whom a held thread belongs."""
+
+    DOCKERD = "dockerd"
+    CONTAINERD = "containerd"
+    SHIM = "shim"
+    CONTAINER = "container"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldThread:
+    """A thread in state D (uninterruptible) that has not run once since `held_s` seconds ago."""
+
+    whose: Whose
+    process: Process
+    thread: int
+    wchan: str
+    """The kernel function it waits in; empty where that is not told."""
+    held_s: float
+    container: str = ""
+    """The container's name, where it is one's."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTraces:
+    """What the kernel shows of this daemon's host. Counts are of the time that is named."""
+
+    held: tuple[HeldThread, ...] = ()
+    log_known: bool = False
+    """Whether the kernel's log could be read; without it all that follows is nothing."""
+    hung_tasks_1h: int = 0
+    """Times that the kernel's watchdog complained of a task of this daemon (120 s in state D)."""
+    netdev_waits_20m: int = 0
+    """`unregister_netdevice: waiting for ...`; the kernel says so every 10 s."""
+    oom_kills_1h: int = 0
+    """Of dockerd and containerd themselves."""
+    silent_nfs: str = ""
+    """NFS servers that do not respond, joined by commas."""
+    fs_errors_1h: int = 0
+    """Errors of the data-root's own file system that made it read-only or shut it down."""
+    data_root_read_only: bool | None = None
+    """By its mount's options; None when they could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalTally:
+    """What the messages of docker and containerd amount to, read forward."""
+
+    known: bool = True
+    lines: int = 0
+    """Messages read so far."""
+    counts_1h: Mapping[str, int] = field(default_factory=dict)
+    """Messages of the last hour by the name of their signature."""
+    last: Mapping[str, str] = field(default_factory=dict)
+    """The newest message of each, cut short."""
+    first_error: str = ""
+    """Of the last start that failed; empty once a start has worked."""

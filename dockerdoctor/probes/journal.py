@@ -1,0 +1,52 @@
+"""What dockerd and containerd have said of themselves: the signs that are known, counted.
+
+Words, and users can choose some of them: this probe tells people the cause, and nobody acts on it.
+"""
+
+from __future__ import annotations
+
+from dockerdoctor.declare import Probe
+from dockerdoctor.host.view import HostView
+from dockerdoctor.model import Kind, Reading, Readings, Value
+from dockerdoctor.signatures import SIGNATURES
+
+TIMEOUT_S = 4.0
+NO_JOURNAL = "no journal is kept that could say why"
+NOTHING_SAID = "no error of its start is in the journal"
+
+
+def run(view: HostView) -> Readings:
+    """A count for each signature, and the newest line of those that were seen."""
+    seen = view.said(TIMEOUT_S)
+    if not seen.known:
+        return {"known": False, "first_error": NO_JOURNAL}
+    readings: dict[str, Value] = {
+        "known": True,
+        "lines": seen.lines,
+        "first_error": seen.first_error or NOTHING_SAID,
+    }
+    for signature in SIGNATURES:
+        readings[signature.name] = seen.counts_1h.get(signature.name, 0)
+        if signature.name in seen.last:
+            readings[f"{signature.name}_said"] = seen.last[signature.name]
+    return readings
+
+
+PROBE = Probe(
+    name="journal",
+    help="known signs of trouble in the messages of docker and containerd, read forward",
+    readings=(
+        Reading("known", Kind.FLAG, "Whether there is a journal of this daemon"),
+        Reading("lines", Kind.COUNTER, "Messages read"),
+        Reading("first_error", Kind.TEXT, "Why its last start failed, in its own words"),
+        *(Reading(each.name, Kind.GAUGE, f"{each.help}, in an hour") for each in SIGNATURES),
+        *(
+            Reading(f"{each.name}_said", Kind.TEXT, f"{each.help}: the newest message")
+            for each in SIGNATURES
+        ),
+    ),
+    timeout_s=TIMEOUT_S + 1.0,
+    run=run,
+    every_s=20.0,
+    urgent=False,
+)

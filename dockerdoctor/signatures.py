@@ -1,0 +1,186 @@
+"""What dockerd and containerd write when something known is wrong: lines in, names out.
+
+One table, read from top to bottom; the first that fits names the line. Recorded on engines 20.10,
+26.1 and 28.5, others from moby's source. What users choose (paths, commands, names) can be part of
+a message, so every pattern holds on to the beginning or the end of what the daemon itself says; and
+still a message alone is never a reason to act. Errors that only a client sees (a name that is
+taken, an API that is too old, no free range of addresses) are not in the journal, and not here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+SERIOUS = frozenset({"warning", "warn", "error", "fatal", "panic"})
+MAX_SAID = 300
+"""Characters of a message that are shown."""
+
+_FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
+_HANDLER = re.compile(r"Handler for [A-Z]+ \S+ returned error: ")
+_DATED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
+_ESCAPED = re.compile(r"\\(.)")
+_UNKNOWN = r"(?:: unknown)?$"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A message that is known: its name (of a reading), what it means, and how it is told."""
+
+    name: str
+    help: str
+    pattern: re.Pattern[str]
+
+
+def _of(name: str, help_: str, *patterns: str) -> Signature:
+    return Signature(name, help_, re.compile("|".join(f"(?:{each})" for each in patterns)))
+
+
+SIGNATURES = (
+    _of(
+        "flag_conflict",
+        "An option given both as a flag and in daemon.json",
+        r"^unable to configure the Docker daemon with file \S+: the following directives are "
+        "specified both as a flag and in the configuration file: ",
+    ),
+    _of("bad_config", "A bad daemon.json", r"^unable to configure the Docker daemon with file "),
+    _of(
+        "stale_pid",
+        "A pid file that names a process that runs",
+        r"^failed to start daemon[:,] (?:pid file found, )?ensure docker is not running or delete ",
+    ),
+    _of(
+        "second_daemon",
+        "A database that another dockerd holds",
+        r"^failed to start daemon: error while opening volume store metadata database.*: timeout$",
+        r"^failed to start daemon: Error initializing network controller: .*: timeout$",
+    ),
+    _of(
+        "network_db",
+        "A corrupt database of networks",
+        r"^failed to start daemon: Error initializing network controller: .*(?:invalid database"
+        r"|invalid freelist page|checksum error|version mismatch|same bridge name)",
+        r"^panic: .*local-kv\.db",
+    ),
+    _of(
+        "firewall_chains",
+        "Firewall chains of dockerd that are gone",
+        r"[iI][pP][46]?[tT]ables failed: ip6?tables .*(?:No chain/target/match by that name"
+        r"|does not exist|No such file or directory)",
+    ),
+    _of(
+        "network_controller",
+        "A network controller that does not start",
+        r"^failed to start daemon: [Ee]rror initializing network controller: ",
+    ),
+    _of(
+        "no_containerd",
+        "A containerd that dockerd cannot reach",
+        r"^failed to start (?:daemon: failed to (?:dial|start containerd)|containerd: )",
+    ),
+    _of(
+        "container_mount",
+        "A container whose layer is missing",
+        r"^failed to load container mount\b",
+        r"^RWLayer of container \S+ is unexpectedly nil$",
+    ),
+    _of(
+        "container_unreadable",
+        "A container whose configuration cannot be read",
+        r"^[Ff]ailed to load container\b",
+    ),
+    _of(
+        "layer_leftover",
+        "A layer that cannot be registered for what an old pull left",
+        r"^failed to register layer: .*(?:file exists|directory not empty)$",
+    ),
+    _of(
+        "layer_missing",
+        "An image whose layer is missing",
+        r"^not restoring image\b",
+        r"^layer does not exist(?:$|, not restoring image )",
+    ),
+    _of(
+        "buildkit_db",
+        "A corrupt database of the build cache",
+        r"^failed to open database file \S*/buildkit/\S+?[:,] ",
+        r"^panic: .*/buildkit/",
+    ),
+    _of(
+        "containerd_db",
+        "A corrupt database of containerd",
+        r'^failed to load plugin(?: "?io\.containerd\.metadata\.v1\.bolt"?)?: invalid database$',
+    ),
+    _of(
+        "bolt_panic",
+        "A panic over a corrupt database",
+        r"^panic: (?:freepages: |invalid page type|invalid freelist page|page \d+ already freed"
+        r"|assertion failed: Page)",
+    ),
+    _of("no_space", "A write without space", rf"no space left on device{_UNKNOWN}"),
+    _of(
+        "too_many_files",
+        "An open file too many",
+        rf"too many open files(?:; retrying in \w+)?{_UNKNOWN}",
+    ),
+    _of(
+        "ghost",
+        "A container that a kill did not end",
+        r"^(?:[Cc]ontainer \S+|.*: )?(?:container kill failed because of 'container not found'"
+        r"|failed to exit within \d+ ?s?\w* of kill - trying direct SIGKILL)",
+        r"^Container failed to exit within \S+ of kill - trying direct SIGKILL",
+    ),
+    _of(
+        "id_in_use",
+        "A container that containerd has already",
+        rf"(?:container with (?:given )?[iI][dD] (?:already )?exists|id already in use){_UNKNOWN}",
+    ),
+    _of("port_allocated", "A port that dockerd thinks is taken", r"port is already allocated$"),
+    _of(
+        "port_foreign",
+        "A port that another program listens on",
+        r"(?:bind|listen \w+ \S+): address already in use$",
+        r"failed to bind host port .*: address already in use$",
+    ),
+    _of(
+        "resolver",
+        "A container without name resolution",
+        r"^Resolver (?:Setup/)?Start failed for container \S+",
+    ),
+)
+
+
+def essence(line: str) -> str:
+    """What a line says, without its wrapping; empty when it is not serious.
+
+    `time="…" level=error msg="Handler for POST … returned error: X" error=Y` says "X: Y"."""
+    if not line.startswith("time="):
+        return _DATED.sub("", line, count=1).strip()
+    fields = {name: _unquoted(value) for name, value in reversed(_FIELD.findall(line))}
+    if fields.get("level") not in SERIOUS:
+        return ""
+    said = _HANDLER.sub("", fields.get("msg", ""), count=1).strip()
+    error = fields.get("error") or fields.get("err") or ""
+    return f"{said}: {error}" if error else said
+
+
+def recognise(said: str) -> str:
+    """The name of the signature that an essence has; empty when it is not known."""
+    for signature in SIGNATURES:
+        if signature.pattern.search(said):
+            return signature.name
+    return ""
+
+
+def is_last_word(line: str) -> bool:
+    """Whether it is how a dockerd that cannot start says why: plainly, or as fatal."""
+    if line.startswith("time="):
+        return " level=fatal " in line[:80]
+    return bool(line.strip()) and not _DATED.match(line) and not line.startswith("http: ")
+
+
+def _unquoted(value: str) -> str:
+    """Go's quoting, as far as it matters here."""
+    if not value.startswith('"'):
+        return value
+    return _ESCAPED.sub(lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), value[1:-1])

@@ -1,0 +1,171 @@
+"""What the daemons' messages tell: recorded lines of three engines, traps, and the reading on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dockerdoctor.host import journalwatch
+from dockerdoctor.host.journalwatch import STARTED, STARTING, JournalWatch, Line, Tally
+from dockerdoctor.host.traces import JournalTally
+from dockerdoctor.probes import journal
+from dockerdoctor.signatures import SIGNATURES, essence, recognise
+from tests.fakehost import FakeHost
+from tests.story import RULES
+from tests.values import PROBES
+
+RECORDED = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "recorded" / "journal.jsonl").read_text().splitlines()
+]
+BAD_JSON = (
+    "unable to configure the Docker daemon with file /etc/docker/daemon.json: "
+    "invalid character '}' looking for beginning of object key string"
+)
+
+
+@pytest.mark.parametrize("line", RECORDED, ids=lambda line: f"{line['engine']}-{line['signature']}")
+def test_a_recorded_message_is_recognised(line: dict[str, str]) -> None:
+    assert recognise(essence(line["message"])) == line["signature"]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (
+            "failed to register layer: rename /var/lib/docker/image/overlay2/layerdb/tmp/"
+            "write-set-1 /var/lib/docker/image/overlay2/layerdb/sha256/a: file exists",
+            "layer_leftover",
+        ),
+        ('Resolver Setup/Start failed for container 0a1b, "Chain already exists"', "resolver"),
+        ("panic: freepages: failed to get all reachable pages", "bolt_panic"),
+        ("Container failed to exit within 10s of kill - trying direct SIGKILL", "ghost"),
+        (
+            'failed to start daemon: failed to dial "/run/containerd/containerd.sock": x',
+            "no_containerd",
+        ),
+        ("failed to start containerd: timeout waiting for containerd to start", "no_containerd"),
+    ],
+)
+def test_a_message_from_the_source_is_recognised(said: str, name: str) -> None:
+    assert recognise(said) == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # A user's command line that says what a full disk would.
+        'time="2026-01-01T00:00:00Z" level=error msg="Handler for POST /v1.45/containers/a/start '
+        "returned error: failed to create task for container: OCI runtime create failed: exec: "
+        '\\"no space left on device\\": executable file not found in $PATH: unknown"',
+        'time="2026-01-01T00:00:00Z" level=error msg="Handler for GET /v1.45/images/failed to load '
+        'container/json returned error: No such image"',
+        'time="2026-01-01T00:00:00Z" level=info msg="failed to load container" error=EOF',
+        'time="2026-01-01T00:00:00Z" level=warning msg="failed to load plugin '
+        'io.containerd.snapshotter.v1.aufs" error="aufs is not supported: skip plugin"',
+        'time="2026-01-01T00:00:00Z" level=error msg="x" note="failed to load container a"',
+        "",
+    ],
+)
+def test_what_only_looks_like_a_sign_is_none(line: str) -> None:
+    assert recognise(essence(line)) == ""
+
+
+def entry(message: object = "hello", **fields: object) -> str:
+    return json.dumps(
+        {
+            "__CURSOR": "c1",
+            "__REALTIME_TIMESTAMP": "1795648375027774",
+            "MESSAGE": message,
+            "_COMM": "dockerd",
+            **fields,
+        }
+    )
+
+
+def test_entries_are_read_with_their_time_and_the_last_cursor() -> None:
+    text = "\n".join([entry(), entry([104, 105, 255], __CURSOR="c2"), entry(None, __CURSOR="c3")])
+    lines, cursor = journalwatch.parse(text)
+    assert [line.message for line in lines] == ["hello", "hi\ufffd", ""]
+    assert lines[0].at == 1795648375.027774
+    assert cursor == "c3"
+
+
+def test_what_a_container_logs_under_the_daemons_unit_is_not_the_daemons_word() -> None:
+    lines, cursor = journalwatch.parse(entry(BAD_JSON, CONTAINER_ID="0a1b", __CURSOR="c9"))
+    assert lines == []
+    assert cursor == "c9"
+
+
+@pytest.mark.parametrize("text", ["", "garbage\n[]\n{}", entry()[:-20]])
+def test_garbled_entries_are_left_out(text: str) -> None:
+    assert journalwatch.parse(text) == ([], "")
+
+
+def test_only_what_the_daemons_print_is_asked_for() -> None:
+    assert journalwatch.matches(["docker.service"]) == [
+        "_SYSTEMD_UNIT=docker.service",
+        "_TRANSPORT=stdout",
+        "+",
+        "_PID=1",
+        "UNIT=docker.service",
+    ]
+
+
+def said(message: str, at: float = 1000.0, program: str = "dockerd") -> Line:
+    return Line(at, message, program)
+
+
+def systemd(message_id: str) -> Line:
+    return Line(1000.0, "…", "systemd", message_id, "docker.service")
+
+
+def folded(*lines: Line, now: float = 1000.0) -> JournalTally:
+    tally = Tally("docker.service")
+    tally.fold(lines)
+    return tally.told(now)
+
+
+def test_the_first_error_is_that_of_the_last_start_that_failed() -> None:
+    failing = [systemd(STARTING), said(BAD_JSON), said("a second thought")]
+    assert folded(*failing).first_error == BAD_JSON
+    assert folded(*failing, systemd(STARTING), said("unknown flag: --x")).first_error == (
+        "unknown flag: --x"
+    )
+    assert folded(*failing, systemd(STARTING), systemd(STARTED)).first_error == ""
+
+
+def test_a_line_of_routine_is_no_first_error() -> None:
+    lines = (
+        'time="2026-01-01T00:00:00Z" level=warning msg="WARNING: No swap limit support"',
+        "2026/01/01 00:00:00 http: Accept error: accept unix: accept4: too many open files",
+        "",
+    )
+    assert folded(*(said(line) for line in lines)).first_error == ""
+
+
+def test_messages_count_for_an_hour_and_their_words_go_with_them() -> None:
+    line = said(BAD_JSON)
+    assert folded(line, line).counts_1h == {"bad_config": 2}
+    late = folded(line, now=1000.0 + journalwatch.HOUR_S)
+    assert late.counts_1h == {"bad_config": 0}
+    assert late.last == {}
+
+
+def test_other_programs_in_the_daemons_unit_are_not_heard() -> None:
+    assert folded(said(BAD_JSON, program="runc")).counts_1h == {}
+
+
+def test_without_units_there_is_no_journal() -> None:
+    assert JournalWatch(()).look(0.0, 1.0) == JournalTally(known=False)
+
+
+def test_every_signature_is_a_reading_and_has_a_rule(tmp_path: Path) -> None:
+    seen = journal.run(FakeHost(tmp_path))
+    asked = {condition.reading for rule in RULES for condition in rule.when}
+    for signature in SIGNATURES:
+        assert seen[signature.name] == 0
+        assert f"journal.{signature.name}" in asked
+    assert set(seen) <= {reading.name for reading in PROBES["journal"].readings}
