@@ -228,7 +228,7 @@ def cache(scene: Scene, left: Usage, images: Images) -> Iterator[Step]:
     frees = Usage(total.bytes - keep, 0 if keep else total.inodes)
     if not keep:
         images.release_cache()
-    yield Step(what, "build cache", frees, 0.0, "the next builds take longer")
+    yield Step(what, "(oldest first)", frees, 0.0, "the next builds take longer")
 
 
 def logs(scene: Scene) -> Iterator[Step]:

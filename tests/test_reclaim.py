@@ -71,7 +71,7 @@ def test_least_regretted_first_and_least_recently_used_first_among_them() -> Non
         (Kind.CONTAINER, "early"),
         (Kind.CONTAINER, "late"),
         (Kind.DANGLING, "none"),
-        (Kind.CACHE, "build cache"),
+        (Kind.CACHE, "(oldest first)"),
         (Kind.IMAGE, "old:latest"),
         (Kind.IMAGE, "new:latest"),
     ]
@@ -125,7 +125,7 @@ def test_layers_of_the_build_cache_are_freed_only_when_it_gives_them_up() -> Non
     found = survey([built], cached={"c": MIB}, cached_chains=built.chains)
     told = planned(found)
     assert [(step.name, step.frees.bytes) for step in told.steps] == [
-        ("build cache", MIB),
+        ("(oldest first)", MIB),
         ("built", MIB),
     ]
 

@@ -45,7 +45,7 @@ def reclaim_now(
             host.ping(PING_S)  # a daemon that does not answer is asked to remove nothing
         found, use = surveyed(config, host)
         now = clock.now().wall
-        wanted = plan(found, use, allowed, _uses(config), now, _steady(host))
+        wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed))
         if not apply or not wanted.steps:
             if json:
                 terminal.emit_raw(_json(wanted, None))
@@ -87,13 +87,13 @@ def _uses(config: Config) -> Mapping[str, float]:
         return {}
 
 
-def _steady(host: LinuxHost) -> bool:
+def _steady(host: LinuxHost, allowed: Allowed) -> bool:
     """Whether the daemon has run for so long that what is stopped is stopped."""
     try:
         since = host.service(Service.DOCKERD).left_inactive_mono_s
     except DoctorError:
         return False
-    return since is None or host.now().mono - since >= STEADY_S
+    return since is None or host.now().mono - since >= min(STEADY_S, allowed.grace_s)
 
 
 def _agreed(wanted: Plan) -> bool:
