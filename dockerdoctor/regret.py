@@ -26,6 +26,7 @@ from dockerdoctor.host.storage.facts import (
 )
 
 COMES_BACK = ("always", "unless-stopped")
+CUT_COSTS = "older lines are lost; `docker logs` needs --tail N until it is created anew"
 MIN_LOG = 1 << 20
 """A log that would give back less than this is left alone."""
 
@@ -244,7 +245,7 @@ def logs(scene: Scene) -> Iterator[Step]:
             spare(scene, "kept by a label or by name")
             continue
         what = Removal(Kind.LOG, ident, scene.before, keep_bytes=keep)
-        yield Step(what, f"log of {box.name}", Usage(gives, 0), log.changed, "older lines are lost")
+        yield Step(what, f"log of {box.name}", Usage(gives, 0), 0.0, CUT_COSTS)
 
 
 def why_volume_stays(volume: Volume, used: frozenset[str], scene: Scene) -> str:

@@ -34,6 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "account",
         "allowed",
         "regret",
+        "loglook",
         "reclaim",
         "store",
         "storefile",

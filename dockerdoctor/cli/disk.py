@@ -87,3 +87,34 @@ def reclaim(
     from dockerdoctor.cli.reclaimcommand import reclaim_now
 
     return reclaim_now(ctx.obj, apply=apply, to=to, logs=logs, volumes=volumes, yes=yes, json=json)
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    seconds: Annotated[
+        float, typer.Option("--for", min=0, max=3600, help="How long to watch them grow, s.")
+    ] = 5.0,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Rotated logs too.")] = False,
+    cut: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Cut the log of this container.")
+    ] = None,
+    keep: Annotated[str, typer.Option(metavar="SIZE", help="How much of its end stays.")] = "10MB",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Yes, cut it.")] = False,
+    json: Json = False,
+) -> int:
+    """Show logs that nobody rotates: size, growth, time until the disk is full, and the remedy.
+
+    Reads files only, asks no daemon. --cut makes a hole of a log's head while it is written to:
+    nothing is stopped, its older lines are lost.
+
+    \b
+    Examples:
+      dockerdoctor disk logs --for 60
+      dockerdoctor disk logs --cut web --keep 50MB --yes
+    """
+    from dockerdoctor.cli import logs as logging
+
+    if cut:
+        return logging.cut(ctx.obj, names=cut, keep=keep, yes=yes)
+    return logging.show(ctx.obj, seconds=seconds, all_=all_, json=json)

@@ -2,7 +2,9 @@
 
 In: a data-root, a container's full id, how much of the end stays. Out: why nothing was done, or
 empty. The file keeps its size and its offsets: engines from 23 on count them on their own, and a
-file that became shorter makes their readers spin. Its head becomes a hole.
+file that became shorter makes their readers spin. Its head becomes a hole. Seen on 20.10 and 26.1:
+the writer and `docker logs --tail N` and `-f` go on; reading from the beginning, or `--since`, ends
+with an error at the hole until the container is created anew.
 """
 
 from __future__ import annotations
