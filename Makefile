@@ -45,6 +45,9 @@ unit: $(INSTALLED) engine ## tests without the lab (those of a bare dockerd need
 lab: $(INSTALLED) packages ## only the lab: real engines under a real systemd, broken for real
 	@$(PYTEST) -m lab $(ARGS)
 
+bench: $(INSTALLED) engine ## measurements, beside what they are compared with
+	@for each in bench/[!_]*.py; do $(BIN)/python -m bench.$$(basename $$each .py) || exit 1; done
+
 packages:
 	@tools/packages.sh $(PACKAGES)
 

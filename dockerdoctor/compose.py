@@ -20,6 +20,7 @@ from dockerdoctor.host.systemd import SystemdKeeper
 from dockerdoctor.host.view import HostControl, Place, Service
 from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.model import Policy
+from dockerdoctor.probes import ping
 from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge, Pace, Watch
@@ -37,7 +38,8 @@ def lock_path(config: Config) -> Path:
 
 def knowledge(config: Config) -> Knowledge:
     """All probes and rungs, and the shipped rules with the operator's over them."""
-    probes = load("dockerdoctor.probes", Probe)
+    probes = dict(load("dockerdoctor.probes", Probe))
+    probes["ping"] = ping.within(config.watch.ping_timeout_s)
     rungs = load("dockerdoctor.rungs", Rung)
     catalogue = Catalogue(known_readings(probes), rungs)
     rules = load_rules((shipped_rules(), *config.rules_dirs), catalogue)

@@ -53,6 +53,8 @@ class WatchConfig:
     pace_s: float = 4.0
     close_pace_s: float = 1.0
     """Between two looks while something seems wrong, or a cure is being looked for."""
+    ping_timeout_s: float = 3.0
+    """What a ping that takes longer counts as: no answer."""
     state_dir: Path = Path("/var/lib/dockerdoctor")
     run_dir: Path = Path("/run/dockerdoctor")
     evidence_dir: Path | None = None

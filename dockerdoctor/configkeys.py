@@ -170,6 +170,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
     "watch": {
         "pace": _text("pace_s", _span(0.1, 600)),
         "close_pace": _text("close_pace_s", _span(0.1, 600)),
+        "ping_timeout": _text("ping_timeout_s", _span(0.1, 60)),
         "state_dir": _text("state_dir", _path),
         "run_dir": _text("run_dir", _path),
         "evidence_dir": _text("evidence_dir", _path_or_none),

@@ -23,6 +23,7 @@ from dockerdoctor.host.cage import Cage, cage
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.sealed import require_root, sealed
 from dockerdoctor.host.view import Service
+from dockerdoctor.judge import GOOD_LOOKS
 from dockerdoctor.model import Fault, Incident, Policy
 from dockerdoctor.store import Store
 from dockerdoctor.units import plain
@@ -45,7 +46,6 @@ ROOM = Path("/run/demo")
 START_S = 60.0
 HEALED_S = 240.0
 """A hung machine must not hang the demo: half a minute is usual."""
-GOOD_LOOKS = 3
 
 
 def run_demo(
@@ -71,6 +71,7 @@ def run_demo(
             sealed(lambda: _perform(say, program, fault, empty, kept))
     except (KeyboardInterrupt, SystemExit):
         with contextlib.suppress(OSError):  # the terminal may be gone
+            say("")  # it may have been in the middle of a line
             say("stopped; the demo's daemon is gone, nothing is left behind")
         raise
     finally:
@@ -188,6 +189,7 @@ def _start(host: LinuxHost, tell: Teller) -> None:
     while True:
         try:
             info = host.info(5.0)
+            host.ping(5.0)  # from now on its keeper knows that it has started
             break
         except HostFault as fault:
             dead = host.service(Service.DOCKERD).active in ("failed", "inactive")

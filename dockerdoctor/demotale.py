@@ -122,8 +122,9 @@ class Teller:
         self.line((cured if attempt.cured else f"{attempt.rung} ({took}): ") + attempt.note)
 
     def closed(self, incident: Incident) -> None:
-        """An incident is over."""
-        self.ended.append(incident)
+        """An incident is over; one in which nothing was done is not what the demo is about."""
+        if incident.attempts:
+            self.ended.append(incident)
 
     def record(self, incident: Incident) -> None:
         """What is on record, and what it would have been by hand."""

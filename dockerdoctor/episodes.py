@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dockerdoctor.judge import Judgement
+from dockerdoctor.judge import GOOD_LOOKS, Judgement
 from dockerdoctor.model import (
     Attempt,
     Finding,
@@ -22,9 +22,6 @@ from dockerdoctor.model import (
     Skip,
 )
 from dockerdoctor.store import Store, incident_id
-
-GOOD_LOOKS = 3
-"""Looks in a row that show it to be over before an incident is closed."""
 
 
 class Episodes:

@@ -89,7 +89,7 @@ def starved(scene: Scene) -> str:
     return ""
 
 
-WAITING_S = 5.0
+WAITING_S = 3.0
 """In state D without a break: longer than a busy disk keeps one request. From 30 s on no rung can
 help any more, and each says so."""
 

@@ -28,6 +28,9 @@ from dockerdoctor.model import (
 )
 from dockerdoctor.units import plain
 
+GOOD_LOOKS = 3
+"""Looks in a row without a finding before anybody says that it is over."""
+
 MUST_SEE = ("ping", "unit")
 """Probes without which nobody can say what is wrong, or whether an operator wants it so."""
 
@@ -172,6 +175,8 @@ def _follow(
 ) -> Watched:
     """One rule's state after one more look."""
     holds = _all(rule.when, seen)
+    if holds is False and state.since is None and state.good >= GOOD_LOOKS:
+        return state  # nothing new of a rule that has long been quiet, as most are
     if state.firing:
         after = _clear(rule, seen, state, now, holds)
     else:

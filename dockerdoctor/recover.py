@@ -13,14 +13,12 @@ from dockerdoctor import aftermath
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl
-from dockerdoctor.judge import Judgement
+from dockerdoctor.judge import GOOD_LOOKS, Judgement
 from dockerdoctor.model import Attempt, Climb, Health, Impact, Incident
 from dockerdoctor.store import Store
 
 BRING_BACK = "bring-back"
 """What is on record, beside the rungs, of the containers that are started again."""
-GOOD_LOOKS = 3
-"""Looks in a row that show the finding to be over before anybody says cured."""
 LATE_S = 60.0
 """More time for a cure that has begun to show when the rung's time is over."""
 

@@ -20,7 +20,7 @@ import pytest
 from dockerdoctor.demo import find_dockerd
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import peers, processes, shims
-from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.model import Process
 
 PATIENCE_S = 120.0
@@ -115,7 +115,7 @@ class BareDaemon:
         """End it, its containerd and the shims, unmount what they mounted, remove the directory."""
         self.thaw()
         for process in (
-            *shims.of(Bounded(), self.containerd_socket, "moby"),
+            *shims.of(Lanes(), self.containerd_socket, "moby"),
             self.process(),
             peers.listener(self.containerd_socket),
         ):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import JournalTally, KernelTraces
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -69,6 +69,8 @@ class FakeHost(FakeMachine):
         self._fail("vitals")
         live = self._find(process)
         age_s = self.now().mono - live.born
+        if live is self.dockerd.process:
+            self.grown.saw_process(process, live.rss_bytes, self.now().mono)
         return ProcessVitals(
             rss_bytes=live.rss_bytes,
             swap_bytes=0,
@@ -100,6 +102,9 @@ class FakeHost(FakeMachine):
         self._fail("info")
         self._must_serve(timeout_s, containerd=True)
         running = sum(each.state == "running" for each in self.all_containers)
+        seen = self.engine
+        counters = {"goroutines": seen.goroutines, "listeners": seen.listeners, "fds": seen.fds}
+        self.grown.saw_info(seen.version, counters, self.now().mono)
         return dataclasses.replace(
             self.engine, running=running, containers=len(self.all_containers)
         )
@@ -144,6 +149,9 @@ class FakeHost(FakeMachine):
     def said(self, timeout_s: float) -> JournalTally:
         self._fail("said")
         return self.tidings
+
+    def growth(self) -> Growth:
+        return self.grown.told()
 
     def pressure(self) -> Pressure:
         self._fail("pressure")

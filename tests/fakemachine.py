@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
@@ -66,6 +67,7 @@ class FakeMachine:
         """All that the kernel shows but the threads that it holds."""
         self.tidings = JournalTally()
         """What the messages of docker and containerd amount to."""
+        self.grown = GrowthWatch()
         self.held_container: HeldThread | None = None
         self._held_since: dict[int, float] = {}
         self._evidence = directory / "evidence"

@@ -7,6 +7,7 @@ from pathlib import Path
 from dockerdoctor.cli.examine import STREAMED
 from dockerdoctor.cli.report import Looked
 from dockerdoctor.glance import glance
+from dockerdoctor.host.view import Service
 from tests.fakehost import FakeHost
 from tests.story import RULES, SETTLED_S
 from tests.values import PROBES, READINGS
@@ -26,4 +27,5 @@ def look(host: FakeHost) -> Looked:
     """What `check` sees of it."""
     samples = glance([PROBES[name] for name in PROBES if name not in STREAMED], host)
     running = tuple(each for each in host.roster() if each.state == "running")
-    return Looked(samples, RULES, READINGS, host.now(), ADDRESS, True, UNITS, running)
+    now, journal = host.now(), tuple(host.journals.get(Service.DOCKERD, ()))
+    return Looked(samples, RULES, READINGS, now, ADDRESS, True, UNITS, running, journal)

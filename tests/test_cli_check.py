@@ -96,7 +96,7 @@ def test_a_full_disk_beside_a_hang_is_told_too_and_the_worst_comes_first(tmp_pat
     host.dockerd_process.frozen = True
     report = examine(look(host), Watchdog())
     assert names(report) == ["daemon-unresponsive", "disk-high"]
-    assert report.findings[1].next == "docker system df"
+    assert report.findings[1].next == "dockerdoctor disk"
 
 
 def test_a_containerd_that_hangs_is_not_taken_for_a_hung_dockerd(tmp_path: Path) -> None:
@@ -135,9 +135,14 @@ def test_a_crashed_daemon_that_systemd_does_not_restart_is_critical(tmp_path: Pa
     for _ in range(5):
         host.crash()
         host.advance(3)
+    host.journals[Service.DOCKERD] = [
+        "Starting up",
+        "unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid",
+        "docker.service: Failed with result 'exit-code'.",
+    ]
     report = examine(look(host), Watchdog())
-    assert report.state is State.CRITICAL
-    assert host.units[Service.DOCKERD].active in ("failed", "activating")
+    assert (report.state, names(report)) == (State.CRITICAL, ["daemon-down"])
+    assert report.findings[0].cause.startswith("unable to configure the Docker daemon with file")
 
 
 # What a watchdog adds.

@@ -98,7 +98,7 @@ def test_a_plan_names_who_stops_and_who_comes_back(tmp_path: Path) -> None:
         Fate.NOT_KNOWN: ["new"],
     }
     text = plan_text(found, READINGS, "/evidence", None)
-    assert "live-restore is not known, so taken as off): 5 containers" in text
+    assert "at worst: 5 containers (whether live-restore is on is not known)" in text
     assert "do not come back by themselves (no restart policy): job" in text
     assert "is started by dockerdoctor" in text
     assert plan_json(found)["containers"]
@@ -106,7 +106,15 @@ def test_a_plan_names_who_stops_and_who_comes_back(tmp_path: Path) -> None:
 
 def test_with_live_restore_the_containers_go_on(tmp_path: Path) -> None:
     found = replace(planned(frozen(tmp_path), container("web")), live_restore=True)
-    assert "Containers go on (live-restore is on)" in plan_text(found, READINGS, "/e", None)
+    assert "live-restore was on when it was last seen" in plan_text(found, READINGS, "/e", None)
+
+
+def test_a_hung_containerd_costs_no_container(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    host.containerd_process.hung = True
+    found = planned(host, container("web"))
+    assert found.worst is Impact.DAEMON
+    assert "its containers go on (1 container known to run)" in plan_text(found, {}, "/e", None)
 
 
 def test_two_hundred_containers_do_not_flood_the_plan(tmp_path: Path) -> None:

@@ -322,3 +322,14 @@ def test_time_passes_by_pause(subject: Subject) -> None:
     after = subject.host.now()
     assert after.mono >= before.mono + 0.05
     assert after.wall > before.wall
+
+
+def test_a_daemon_that_is_well_is_held_by_nobody(subject: Subject) -> None:
+    for _ in range(2):
+        seen = subject.host.kernel()
+        assert not [each for each in seen.held if each.held_s >= 5]
+    assert seen.data_root_read_only is False
+
+
+def test_a_daemon_without_a_journal_has_said_nothing_that_is_known(subject: Subject) -> None:
+    assert subject.host.said(5.0).counts_1h == {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
 import time
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, disks, journal, journald, launch, layout, pids
-from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.notify import notify, watchdog_s
 from dockerdoctor.host.view import HostControl, Service
@@ -74,39 +72,7 @@ def test_a_command_does_not_inherit_the_watchdogs_own_socket(
     assert command.run(["sh", "-c", "echo [$NOTIFY_SOCKET]"], 60) == "[]\n"
 
 
-# Calls that may hang.
-
-
-def test_a_call_that_hangs_is_given_up_and_never_made_twice() -> None:
-    bounded, release, calls = Bounded(), threading.Event(), []
-
-    def hang() -> int:
-        calls.append(1)
-        release.wait()
-        return 7
-
-    for _ in range(3):
-        with pytest.raises(HostFault) as caught:
-            bounded.call("hang", 0.05, hang)
-        assert fault_of(caught) is Fault.TIMEOUT
-    assert len(calls) == 1
-    release.set()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            assert bounded.call("hang", 60, lambda: 8) in (7, 8)
-            break
-        except HostFault:
-            continue
-    assert bounded.call("hang", 60, lambda: 9) == 9
-
-
-def test_what_a_bounded_call_raises_comes_through() -> None:
-    def fail() -> None:
-        raise FileNotFoundError(2, "nothing there")
-
-    with pytest.raises(FileNotFoundError):
-        Bounded().call("fail", 60, fail)
+# Disks.
 
 
 def test_a_full_disk_is_counted_as_df_does(tmp_path: Path) -> None:

@@ -93,6 +93,12 @@ def test_entries_are_read_with_their_time_and_the_last_cursor() -> None:
     assert cursor == "c3"
 
 
+@pytest.mark.parametrize("comm", ["", "(dockerd)", "dockerd"])
+def test_a_program_that_failed_at_once_still_has_its_name(comm: str) -> None:
+    lines, _ = journalwatch.parse(entry(_COMM=comm, SYSLOG_IDENTIFIER="dockerd"))
+    assert [line.program for line in lines] == ["dockerd"]
+
+
 def test_what_a_container_logs_under_the_daemons_unit_is_not_the_daemons_word() -> None:
     lines, cursor = journalwatch.parse(entry(BAD_JSON, CONTAINER_ID="0a1b", __CURSOR="c9"))
     assert lines == []
@@ -131,6 +137,7 @@ def folded(*lines: Line, now: float = 1000.0) -> JournalTally:
 def test_the_first_error_is_that_of_the_last_start_that_failed() -> None:
     failing = [systemd(STARTING), said(BAD_JSON), said("a second thought")]
     assert folded(*failing).first_error == BAD_JSON
+    assert folded(*failing).cause == "bad_config"
     assert folded(*failing, systemd(STARTING), said("unknown flag: --x")).first_error == (
         "unknown flag: --x"
     )
@@ -165,7 +172,13 @@ def test_without_units_there_is_no_journal() -> None:
 def test_every_signature_is_a_reading_and_has_a_rule(tmp_path: Path) -> None:
     seen = journal.run(FakeHost(tmp_path))
     asked = {condition.reading for rule in RULES for condition in rule.when}
+    causes = {
+        condition.value
+        for rule in RULES
+        for condition in rule.when
+        if condition.reading == "journal.cause"
+    }
     for signature in SIGNATURES:
         assert seen[signature.name] == 0
-        assert f"journal.{signature.name}" in asked
+        assert f"journal.{signature.name}" in asked or signature.name in causes
     assert set(seen) <= {reading.name for reading in PROBES["journal"].readings}

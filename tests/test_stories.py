@@ -368,9 +368,7 @@ def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: P
 def test_a_daemon_that_fails_to_start_is_told_with_its_own_first_words(tmp_path: Path) -> None:
     story = Story(tmp_path)
     why = "unable to configure the Docker daemon with file /etc/docker/daemon.json: invalid"
-    story.host.tidings = JournalTally(
-        counts_1h={"bad_config": 3}, last={"bad_config": why}, first_error=why
-    )
+    story.host.tidings = JournalTally(first_error=why, cause="bad_config")
     story.host.dockerd.start_fails = "exit-code"
     story.host.crash()
     story.goes_on_for(120)
@@ -409,3 +407,45 @@ def test_who_runs_is_remembered_also_while_something_is_only_told(tmp_path: Path
     story.host.all_containers = [ran]
     story.goes_on_for(30)
     assert story.watch.scene().running == (ran,)
+
+
+def leaks_for(story: Story, minutes: int, clients: bool) -> None:
+    """Memory grows by 20 MiB a minute and, with `clients`, so do listeners and goroutines."""
+    for _ in range(minutes):
+        story.host.dockerd_process.rss_bytes += 20 << 20
+        if clients:
+            seen = story.host.engine
+            story.host.engine = replace(
+                seen, listeners=seen.listeners + 20, goroutines=seen.goroutines + 40
+            )
+        story.goes_on_for(60)
+
+
+def rules_found(story: Story) -> set[str]:
+    assert story.watch.judgement is not None
+    return {finding.rule for finding in story.watch.judgement.verdict.findings}
+
+
+def test_memory_that_grows_with_its_clients_is_called_a_leak_and_told(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    leaks_for(story, 45, clients=True)
+    assert "memory-leak" in rules_found(story)
+    told = next(said for said in story.said if said.startswith("told: dockerd's memory grows"))
+    assert "event listeners (clients of `docker events`) an hour" in told
+    assert story.acts == []
+
+
+def test_memory_that_grows_alone_is_no_leak_by_our_word(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    leaks_for(story, 45, clients=False)
+    assert story.watch.judgement is not None
+    assert float(story.watch.judgement.readings["trend.rss_growth_bytes"]) > 64 << 20
+    assert not {"memory-leak", "memory-leak-of-version"} & rules_found(story)
+
+
+def test_a_version_that_is_known_to_leak_is_named(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.engine = replace(story.host.engine, version="27.0.3")
+    leaks_for(story, 45, clients=False)
+    assert "memory-leak-of-version" in rules_found(story)
+    assert story.acts == []

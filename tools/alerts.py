@@ -37,7 +37,7 @@ HEALING, TOLD = "3m", "1m"
 UNKNOWN = "(not seen)"
 """What stands for a reading that is not there; the same as in the watchdog's own sentences."""
 
-ELSEWHERE = "named by dockerdoctor check"
+ELSEWHERE = "see dockerdoctor check"
 """What stands in parentheses for free text, which is not exported."""
 
 FORMATS = {"bytes": "humanize1024", "ratio": "humanizePercentage", "seconds": "humanizeDuration"}

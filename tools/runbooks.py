@@ -1,6 +1,6 @@
-"""Makes docs/runbooks: a first page for an alert that has none yet, and the list of all pages.
+"""Makes docs/runbooks: the list of all pages, and the page of each rule that nobody has written.
 
-A page that exists belongs to whoever wrote it and is never touched.
+A page without MADE in it belongs to whoever wrote it, and is never touched.
 """
 
 from __future__ import annotations
@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dockerdoctor.judge import Condition, Rule
+from dockerdoctor.model import Reading
+from dockerdoctor.units import plain
 from tools import alerts
 
 ALERT = re.compile(r"^ +- alert: (\w+)$", re.MULTILINE)
+NAMES = ("docker", "containerd")
+"""Names of programs keep their small letter."""
 FILES = ("watchdog.yml", "engine.yml")
 """The alerts that are written by hand; those of verdicts.yml come from the rules."""
 
@@ -27,7 +31,7 @@ what to do now, and the commands. This list is made by `python -m tools.generate
 PAGE = """\
 # {name}
 
-{says}.
+{says}
 
 ## What it means
 
@@ -47,23 +51,39 @@ The verdict rule `{rule}` holds: {conditions}{wait}. Severity: {severity}.
 
 ```sh
 dockerdoctor check
-dockerdoctor incidents
 dockerdoctor rules show {rule}
-journalctl -u docker -n 50 --no-pager
+{commands}
 ```
+
+{made}
 """
+
+MADE = "<!-- Made from the rule by `make generate`. Without this line the page is yours. -->"
+
+LOOK: Mapping[str, str] = {
+    "journal": "journalctl -u docker -n 200 --no-pager",
+    "containerd": "journalctl -u containerd -n 50 --no-pager",
+    "unit": "systemctl status docker.service docker.socket",
+    "disk": "df -h /var/lib/docker /run\ndf -i /var/lib/docker",
+    "kernel": "journalctl -k -n 100 --no-pager\nps -eo pid,stat,wchan:30,comm",
+    "process": "ps -o pid,rss,nlwp,etime,comm -C dockerd",
+    "containers": "docker ps -a",
+    "events": "docker events --since 1h --until 0s",
+}
+"""What shows by hand what a probe reads."""
 
 
 def render(root: Path) -> Mapping[Path, str]:
-    """The list, and pages that are missing."""
+    """The list, and the pages that are not written by hand."""
     pages = root / "docs/runbooks"
-    rules, _ = alerts.shipped(root)
-    missing = {
-        pages / f"{alerts.name(rule)}.md": first_page(rule)
-        for rule in rules
-        if not (pages / f"{alerts.name(rule)}.md").exists()
+    rules, readings = alerts.shipped(root)
+    places = {pages / f"{alerts.name(rule)}.md": rule for rule in rules}
+    ours = {
+        page: first_page(rule, readings)
+        for page, rule in places.items()
+        if not page.exists() or MADE in page.read_text("utf-8")
     }
-    return {pages / "README.md": INDEX + "".join(_list(root, rules)), **missing}
+    return {pages / "README.md": INDEX + "".join(_list(root, rules)), **ours}
 
 
 def written_by_hand(root: Path, file: str) -> list[str]:
@@ -72,15 +92,17 @@ def written_by_hand(root: Path, file: str) -> list[str]:
     return list(dict.fromkeys(ALERT.findall(text)))
 
 
-def first_page(rule: Rule) -> str:
+def first_page(rule: Rule, readings: Mapping[str, Reading]) -> str:
     """What the rule itself can tell; better than nothing, and a start for whoever knows more."""
     climbs = ", ".join(f"`{rung}`" for rung in rule.ladder)
+    probes = dict.fromkeys(each.reading.partition(".")[0] for each in rule.when)
+    looks = [LOOK[probe] for probe in probes if probe in LOOK]
     return PAGE.format(
         name=alerts.name(rule),
         rule=rule.name,
-        says=re.sub(r"\{([a-z_0-9.]+)\}", r"`\1`", rule.says[0].upper() + rule.says[1:]),
-        conditions=" and ".join(f"`{_condition(each)}`" for each in rule.when),
-        wait=f", for {rule.for_s:.0f} s" if rule.for_s else "",
+        says=_sentence(alerts.filled(rule, readings, lambda name: f"`{name}`")),
+        conditions=" and ".join(f"`{_condition(each, readings)}`" for each in rule.when),
+        wait=f", for {plain(rule.for_s, 's')}" if rule.for_s else "",
         severity=rule.severity.name.lower(),
         done=(
             f"It climbs {climbs}, each as far as the policy allows, and looks for the cure after "
@@ -89,7 +111,9 @@ def first_page(rule: Rule) -> str:
             else "It tells, and climbs nothing for this."
         ),
         remedy=_sentence(rule.remedy or "look at the readings that the finding names"),
-        avoid=rule.avoid or "restart the daemon before you know the cause",
+        made=MADE,
+        avoid=rule.avoid or "a restart before you know the cause",
+        commands="\n".join(looks + ["dockerdoctor heal --plan"] * bool(rule.ladder)),
     )
 
 
@@ -103,9 +127,14 @@ def _list(root: Path, rules: tuple[Rule, ...]) -> Iterator[str]:
             yield f"- [{name}]({name}.md)\n"
 
 
-def _condition(condition: Condition) -> str:
-    return f"{condition.reading} {condition.op} {condition.value}"
+def _condition(condition: Condition, readings: Mapping[str, Reading]) -> str:
+    value = condition.value
+    shown = str(value).lower() if isinstance(value, bool) else value
+    if not isinstance(shown, str):
+        shown = plain(shown, readings[condition.reading].unit)
+    return f"{condition.reading} {condition.op} {shown}"
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    first = text if text.startswith(NAMES) else text[0].upper() + text[1:]
+    return f"{first}."

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from dockerdoctor.cli import beyond
 from dockerdoctor.cli.history import Since, Watchdog
@@ -25,6 +26,12 @@ HINTS = {
     Fault.GARBLED: "is this the daemon's address? a proxy or another service answers here",
 }
 """What to do where nobody can say how the daemon is, by the ping's fault."""
+FATAL = re.compile(
+    r"failed to start daemon|unable to configure the Docker daemon|level=fatal"
+    r"|^panic: |fatal error: "
+)
+"""Messages with which a dockerd ends (cmd/dockerd)."""
+MAX_CAUSE = 300
 COMMAND = re.compile(r"`([^`]+)`")
 
 
@@ -36,7 +43,10 @@ def examine(looked: Looked, watchdog: Watchdog, since: Since = lambda _: None) -
     scene = Scene(judgement.readings)
     by_name = {rule.name: rule for rule in looked.rules}
     findings = [
-        _found(finding, by_name[finding.rule], scene, watchdog, since)
+        replace(
+            _found(finding, by_name[finding.rule], watchdog, since),
+            cause=_cause(finding, scene, looked.journal),
+        )
         for finding in judgement.verdict.findings
     ]
     findings += beyond.still_open(findings, by_name, watchdog, looked.samples)
@@ -74,7 +84,7 @@ def vitals(readings: Readings) -> str:
     )
 
 
-def _found(finding: Finding, rule: Rule, scene: Scene, watchdog: Watchdog, since: Since) -> Found:
+def _found(finding: Finding, rule: Rule, watchdog: Watchdog, since: Since) -> Found:
     """What nobody watched since may be another hang than the one that was left open."""
     incident = watchdog.incident_of(finding.rule) if watchdog.awake else None
     began = since(rule) if watchdog.awake else None
@@ -84,7 +94,6 @@ def _found(finding: Finding, rule: Rule, scene: Scene, watchdog: Watchdog, since
         state=beyond.state_of(finding.severity),
         since=incident.opened if incident else began,
         evidence=finding.evidence,
-        cause=takes_no_signal(scene) if finding.ladder else "",
         remedy=rule.remedy,
         avoid=rule.avoid,
         next=_next(finding, rule, watchdog, incident),
@@ -142,6 +151,13 @@ def _notes(looked: Looked) -> tuple[str, ...]:
         f"only the API of {looked.address} was looked at: its unit, process and disk are not those "
         "of the configuration",
     )
+
+
+def _cause(finding: Finding, scene: Scene, journal: Sequence[str]) -> str:
+    """What is behind it, where one look can tell: who holds a hung daemon, why a dead one died."""
+    if finding.evidence.get("unit.active_state") == "failed":
+        return next((line for line in reversed(journal) if FATAL.search(line)), "")[:MAX_CAUSE]
+    return takes_no_signal(scene) if finding.ladder else ""
 
 
 def _next(finding: Finding, rule: Rule, watchdog: Watchdog, incident: Incident | None) -> str:

@@ -9,13 +9,11 @@ import enum
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from dockerdoctor.judge import Rule
+from dockerdoctor.judge import GOOD_LOOKS, Rule
 from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Knowledge, Watch
 
-GOOD_LOOKS = 3
-"""Looks in a row that find nothing, before it is said that there is nothing to heal."""
 BLIND_S = 60.0
 """How long to look without seeing enough."""
 STARTING_S = 900.0

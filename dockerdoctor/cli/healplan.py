@@ -22,7 +22,8 @@ def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     about = watchdog(config, looked.now)
     judgement = judge(at_once(known.rules), looked.samples, None, looked.now, looked.declared)
     then = last_known(config, looked.now)
-    scene = Scene(judgement.readings, config.policy, looked.running or then.running)
+    running = looked.running or then.running
+    scene = Scene(judgement.readings, config.policy, running, then.climbed_lately)
     plans = []
     for finding in judgement.verdict.findings:
         if finding.ladder:

@@ -27,6 +27,7 @@ FRESH_S = 180.0
 """How old the watchdog's samples may be to speak of now; it writes them each minute."""
 LATELY_S = 3600.0
 """How far back the samples are read for the beginning of what is wrong."""
+LATELY_CLIMBED_S = 120.0
 RECENT_S = 24 * 3600.0
 """Incidents that ended in this time are worth a line."""
 
@@ -103,6 +104,8 @@ class LastKnown:
 
     running: tuple[Container, ...] = ()
     live_restore: bool | None = None
+    climbed_lately: bool = False
+    """Whether a start limit that was hit may be our own doing; as `Watch.scene` tells it."""
 
 
 def last_known(config: Config, now: Instant) -> LastKnown:
@@ -115,9 +118,10 @@ def last_known(config: Config, now: Instant) -> LastKnown:
             for sample in record.samples("api", now.wall - RECENT_S, now.wall + 60)
             if "live_restore" in sample.readings
         ]
+        lately = bool(record.recent_attempts(now.wall - LATELY_CLIMBED_S))
     except DoctorError:
         return LastKnown()
-    return LastKnown(running, bool(told[-1]) if told else None)
+    return LastKnown(running, bool(told[-1]) if told else None, lately)
 
 
 def since_in(config: Config, now: Instant) -> Since:

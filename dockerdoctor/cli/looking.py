@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dockerdoctor import compose
 from dockerdoctor.cli.examine import STREAMED
 from dockerdoctor.cli.options import same_daemon
 from dockerdoctor.cli.report import Looked
 from dockerdoctor.config import Config, DaemonConfig
 from dockerdoctor.declare import known_readings
+from dockerdoctor.errors import HostFault
 from dockerdoctor.glance import glance
 from dockerdoctor.host.address import Address, for_watchdog
+from dockerdoctor.host.view import HostView, Service
+from dockerdoctor.model import Sample
 from dockerdoctor.watch import Knowledge
 
+JOURNAL_LINES = 100
+JOURNAL_S = 1.0
 BY_API = ("ping", "api", "containers")
 """What can be seen of a daemon that is not the configuration's."""
 
@@ -32,7 +39,20 @@ def look(address: Address, config: Config, known: Knowledge) -> Looked:
         whole=whole,
         units=_units(config.daemon) if whole else (),
         running=tuple(each for each in view.roster() if each.state == "running"),
+        journal=_journal(view) if _is_down(samples) else (),
     )
+
+
+def _is_down(samples: Mapping[str, Sample]) -> bool:
+    return "unit" in samples and samples["unit"].readings.get("active_state") == "failed"
+
+
+def _journal(view: HostView) -> tuple[str, ...]:
+    """Why it does not start is in its last messages; a journal that hangs must not hold us up."""
+    try:
+        return tuple(view.journal(Service.DOCKERD, JOURNAL_LINES, JOURNAL_S))
+    except HostFault:
+        return ()
 
 
 def _units(daemon: DaemonConfig) -> tuple[str, ...]:

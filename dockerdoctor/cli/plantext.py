@@ -72,13 +72,12 @@ def _cost(plan: Plan) -> list[str]:
     """What stops, by name, and what comes back."""
     if plan.worst < Impact.DAEMON:
         return ["Nothing is stopped."]
-    if plan.live_restore and plan.worst < Impact.HOST:
-        return [f"Containers go on (live-restore is on): {len(plan.fates)} run."]
+    count = "1 container" if len(plan.fates) == 1 else f"{len(plan.fates)} containers"
+    if plan.worst < Impact.CONTAINERS:
+        return [f"The daemon is interrupted, its containers go on ({count} known to run)."]
     if not plan.fates:
         return ["No container is known to run: nobody asked before the daemon hung, or none does."]
-    known = "is off" if plan.live_restore is False else "is not known, so taken as off"
-    count = "1 container" if len(plan.fates) == 1 else f"{len(plan.fates)} containers"
-    lines = [f"What stops at worst (live-restore {known}): {count}"]
+    lines = [f"What stops at worst: {count} ({_LIVE_RESTORE[plan.live_restore]})"]
     for fate, names in names_by_fate(plan).items():
         shown = ", ".join(names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
@@ -88,6 +87,11 @@ def _cost(plan: Plan) -> list[str]:
     return lines
 
 
+_LIVE_RESTORE = {
+    True: "live-restore was on when it was last seen: then they go on",
+    False: "live-restore is off",
+    None: "whether live-restore is on is not known",
+}
 _FATES = {
     Fate.COMES_BACK: "come back by themselves",
     Fate.MAY: "come back if they fail when stopped (on-failure)",

@@ -92,3 +92,5 @@ class Looked:
     """The units of the daemon, its own first; none where it has only a pid file."""
     running: tuple[Container, ...] = ()
     """The containers that run, where the daemon answered."""
+    journal: tuple[str, ...] = ()
+    """The last messages of a daemon that is down, oldest first."""

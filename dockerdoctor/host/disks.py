@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.view import DiskUse
 from dockerdoctor.model import Fault
 
@@ -28,9 +28,9 @@ def use(path: Path, counted: os.statvfs_result) -> DiskUse:
     )
 
 
-def look(bounded: Bounded, path: Path, timeout_s: float) -> DiskUse:
+def look(lanes: Lanes, path: Path, timeout_s: float) -> DiskUse:
     """HostFault: TIMEOUT (and at once while an earlier look still hangs), MISSING, DENIED."""
     try:
-        return use(path, bounded.call(f"statvfs {path}", timeout_s, lambda: os.statvfs(path)))
+        return use(path, lanes.run(f"statvfs {path}", lambda: os.statvfs(path), timeout_s))
     except OSError as error:
         raise from_os(error, f"cannot look at {path}") from error

@@ -37,6 +37,7 @@ class DryRun:
         self.pressure = host.pressure
         self.kernel = host.kernel
         self.said = host.said
+        self.growth = host.growth
         self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files

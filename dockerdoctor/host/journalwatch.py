@@ -20,7 +20,7 @@ from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise
 LINES = 2000
 """The most of one look; what is older is not counted."""
 MAX_BYTES = 4 << 20
-FIELDS = "MESSAGE,MESSAGE_ID,_COMM,_PID,UNIT,CONTAINER_ID"
+FIELDS = "MESSAGE,MESSAGE_ID,_COMM,SYSLOG_IDENTIFIER,_PID,UNIT,CONTAINER_ID"
 HOUR_S = 3600.0
 KEPT = 2000
 """Times of one signature."""
@@ -67,7 +67,7 @@ def parse(text: str) -> tuple[list[Line], str]:
                 Line(
                     at=int(said["__REALTIME_TIMESTAMP"]) / 1e6,
                     message=_message(said["MESSAGE"]),
-                    program="systemd" if said.get("_PID") == "1" else str(said.get("_COMM", "")),
+                    program=_program(said),
                     message_id=str(said.get("MESSAGE_ID", "")),
                     unit=str(said.get("UNIT", "")),
                 )
@@ -75,6 +75,15 @@ def parse(text: str) -> tuple[list[Line], str]:
         except (ValueError, KeyError, TypeError):
             continue
     return lines, cursor
+
+
+def _program(said: dict[str, object]) -> str:
+    """The name of who wrote it. Of a dockerd that fails at once journald has the name it had before
+    it was one, `(dockerd)`, or none at all: then systemd's name for its output stands for it."""
+    if said.get("_PID") == "1":
+        return "systemd"
+    name = str(said.get("_COMM") or "").strip("()")
+    return name or str(said.get("SYSLOG_IDENTIFIER") or "")
 
 
 def _message(said: object) -> str:
@@ -109,7 +118,8 @@ class Tally:
             name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
         }
         last = {name: self._last[name] for name, count in counts.items() if count}
-        return JournalTally(True, self._lines, counts, last, self._first_error)
+        error = self._first_error
+        return JournalTally(True, self._lines, counts, last, error, recognise(error))
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)

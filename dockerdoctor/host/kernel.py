@@ -14,16 +14,16 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import mounts, processes
-from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.held import HeldThreads, threads_of
 from dockerdoctor.host.kernelsigns import HOUR_S, NETDEV_S, KernelSigns
 from dockerdoctor.host.kmsg import KernelLog
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.mounts import Mount
 from dockerdoctor.host.traces import KernelTraces, Whose
 from dockerdoctor.host.view import Container
 from dockerdoctor.model import Process
 
-MOUNT_S = 30.0
+MOUNT_S = 15.0
 """How often the mount table is read."""
 READ_S = 2.0
 KNOWN = 50
@@ -33,8 +33,8 @@ KNOWN = 50
 class KernelWatch:
     """Asked by one probe, now and then."""
 
-    def __init__(self, bounded: Bounded, log: KernelLog | None = None) -> None:
-        self._bounded = bounded
+    def __init__(self, lanes: Lanes, log: KernelLog | None = None) -> None:
+        self._lanes = lanes
         self._log = log or KernelLog()
         self._lock = threading.Lock()
         self._held = HeldThreads()
@@ -87,8 +87,8 @@ class KernelWatch:
         self._mount_read = now
         self._mount = None
         with contextlib.suppress(HostFault, OSError):
-            self._mount = self._bounded.call(
-                f"the mount of {data_root}", READ_S, lambda: mounts.look(data_root)
+            self._mount = self._lanes.run(
+                f"the mount of {data_root}", lambda: mounts.look(data_root), READ_S
             )
 
     def _forget(self, living: Sequence[Process]) -> None:

@@ -18,6 +18,8 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.model import Fault
 
 MAX_HANGING = 16
+DAEMON = "something that the daemon waits for hangs: containerd, a container's lock, a disk"
+MACHINE = "a file system or a process of this machine hangs: see `dmesg` and the mounts"
 Result = TypeVar("Result")
 
 
@@ -41,9 +43,10 @@ class _Call(Generic[Result]):
 
 
 class Lanes:
-    """One lane for each kind of call. Safe for use by several threads."""
+    """One lane for each kind of call. Safe for use by several threads. `hint` is what may hang."""
 
-    def __init__(self) -> None:
+    def __init__(self, hint: str = DAEMON) -> None:
+        self._hint = hint
         self._lock = threading.Lock()
         self._under_way: dict[str, _Call[object]] = {}
 
@@ -58,7 +61,7 @@ class Lanes:
         thread.start()
         if not call.done.wait(deadline - time.monotonic()):
             call.late = True
-            raise _hangs(kind, timeout_s)
+            raise self._hangs(kind, timeout_s)
         if call.error is not None:
             raise call.error
         return call.result  # type: ignore[return-value]  # set: it is done without an error
@@ -77,9 +80,12 @@ class Lanes:
                     self._under_way[call.kind] = call  # type: ignore[assignment]
                     return call
             if other.late:
-                raise _still_hangs(call.kind, time.monotonic() - other.began)
+                since_s = time.monotonic() - other.began
+                raise HostFault(
+                    Fault.TIMEOUT, f"{call.kind} still hangs since {since_s:.0f} s", self._hint
+                )
             if not other.done.wait(max(0.0, deadline - time.monotonic())):
-                raise _hangs(call.kind, timeout_s)
+                raise self._hangs(call.kind, timeout_s)
 
     def _refuse_a_crowd(self, kind: str) -> None:
         hanging = sum(call.late for call in self._under_way.values())
@@ -87,7 +93,7 @@ class Lanes:
             raise HostFault(
                 Fault.TIMEOUT,
                 f"{kind} is not tried: {hanging} other calls hang already",
-                "the daemon takes calls and does not end them: see its goroutines",
+                self._hint,
             )
 
     def _drive(self, call: _Call[Result]) -> None:
@@ -96,18 +102,5 @@ class Lanes:
             del self._under_way[call.kind]
         call.done.set()
 
-
-def _hangs(kind: str, timeout_s: float) -> HostFault:
-    return HostFault(
-        Fault.TIMEOUT,
-        f"{kind} has not ended within {timeout_s:g} s",
-        "something that the daemon waits for hangs: containerd, a container's lock, a disk",
-    )
-
-
-def _still_hangs(kind: str, since_s: float) -> HostFault:
-    return HostFault(
-        Fault.TIMEOUT,
-        f"{kind} still hangs since {since_s:.0f} s",
-        "something that the daemon waits for hangs: containerd, a container's lock, a disk",
-    )
+    def _hangs(self, kind: str, timeout_s: float) -> HostFault:
+        return HostFault(Fault.TIMEOUT, f"{kind} has not ended within {timeout_s:g} s", self._hint)

@@ -41,7 +41,7 @@ class Launch:
 
 def observe(process: Process) -> Launch:
     """Read it from /proc. May hang (the command line lies in the process's own memory): call it
-    through `Bounded`. Raises OSError."""
+    through `Lanes`. Raises OSError."""
     proc = Path(f"/proc/{process.pid}")
     return Launch(
         pid=process.pid,

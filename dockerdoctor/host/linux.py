@@ -15,20 +15,19 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock, containerd, disks, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
-from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
+from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.kernel import KernelWatch
+from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
 from dockerdoctor.host.peers import Listening
-from dockerdoctor.host.storage import logs
-from dockerdoctor.host.storage.facts import Kind, Removal, Survey
-from dockerdoctor.host.storage.remembered import Remembered
-from dockerdoctor.host.storage.survey import survey
-from dockerdoctor.host.traces import JournalTally, KernelTraces, Whose
+from dockerdoctor.host.storage.door import Door
+from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -44,8 +43,9 @@ from dockerdoctor.host.view import (
 )
 from dockerdoctor.model import Fault, Instant, Process
 
-SURVEY_S = 60.0
-"""Deadline of reading the data-root's databases: thousands of small files on a slow disk."""
+DOCKERD = "dockerd"
+"""Its name in /proc."""
+
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
 
@@ -81,9 +81,10 @@ class LinuxHost:
         self._listening = Listening(Path(address.path))
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
-        self._sizes = sizes
-        self._bounded = Bounded()
-        self._kernel = KernelWatch(self._bounded)
+        self._door = Door(sizes)
+        self._lanes = Lanes(MACHINE)
+        self._kernel = KernelWatch(self._lanes)
+        self._growth = GrowthWatch()
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
@@ -136,7 +137,10 @@ class LinuxHost:
         return self.keeper.main_process(which)
 
     def vitals(self, process: Process) -> ProcessVitals:
-        return processes.vitals(process)
+        found = processes.vitals(process)
+        if process.name == DOCKERD:
+            self._growth.saw_process(process, found.rss_bytes, self.now().mono)
+        return found
 
     def places(self) -> Mapping[Place, Path]:
         found = self.layout()
@@ -148,7 +152,7 @@ class LinuxHost:
         } | self._given
 
     def disk(self, path: Path, timeout_s: float) -> DiskUse:
-        return disks.look(self._bounded, path, timeout_s)
+        return self._door.followed(disks.look(self._lanes, path, timeout_s), self.now().mono)
 
     def events(self) -> EventTally:
         with self._lock:
@@ -161,6 +165,8 @@ class LinuxHost:
         self._wake_nobody()
         info = self._engine.info(timeout_s)
         self._data_root = info.data_root
+        counters = {"goroutines": info.goroutines, "listeners": info.listeners, "fds": info.fds}
+        self._growth.saw_info(info.version, counters, self.now().mono)
         return info
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
@@ -208,6 +214,9 @@ class LinuxHost:
     def said(self, timeout_s: float) -> JournalTally:
         return self._journal.look(self.now().wall, timeout_s)
 
+    def growth(self) -> Growth:
+        return self._growth.told()
+
     def pressure(self) -> Pressure:
         return pressure.look()
 
@@ -218,15 +227,10 @@ class LinuxHost:
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
 
     def survey(self) -> Survey:
-        root = self.places()[Place.DATA_ROOT]
-        return self._bounded.call(
-            f"survey of {root}",
-            SURVEY_S,
-            lambda: survey(root, Remembered(self._sizes), measure=False),
-        )
+        return self._door.survey(self._lanes, self.places()[Place.DATA_ROOT])
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
-        return processes.proc_files(self._bounded, process, FILE_S)
+        return processes.proc_files(self._lanes, process, FILE_S)
 
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""
@@ -237,7 +241,7 @@ class LinuxHost:
         config: Mapping[str, str] = {}
         path = config_file(argv)
         with contextlib.suppress(HostFault, OSError):
-            text = self._bounded.call(f"read {path}", FILE_S, path.read_text)
+            text = self._lanes.run(f"read {path}", path.read_text, FILE_S)
             config = parse_config(text)
         self._layout = (argv, layout(argv, config))
         return self._layout[1]
@@ -276,19 +280,17 @@ class LinuxHost:
 
     def shim_of(self, ident: str) -> Process | None:
         found = self.layout()
-        return shims.of_container(self._bounded, found.containerd_socket(), found.namespace, ident)
+        return shims.of_container(self._lanes, found.containerd_socket(), found.namespace, ident)
 
     def shims(self) -> Sequence[Process]:
         found = self.layout()
-        return shims.of(self._bounded, found.containerd_socket(), found.namespace)
+        return shims.of(self._lanes, found.containerd_socket(), found.namespace)
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         return self._engine.prune(what, older_than_s, timeout_s)
 
     def remove(self, what: Removal, timeout_s: float) -> str:
-        if what.kind is Kind.LOG:
-            return logs.cut(self.places()[Place.DATA_ROOT], what.ident, what.keep_bytes)
-        return self._engine.remove(what, timeout_s)
+        return self._door.remove(self.places()[Place.DATA_ROOT], what, self._engine, timeout_s)
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._engine.start_container(ident, timeout_s)

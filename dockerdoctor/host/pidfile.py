@@ -17,8 +17,8 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import bare, journal, launch, peers, pids, processes
-from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import flags, layout
 from dockerdoctor.host.view import Service, ServiceState
 from dockerdoctor.model import Fault, Process
@@ -45,7 +45,7 @@ class PidFileKeeper:
         self._pidfile = pidfile
         self._record = state_dir / "launch.json"
         self._own_log = state_dir / "dockerd.log"
-        self._bounded = Bounded()
+        self._lanes = Lanes(MACHINE)
         self._lock = threading.RLock()
         self._launch = launch.load(self._record)
         self._child: subprocess.Popen[bytes] | None = None
@@ -158,7 +158,7 @@ class PidFileKeeper:
         if which is Service.SOCKET:
             self._only_dockerd(which)
         log = self._log()
-        return self._bounded.call(f"read {log}", timeout_s, lambda: journal.of_file(log, lines))
+        return self._lanes.run(f"read {log}", lambda: journal.of_file(log, lines), timeout_s)
 
     def journal_units(self) -> Sequence[str]:
         """None: it logs to a file."""
@@ -210,8 +210,8 @@ class PidFileKeeper:
         if self._is_recorded(process):
             return True
         try:
-            seen = self._bounded.call(
-                f"read /proc/{process.pid}", READ_S, lambda: launch.observe(process)
+            seen = self._lanes.run(
+                f"read /proc/{process.pid}", lambda: launch.observe(process), READ_S
             )
         except (HostFault, OSError):
             return True  # not permitted, or stuck: what we knew before stays

@@ -2,7 +2,7 @@
 
 Only files that cannot hang are read without a deadline: stat, status, comm, limits, cgroup. The
 command line, the environment and kernel stacks take locks that a stuck process may hold; they are
-read by `LinuxHost` through `Bounded`.
+read by `LinuxHost` through `Lanes`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import cgroups
-from dockerdoctor.host.bounded import Bounded
 from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.view import ProcessVitals
 from dockerdoctor.model import Fault, Process
 
@@ -216,7 +216,7 @@ def stuck_threads(pid: int) -> list[int]:
         return []
 
 
-def proc_files(bounded: Bounded, process: Process, timeout_s: float) -> Mapping[str, str]:
+def proc_files(lanes: Lanes, process: Process, timeout_s: float) -> Mapping[str, str]:
     """What /proc tells of a process, and where the kernel holds its threads in state D, as far as
     each file can be read within `timeout_s`; the stacks only as root."""
     names = ["status", "stack", "wchan", "limits", "cgroup"]
@@ -226,7 +226,7 @@ def proc_files(bounded: Bounded, process: Process, timeout_s: float) -> Mapping[
     for name in names:
         key = f"read /proc/{process.pid}/{name}"
         with contextlib.suppress(HostFault, OSError):
-            found[name] = bounded.call(key, timeout_s, functools.partial(_read, process.pid, name))
+            found[name] = lanes.run(key, functools.partial(_read, process.pid, name), timeout_s)
     return found if exists(process) else {}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import launch, processes
-from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.model import Process
 
 NAME = "containerd-shim"
@@ -21,20 +21,20 @@ NAME = "containerd-shim"
 READ_S = 1.0
 
 
-def of(bounded: Bounded, containerd: Path, namespace: str) -> Sequence[Process]:
+def of(lanes: Lanes, containerd: Path, namespace: str) -> Sequence[Process]:
     """The shims of this containerd socket and namespace. One whose command line cannot be read is
     left out: what is not known to be ours is not touched."""
     return tuple(
         process
         for process in processes.all_named(NAME)
-        if belongs(_command_line(bounded, process), containerd, namespace)
+        if belongs(_command_line(lanes, process), containerd, namespace)
     )
 
 
-def of_container(bounded: Bounded, containerd: Path, namespace: str, ident: str) -> Process | None:
+def of_container(lanes: Lanes, containerd: Path, namespace: str, ident: str) -> Process | None:
     """The shim that runs this container (its full id); None when there is none of ours."""
-    for process in of(bounded, containerd, namespace):
-        if _flag(_command_line(bounded, process), "id") == ident:
+    for process in of(lanes, containerd, namespace):
+        if _flag(_command_line(lanes, process), "id") == ident:
             return process
     return None
 
@@ -45,11 +45,9 @@ def belongs(argv: Sequence[str], containerd: Path, namespace: str) -> bool:
     return _flag(argv, "namespace") == namespace and bool(address) and _same(address, containerd)
 
 
-def _command_line(bounded: Bounded, process: Process) -> Sequence[str]:
+def _command_line(lanes: Lanes, process: Process) -> Sequence[str]:
     try:
-        return bounded.call(
-            f"read /proc/{process.pid}/cmdline", READ_S, lambda: launch.words(process)
-        )
+        return lanes.run(f"read /proc/{process.pid}/cmdline", lambda: launch.words(process), READ_S)
     except (HostFault, OSError):
         return ()
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, journal, launch, processes
-from dockerdoctor.host.bounded import Bounded
+from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.view import Service, ServiceState
 from dockerdoctor.model import Fault, Process
 
@@ -131,7 +131,7 @@ class SystemdKeeper:
         self._shown: tuple[float, Mapping[str, ServiceState]] = (-math.inf, {})
         self._main: dict[Service, Process] = {}
         self._well = False
-        self._bounded = Bounded()
+        self._lanes = Lanes(MACHINE)
         self._argv: tuple[Process | None, Sequence[str]] = (None, ())
 
     def state(self, which: Service) -> ServiceState:
@@ -174,8 +174,8 @@ class SystemdKeeper:
         with contextlib.suppress(HostFault, OSError):
             process = self.main_process(Service.DOCKERD)
             if process is not None and process != self._argv[0]:
-                words = self._bounded.call(
-                    f"read /proc/{process.pid}/cmdline", READ_S, lambda: launch.words(process)
+                words = self._lanes.run(
+                    f"read /proc/{process.pid}/cmdline", lambda: launch.words(process), READ_S
                 )
                 self._argv = (process, words)
         return self._argv[1]

@@ -67,3 +67,20 @@ class JournalTally:
     """The newest message of each, cut short."""
     first_error: str = ""
     """Of the last start that failed; empty once a start has worked."""
+    cause: str = ""
+    """The name of the signature that it has; empty when it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How dockerd's memory (`rss`, bytes) and its counters (`goroutines`, `listeners`, `fds`) have
+    grown since it was first seen, an hour at most."""
+
+    span_s: float = 0.0
+    """Of the memory's values."""
+    per_hour: Mapping[str, float] = field(default_factory=dict)
+    """Steady growth of each; 0 or less where it is none. Without a name: not known yet."""
+    last: Mapping[str, float] = field(default_factory=dict)
+    available_bytes: int = 0
+    """What the host can still give before it swaps."""
+    version: str = ""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import JournalTally, KernelTraces
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
 
 
@@ -110,6 +110,8 @@ class DiskUse:
     """0 where the file system does not count inodes (btrfs)."""
     inodes_total: int = 0
     """0 where it does not count them, or they were not asked for."""
+    full_in_s: float | None = None
+    """Time until it is full at the steady growth of the last minutes; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,11 @@ class HostView(Protocol):
     def said(self, timeout_s: float) -> JournalTally:
         """The known signs in the messages of docker and containerd, read forward since the last
         call; the first one reads the last hour."""
+        ...
+
+    def growth(self) -> Growth:
+        """How the daemon's memory and counters have grown, from what `vitals` and `info` told
+        since it was started; asks nobody."""
         ...
 
     def pressure(self) -> Pressure:

@@ -24,6 +24,7 @@ def run(view: HostView) -> Readings:
         "known": True,
         "lines": seen.lines,
         "first_error": seen.first_error or NOTHING_SAID,
+        "cause": seen.cause,
     }
     for signature in SIGNATURES:
         readings[signature.name] = seen.counts_1h.get(signature.name, 0)
@@ -39,6 +40,7 @@ PROBE = Probe(
         Reading("known", Kind.FLAG, "Whether there is a journal of this daemon"),
         Reading("lines", Kind.COUNTER, "Messages read"),
         Reading("first_error", Kind.TEXT, "Why its last start failed, in its own words"),
+        Reading("cause", Kind.STATE, "Which of the known ones that is"),
         *(Reading(each.name, Kind.GAUGE, f"{each.help}, in an hour") for each in SIGNATURES),
         *(
             Reading(f"{each.name}_said", Kind.TEXT, f"{each.help}: the newest message")

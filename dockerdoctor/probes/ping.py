@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostView
@@ -12,10 +14,10 @@ NO_ANSWER = (Fault.TIMEOUT, Fault.REFUSED, Fault.MISSING)
 """Faults that speak of the daemon. DENIED and GARBLED speak of us or of a proxy: nobody can say."""
 
 
-def run(view: HostView) -> Readings:
+def run(view: HostView, timeout_s: float = TIMEOUT_S) -> Readings:
     """Ask `/_ping`; a daemon that does not answer is a reading, one we may not ask is a fault."""
     try:
-        pong = view.ping(TIMEOUT_S)
+        pong = view.ping(timeout_s)
     except HostFault as fault:
         if fault.fault not in NO_ANSWER:
             raise
@@ -43,3 +45,8 @@ PROBE = Probe(
     timeout_s=TIMEOUT_S + 0.5,
     run=run,
 )
+
+
+def within(timeout_s: float) -> Probe:
+    """The same probe with another deadline, s."""
+    return replace(PROBE, timeout_s=timeout_s + 0.5, run=lambda view: run(view, timeout_s))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from dockerdoctor.model import Incident, Outcome
+from dockerdoctor.model import Outcome
 from tests.lab import faults, outer
-from tests.lab.watchdog import WAIT_S, Watchdog, rungs, vitals, volume_file
+from tests.lab.watchdog import WAIT_S, Watchdog, has_given_up, note, rungs, vitals, volume_file
 
 DEAF = ("sh", "-c", "echo precious >/data/file; exec sleep 1000000")
 """PID 1 of a container without a trap is deaf to SIGTERM: its stop takes 10 s."""
@@ -102,15 +102,6 @@ def test_a_hung_containerd_is_restarted_and_neither_dockerd_nor_a_container(
     assert outer.program(host.pid_outside(int(init))).endswith("busybox")
     host.docker("exec", "c1", "true")
     assert watchdog.acts(began) == ["restart-containerd"]
-
-
-def has_given_up(incident: Incident) -> bool:
-    return incident.outcome is Outcome.GAVE_UP
-
-
-def note(incident: Incident, rung: str) -> str:
-    """What an attempt says of itself."""
-    return next(attempt.note for attempt in incident.attempts if attempt.rung == rung)
 
 
 def running(watchdog: Watchdog) -> set[str]:

@@ -8,7 +8,7 @@ import time
 
 from dockerdoctor.model import Outcome
 from tests.lab import faults
-from tests.lab.watchdog import STATE, WAIT_S, Watchdog, vitals
+from tests.lab.watchdog import WAIT_S, Watchdog, has_given_up, vitals
 
 STORM_S = float(os.environ.get("DOCKERDOCTOR_STORM_S", "60"))
 """On each of two engines: two minutes in all."""
@@ -41,10 +41,10 @@ def test_an_operators_stop_is_never_undone_and_no_look_of_ours_wakes_the_daemon(
 def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     with faults.bad_daemon_json(host):
-        gave_up = watchdog.wait_for(
-            began, "daemon-down", lambda incident: incident.outcome is Outcome.GAVE_UP
-        )
+        gave_up = watchdog.wait_for(began, "daemon-down", has_given_up)
         assert "mend the first error in `journalctl -u docker`" in gave_up.why
+        assert "daemon.json: invalid" in gave_up.why
+        watchdog.wait_for(began, "bad-daemon-json", lambda _: True)
         failed = vitals(host)
         watchdog.watch_for(SHORT_S)
         assert vitals(host) == failed
@@ -53,20 +53,6 @@ def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdo
     assert closed.outcome is Outcome.GAVE_UP
     assert "by somebody else" in closed.why
     assert watchdog.acts(began) == []
-
-
-def test_nothing_is_done_while_paused_and_a_reload_is_heard(watchdog: Watchdog) -> None:
-    host, began = watchdog.host, time.time()
-    host.put(f"{STATE}/paused.json", f'{{"since": {began}, "why": "a backup runs", "by": "me"}}')
-    before = vitals(host)
-    with faults.stopped_unit(host):
-        watchdog.wait_said(began, "paused: paused by me until `dockerdoctor resume`: a backup runs")
-        watchdog.watch_for(SHORT_S)
-        assert vitals(host) == before
-        assert watchdog.incidents(began, "daemon-unresponsive")[0].attempts == ()
-        host.run("rm", f"{STATE}/paused.json")
-        assert watchdog.wait_closed(began, "daemon-unresponsive").outcome is Outcome.CURED
-    assert watchdog.acts(began) == ["restart"]
 
 
 def test_a_storm_of_starts_and_stops_is_no_incident(watchdog: Watchdog) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dockerdoctor.config import Config
-from dockerdoctor.model import Attempt, Incident
+from dockerdoctor.model import Attempt, Incident, Outcome
 from dockerdoctor.record import Record
 from dockerdoctor.service import UNIT, unit_text
 from tests.lab import boot
@@ -152,6 +152,16 @@ def rungs(incident: Incident) -> list[str]:
 
 def _shown(attempt: Attempt) -> str:
     return f"({attempt.rung})" if attempt.skipped else attempt.rung
+
+
+def has_given_up(incident: Incident) -> bool:
+    """Whether it was left to people; whether it is over is another question."""
+    return incident.outcome is Outcome.GAVE_UP
+
+
+def note(incident: Incident, rung: str) -> str:
+    """What an attempt says of itself."""
+    return next(attempt.note for attempt in incident.attempts if attempt.rung == rung)
 
 
 def vitals(host: LabHost, *units: str) -> Mapping[str, str]:

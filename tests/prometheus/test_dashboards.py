@@ -26,7 +26,7 @@ PANELS = [
 ]
 QUERIES = [pytest.param(query.expression, id=str(query)) for query in shipped.queries()]
 
-UNITS = {"bytes", "ops", "percentunit", "s", "short"}
+UNITS = {"Bps", "bytes", "ops", "percentunit", "s", "short"}
 COUNTER = re.compile(r"([a-z]\w*)\s*\(\s*\w+_total\b")
 RATE = re.compile(r"\b(?:rate|irate)\(\w+(?:\{[^}]*\})?\[([^\]]+)\]")
 
@@ -55,7 +55,7 @@ def test_its_variables_are_data_source_job_and_instance(dashboard: Json) -> None
         )
         assert variable["refresh"] == 2  # when the time range changes
         assert re.fullmatch(
-            rf"label_values\(dockerdoctor_build_info.*, {name}\)", variable["definition"]
+            rf"label_values\(dockerdoctor_build_info.*, {name}\)", variable["query"]["query"]
         )
 
 

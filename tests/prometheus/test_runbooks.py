@@ -60,8 +60,8 @@ def test_a_command_that_does_not_exist_would_be_noticed() -> None:
 
 
 def test_the_first_page_of_a_new_rule_says_all_that_the_rule_knows() -> None:
-    rules, _ = alerts.shipped(ROOT)
+    rules, readings = alerts.shipped(ROOT)
     rule = next(rule for rule in rules if rule.name == "daemon-unresponsive")
-    page = runbooks.first_page(rule)
-    for said in ("`ping.answered == False`", "`dump-stacks`, `restart`", "for 8 s", rule.avoid):
+    page = runbooks.first_page(rule, readings)
+    for said in ("`ping.answered == false`", "`dump-stacks`, `restart`", "for 8 s", rule.avoid):
         assert said in page

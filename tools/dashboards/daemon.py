@@ -36,6 +36,7 @@ def panels() -> list[Json]:
         ("Events and starts", [(8, vitals.events())]),
         ("Disk", [(8, vitals.disk())]),
         ("dockerd", [(7, vitals.process())]),
+        ("The host", [(7, vitals.host())]),
         ("Healing", [(8, healing.counts()), (8, healing.durations())]),
         ("The watchdog itself", [(8, healing.probes()), (7, healing.loop())]),
     )

@@ -65,7 +65,7 @@ def graph(
         "thresholdsStyle": {"mode": "dashed" if steps else "off"},
     }
     options = {
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+        "legend": legend(True),
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     defaults: Json = {"unit": unit, "custom": custom, "thresholds": thresholds(steps)}
@@ -94,17 +94,20 @@ def number(
         "orientation": "auto",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "textMode": "name" if name_only else "auto",
+        "percentChangeColorMode": "standard",
+        "showPercentChange": False,
+        "wideLayout": True,
     }
     return _panel("stat", title, says, (query,), defaults, options)
 
 
 def timeline(title: str, says: str, *targets: Json, words: Words) -> Json:
     """What a thing was at each time, as coloured bars with words."""
-    custom = {"fillOpacity": 70, "lineWidth": 0, "spanNulls": False}
+    custom = {"fillOpacity": 70, "lineWidth": 0}
     defaults = {"unit": "short", "custom": custom, "mappings": mappings(words), "noValue": "none"}
     options = {
         "alignValue": "left",
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "legend": legend(False),
         "mergeValues": True,
         "rowHeight": 0.8,
         "showValue": "auto",
@@ -119,11 +122,19 @@ def heatmap(title: str, says: str, expression: str, *, unit: str) -> Json:
     options = {
         "calculate": False,
         "cellGap": 1,
-        "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5},
+        "color": {
+            "mode": "scheme",
+            "scheme": "Oranges",
+            "steps": 64,
+            "exponent": 0.5,
+            "fill": "dark-orange",
+            "reverse": False,
+        },
         "exemplars": {"color": "rgba(255,0,255,0.7)"},
         "filterValues": {"le": 1e-9},
         "legend": {"show": True},
         "rowsFrame": {"layout": "auto"},
+        "showValue": "never",
         "tooltip": {"mode": "single", "yHistogram": True},
         "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
     }
@@ -151,7 +162,7 @@ def table(
         for column, link in (links or {}).items()
     ]
     defaults = {"unit": unit, "mappings": mappings(words or {}), "noValue": "none"}
-    options = {"cellHeight": "sm", "showHeader": True, "footer": {"show": False}}
+    options = {"cellHeight": "sm", "frameIndex": 0, "showHeader": True}
     made = _panel(
         "table", title, says, (target(query, now=True, form="table"),), defaults, options, overrides
     )
@@ -164,14 +175,23 @@ def bars(title: str, says: str, query: Json, *, unit: str, steps: Steps = ()) ->
     defaults = {"unit": unit, "min": 0, "thresholds": thresholds(steps), "noValue": "none"}
     options = {
         "displayMode": "basic",
+        "legend": legend(False),
         "minVizHeight": 16,
+        "maxVizHeight": 300,
         "minVizWidth": 8,
+        "namePlacement": "auto",
+        "sizing": "auto",
         "orientation": "horizontal",
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "showUnfilled": True,
         "valueMode": "color",
     }
     return _panel("bargauge", title, says, (query,), defaults, options)
+
+
+def legend(shown: bool) -> Json:
+    """Below the graph, or none."""
+    return {"displayMode": "list", "placement": "bottom", "showLegend": shown, "calcs": []}
 
 
 def thresholds(steps: Steps) -> Json:

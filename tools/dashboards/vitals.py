@@ -152,3 +152,39 @@ def process() -> list[Json]:
             unit="short",
         ),
     ]
+
+
+def host() -> list[Json]:
+    """What tells a hung daemon from a starved host, and from a kernel that holds it."""
+    return [
+        graph(
+            "Pressure",
+            "Share of time in which tasks waited: some for a processor, all for memory or a disk.",
+            target(series("pressure_cpu_some_ratio"), "{{instance}} processor"),
+            target(series("pressure_memory_full_ratio"), "{{instance}} memory"),
+            target(series("pressure_io_full_ratio"), "{{instance}} disk"),
+            unit="percentunit",
+            most=1,
+        ),
+        graph(
+            "Load for each processor",
+            "The load average of one minute, divided by the processors.",
+            target(series("pressure_load_per_cpu"), "{{instance}}"),
+            unit="short",
+        ),
+        graph(
+            "Swapped",
+            "Memory written to swap and read back. A host that swaps answers in tens of seconds.",
+            target(per_second("pressure_swapped_out_bytes_total"), "{{instance}} out"),
+            target(per_second("pressure_swapped_in_bytes_total"), "{{instance}} in"),
+            unit="Bps",
+        ),
+        graph(
+            "Held",
+            "How long the kernel has held a thread of a daemon, and how long a container has hung.",
+            target(series("kernel_daemon_held_seconds"), "{{instance}} a daemon"),
+            target(series("kernel_others_held_seconds"), "{{instance}} a container's process"),
+            target(series("containers_stuck_seconds"), "{{instance}} a container's lock"),
+            unit="s",
+        ),
+    ]

@@ -1,6 +1,7 @@
 """Real faults for a lab host: `with faults.frozen(host): …`. README.md has the list."""
 
 from tests.lab.faults.disks import (
+    DATA_ROOT,
     endless_log,
     frozen_data_root,
     full_data_root,
@@ -44,6 +45,7 @@ from tests.lab.faults.processes import (
 )
 
 __all__ = [
+    "DATA_ROOT",
     "bad_daemon_json",
     "broken_layer",
     "daemon_json",
