@@ -14,6 +14,7 @@ from dockerdoctor.host.storage.facts import Kind
 from dockerdoctor.host.view import HostControl, Place
 from dockerdoctor.model import Impact
 from dockerdoctor.reclaim import carry_out, low_enough, plan
+from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
 STAT_S = 5.0
@@ -38,10 +39,10 @@ def run(control: HostControl, scene: Scene) -> Note:
 
 
 def useless(scene: Scene) -> str:
-    """Only where it is allowed."""
+    """Only where it is allowed, and where the file system is not frozen or gone."""
     if not scene.allowed.cut_logs:
         return "[disk] cut_logs does not allow to cut logs"
-    return ""
+    return held_by_the_kernel(scene)
 
 
 RUNG = Rung(
