@@ -17,7 +17,7 @@ from dockerdoctor.declare import Scene
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Kind, Removal
-from dockerdoctor.host.view import Container, DiskUse, Place
+from dockerdoctor.host.view import Container, DiskUse, Place, Pruned
 from dockerdoctor.imageuse import KEPT, Uses
 from dockerdoctor.model import Instant
 from dockerdoctor.rungs import free_space_outside, prune
@@ -76,9 +76,20 @@ def test_the_rung_prune_ends_at_the_mark_and_touches_no_volume(tmp_path: Path) -
 def test_a_prune_that_finds_nothing_says_so(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     full(host)
+    host.stock = survey([image("young", ["l"], host.now().wall)])
     told = prune.run(host, Scene())
     assert told.futile
     assert host.ledger == []
+
+
+def test_without_a_layer_database_the_daemon_prunes_what_dangles(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    full(host)
+    host.prunable["images"] = Pruned("images", 3, 20 << 30)
+    told = prune.run(host, Scene())
+    assert not told.futile
+    assert "3 × images" in told.says
+    assert host.ledger == ["prune images", "prune build-cache"]
 
 
 def test_logs_are_cut_without_the_daemon_only_where_that_is_allowed(tmp_path: Path) -> None:

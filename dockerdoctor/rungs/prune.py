@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl, Place
 from dockerdoctor.model import Impact
 from dockerdoctor.reclaim import Done, carry_out, low_enough, plan
@@ -21,6 +22,7 @@ from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
 STAT_S = 5.0
+CALL_S = 45.0
 STEADY_S = 3600.0
 """After a start of the daemon, before a stopped container may be called litter."""
 ROUNDS = 3
@@ -45,10 +47,24 @@ def run(control: HostControl, scene: Scene) -> Note:
         done += carry_out(steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
         if not steps:
             break
+    said = [_told(done)]
+    if not low_enough(control.disk(root, STAT_S), allowed) and not control.survey().layers:
+        said += _by_the_daemon(control, allowed.grace_s)
     freed = max(0, control.disk(root, STAT_S).free_bytes - began.free_bytes)
-    says = f"{_told(done)}; {plain(freed, 'bytes')} given back"
-    removed = any(not each.why for each in done)
+    removed = freed or any(not each.why for each in done)
+    says = f"{'; '.join(said)}; {plain(freed, 'bytes')} given back"
     return Note(says, futile="" if removed else "nothing that may go was found")
+
+
+def _by_the_daemon(control: HostControl, grace_s: float) -> list[str]:
+    """Where there is no layer database (the image store of engine 29): what is dangling and old."""
+    said = []
+    for what in ("images", "build-cache"):
+        try:
+            said.append(f"{control.prune(what, grace_s, CALL_S).count} × {what}")
+        except HostFault as fault:
+            said.append(f"{what}: {fault.sentence}")
+    return said
 
 
 def _tried(step: Step, done: list[Done]) -> bool:

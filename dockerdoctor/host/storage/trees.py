@@ -19,6 +19,8 @@ NAME_LENGTH = 25
 """Buildkit names what it keeps with 25 digits of base 36 (identity.NewID)."""
 _NAMES = re.compile(rb"[0-9a-z]{25,}")
 _CHAIN = re.compile(rb"sha256:[0-9a-f]{64}")
+PLAIN = ("overlay2", "fuse-overlayfs", "overlay", "vfs")
+"""Drivers with one plain directory for each layer."""
 STILL = ("exited", "created", "dead")
 """States of containers that write nothing."""
 
@@ -59,6 +61,8 @@ def cached(top: Directory, work: Work) -> tuple[frozenset[str], frozenset[str]]:
 
 def trees(found: Survey, top: Directory, work: Work) -> dict[str, Tree]:
     """The driver's directories. One that cannot change any more is measured once."""
+    if found.driver not in PLAIN:
+        return {}
     by_layer = {layer.cache_id: layer.size for layer in found.layers.values()}
     live = _live(found)
     found_trees: dict[str, Tree] = {}
