@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dockerdoctor.declare import Scene
+from dockerdoctor.host.view import Container
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
     Climb,
@@ -20,6 +21,7 @@ from dockerdoctor.model import (
     Value,
     Verdict,
 )
+from dockerdoctor.rungs._common import LONGEST_STOP_S, SHUTDOWN_S, START_S, patience_s
 from tests.values import RUNGS, at, attempt, finding, incident, scene, sick
 
 LADDER = ("dump-stacks", "restart", "systemd-kill", "sigkill", "reboot")
@@ -212,3 +214,15 @@ def test_a_start_limit_that_is_not_our_doing_is_left_to_people() -> None:
 def test_a_daemon_that_does_not_answer_is_not_pruned() -> None:
     step = decide(sick(finding("prune")), past(), scene(ping__answered=False), RUNGS, NOW)
     assert isinstance(step, GiveUp)
+
+
+def test_a_restart_is_given_the_time_that_unit_daemon_and_containers_need() -> None:
+    assert patience_s(scene()) == 90 + START_S
+    slow = replace(scene(), running=(Container("c", "slow", "running", stop_timeout_s=300.0),))
+    assert patience_s(slow) == 305 + START_S
+    endless = replace(scene(), running=(Container("c", "x", "running", stop_timeout_s=9e9),))
+    assert patience_s(endless) == LONGEST_STOP_S + START_S
+
+
+def test_without_a_keeper_that_kills_the_daemons_own_clock_counts() -> None:
+    assert patience_s(scene(unit__stop_timeout_s=float("inf"))) == SHUTDOWN_S + START_S

@@ -33,6 +33,9 @@ ENDING_S = 3600.0
 JUST_KILLED_S = 5.0
 """A start finds a process alive that we did not ask to end: it may just have been killed."""
 
+ORPHANED_S = 10.0
+"""A containerd whose dockerd is gone is on its way out too; after this it is killed."""
+
 READ_S = 2.0
 """Deadline of reading a command line from /proc."""
 
@@ -234,7 +237,9 @@ class PidFileKeeper:
         """In a thread of its own: start the daemon when this process is gone."""
         gone = processes.wait_gone(before, limit_s)
         orphan = self._orphan()
-        if gone and orphan is not None:
+        if gone and orphan is not None and not processes.wait_gone(orphan, ORPHANED_S):
+            with contextlib.suppress(HostFault):
+                processes.signal(orphan, signal.SIGKILL)
             processes.wait_gone(orphan, JUST_KILLED_S)
         with self._lock:
             if self._awaited != before:

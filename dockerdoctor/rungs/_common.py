@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl
@@ -14,6 +16,8 @@ DEAF_S = 1.0
 reads signals in a thread of its own, within milliseconds, whatever lock the daemon hangs on."""
 START_S = 90.0
 """For a new daemon to stop what its predecessor left (10 s per deaf container) and to serve."""
+LONGEST_STOP_S = 600.0
+"""More is not waited for, whatever a container's stop time-out says."""
 SHUTDOWN_S = 15.0
 """dockerd's own default shutdown-timeout."""
 FULL_RATIO = 0.99
@@ -32,11 +36,12 @@ def cost_of_a_stop(scene: Scene) -> Impact:
 def patience_s(scene: Scene) -> float:
     """How long a restart may take: the stop by all three clocks that limit it, then the start.
 
-    systemd's TimeoutStopSec; dockerd's shutdown-timeout; each container's stop time-out + 5 s
-    (daemon.go, shutdownTimeout)."""
+    systemd's TimeoutStopSec, where there is one; dockerd's shutdown-timeout; each container's stop
+    time-out + 5 s (daemon.go, shutdownTimeout)."""
     stops = [each.stop_timeout_s + 5 for each in scene.running if each.stop_timeout_s >= 0]
-    wanted = max([SHUTDOWN_S, *stops])
-    return min(max(scene.number("unit.stop_timeout_s", 90.0), wanted), 600.0) + START_S
+    unit = scene.number("unit.stop_timeout_s", 90.0)
+    longest = max([SHUTDOWN_S, *stops, 0.0 if math.isinf(unit) else unit])
+    return min(longest, LONGEST_STOP_S) + START_S
 
 
 def held_by_the_kernel(scene: Scene) -> str:
