@@ -22,9 +22,10 @@ def masked(scene: Scene) -> str:
 
 
 def stopped(scene: Scene) -> str:
-    """An operator stopped the unit, and it ended well."""
+    """An operator stopped the unit."""
     if scene.flag("unit.stopped_by_operator"):
-        return "docker.service was stopped on purpose (inactive, Result=success): hands off"
+        how = f"{scene.word('unit.active_state')}, Result={scene.word('unit.result')}"
+        return f"docker.service was stopped on purpose ({how}): hands off"
     return ""
 
 

@@ -48,11 +48,13 @@ def decide(
         return _idle(verdict, past, scene)
     if scene.policy.paused:
         return Hold("paused", scene.policy.paused)
-    if hold := holds.first(holds.HOLDS, scene):
-        return hold
     incident = past.incidents.get(worst.rule)
     attempts = incident.attempts if incident else ()
-    if unfinished := _unfinished(attempts, scene, rungs, worst):
+    unfinished = _unfinished(attempts, scene, rungs, worst)
+    hold = holds.first(holds.HOLDS, scene)
+    if hold and not (unfinished and hold.reason == "stopped"):
+        return hold
+    if unfinished:
         return unfinished
     return _next_rung(worst, attempts, incident.id if incident else "", past, scene, rungs, now)
 

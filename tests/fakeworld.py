@@ -260,7 +260,8 @@ class FakeUnit:
         self.process = None
         self.on_end(signum)
         if self.active == "deactivating":
-            self._settle("signal" if signum else "success")
+            late = self.result == "timeout"
+            self._settle("timeout" if late else "signal" if signum else "success")
         elif signum == 0 and self.restart != "always":
             self._set("inactive", "dead", "success")
         else:

@@ -7,6 +7,8 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
@@ -122,6 +124,18 @@ def test_an_operator_who_stops_the_daemon_is_never_overruled(tmp_path: Path) -> 
     assert story.said[-1].startswith("stopped: docker.service was stopped on purpose")
 
 
+def test_an_operator_who_stops_a_hung_daemon_is_not_overruled_when_it_is_killed_for_it(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.frozen = True
+    story.host.operator_stops()
+    story.goes_on_for(600)
+    assert story.host.dockerd.result == "timeout"
+    assert story.acts == []
+    assert story.said[-1].startswith("stopped: docker.service was stopped on purpose (failed, ")
+
+
 def test_a_daemon_whose_socket_stays_is_not_woken_by_our_own_looks(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.host.dockerd.stop()
@@ -216,15 +230,20 @@ def test_a_watchdog_killed_between_began_and_the_act_goes_on_and_repeats_nothing
     assert story.climbed() == ["dump-stacks", "restart", "systemd-kill", "sigkill"]
 
 
-def test_a_watchdog_killed_between_the_kill_and_the_start_starts_the_daemon(tmp_path: Path) -> None:
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_watchdog_killed_between_the_stop_and_the_start_starts_the_daemon(
+    tmp_path: Path, killed: bool
+) -> None:
     story = Story(tmp_path)
     opened = incident(name="daemon-unresponsive", ident="20270115-080000-aaaa")
     story.store.open_incident(opened)
     cut = replace(attempt("sigkill", ended=None), began=story.host.now().wall)
     story.store.began(opened.id, cut)
     story.host.dockerd.stop()
-    story.host.dockerd.signal(signal.SIGKILL)
+    if killed:
+        story.host.dockerd.signal(signal.SIGKILL)
     story.host.advance(2)
+    assert story.host.dockerd.active == ("failed" if killed else "inactive")
     story.killed_and_started_again()
     story.goes_on_until(lambda: story.host.serves(), within_s=120)
     assert "start" in story.climbed()

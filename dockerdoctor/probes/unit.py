@@ -13,6 +13,7 @@ START_LIMIT = "start-limit-hit"
 def run(view: HostView) -> Readings:
     """The unit's state. HostFault when systemd itself does not answer: then everybody is blind."""
     state = view.service(Service.DOCKERD)
+    limit = START_LIMIT in (state.result, _socket_result(view))
     readings: dict[str, bool | int | float | str] = {
         "active_state": state.active,
         "sub_state": state.sub,
@@ -21,8 +22,8 @@ def run(view: HostView) -> Readings:
         "job": state.job,
         "restarts": state.restarts,
         "stop_timeout_s": state.stop_timeout_s,
-        "stopped_by_operator": stopped_on_purpose(state),
-        "start_limit_hit": START_LIMIT in (state.result, _socket_result(view)),
+        "stopped_by_operator": stopped_on_purpose(state) and not limit,
+        "start_limit_hit": limit,
     }
     if state.left_inactive_mono_s is not None:
         readings["since_start_s"] = max(0.0, view.now().mono - state.left_inactive_mono_s)
@@ -43,8 +44,14 @@ def _socket_result(view: HostView) -> str:
 
 
 def stopped_on_purpose(state: ServiceState) -> bool:
-    """Down after a clean exit and nobody is starting it: `systemctl stop`, or never started."""
-    return state.active == "inactive" and state.result == "success" and not state.job
+    """Down after a clean exit and nobody is starting it: `systemctl stop`, or never started. Or it
+    hung, did not hear that stop and was killed for it, by systemd or by hand: one that is killed
+    without a stop is started again by systemd."""
+    if state.job:
+        return False
+    clean = state.active == "inactive" and state.result == "success"
+    killed = state.active == "failed" and state.result in ("timeout", "signal")
+    return clean or (killed and state.restart not in ("", "no"))
 
 
 PROBE = Probe(

@@ -83,7 +83,7 @@ def test_a_killed_daemon_is_left_to_systemd(watchdog: Watchdog) -> None:
     host.wait(lambda: host.main_pid() not in (0, dead), WAIT_S, "systemd to start another")
     another = vitals(host)
     host.wait(host.serving, WAIT_S, "it to serve")
-    watchdog.watch_for(20)
+    watchdog.watch_for(12)
     assert watchdog.acts(began) == []
     assert vitals(host) == another
     assert another["docker.service NRestarts"] == "1"

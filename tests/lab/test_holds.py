@@ -12,8 +12,9 @@ from tests.lab.watchdog import WAIT_S, Watchdog, has_given_up, vitals
 
 STORM_S = float(os.environ.get("DOCKERDOCTOR_STORM_S", "60"))
 """On each of two engines: two minutes in all."""
-LONG_S = 45.0
-SHORT_S = 12.0
+LONG_S = 20.0
+SHORT_S = 10.0
+DROP_IN = "/etc/systemd/system/docker.service.d/zz-lab.conf"
 
 
 def test_an_operators_stop_is_never_undone_and_no_look_of_ours_wakes_the_daemon(
@@ -38,6 +39,23 @@ def test_an_operators_stop_is_never_undone_and_no_look_of_ours_wakes_the_daemon(
     watchdog.wait_said(time.time(), "well: answered in")
 
 
+def test_a_hung_daemon_that_an_operator_stops_is_left_down(watchdog: Watchdog) -> None:
+    host, began = watchdog.host, time.time()
+    host.put(DROP_IN, "[Service]\nTimeoutStopSec=4s\n")
+    host.systemctl("daemon-reload")
+    try:
+        with faults.frozen(host):
+            host.systemctl("stop", "docker.socket", "docker.service", timeout=WAIT_S)
+        assert host.show("docker.service", "Result")["Result"] == "timeout"
+        watchdog.wait_said(began, "stopped: docker.service was stopped on purpose (failed")
+        watchdog.watch_for(SHORT_S)
+        assert faults.state(host) == "failed"
+        assert watchdog.acts(began) == []
+    finally:
+        host.run("rm", DROP_IN)
+        host.systemctl("daemon-reload")
+
+
 def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     with faults.bad_daemon_json(host):
@@ -46,7 +64,7 @@ def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdo
         assert "daemon.json: invalid" in gave_up.why
         watchdog.wait_for(began, "bad-daemon-json", lambda _: True)
         failed = vitals(host)
-        watchdog.watch_for(SHORT_S)
+        watchdog.watch_for(6)
         assert vitals(host) == failed
     closed = watchdog.wait_closed(began, "daemon-down")
     assert closed.id == gave_up.id
