@@ -18,6 +18,7 @@ from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.pidfile import PidFileKeeper
 from dockerdoctor.host.systemd import SystemdKeeper
 from dockerdoctor.host.view import HostControl, Place, Service
+from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.model import Policy
 from dockerdoctor.probes import ping
 from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
@@ -66,6 +67,7 @@ def host(config: Config, address: Address | None = None) -> LinuxHost:
         keeper(config),
         config.watch.evidence,
         _places(config.daemon),
+        config.watch.sizes,
     )
 
 
@@ -80,7 +82,8 @@ def watch(
     """The loop: `control` is a host, or a dry run of one."""
     pace = Pace(config.watch.pace_s, config.watch.close_pace_s)
     collect = Collector(known.probes, control).look
-    return Watch(control, collect, known, policy, store, pace, hooks)
+    room = Room(config.disk, Uses(store))
+    return Watch(control, collect, known, policy, store, pace, hooks, room)
 
 
 def _places(daemon: DaemonConfig) -> Mapping[Place, Path]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dockerdoctor import configkeys
+from dockerdoctor.allowed import Allowed
 from dockerdoctor.configkeys import KEYS
 from dockerdoctor.errors import ConfigError
 from dockerdoctor.model import Policy
@@ -64,6 +65,11 @@ class WatchConfig:
         return self.state_dir / "record.sqlite"
 
     @property
+    def sizes(self) -> Path:
+        """Where the sizes of layers that cannot change are remembered."""
+        return self.state_dir / "sizes.json"
+
+    @property
     def evidence(self) -> Path:
         """Where evidence is kept: `evidence_dir`, or below the state directory."""
         return self.evidence_dir or self.state_dir / "evidence"
@@ -99,6 +105,7 @@ class Config:
     rules_dirs: tuple[Path, ...] = (Path("/etc/dockerdoctor/rules.d"),)
     files: tuple[Path, ...] = ()
     """The files that were read."""
+    disk: Allowed = field(default_factory=Allowed)
 
     @staticmethod
     def default(environment: Mapping[str, str] | None = None) -> Config:
@@ -190,6 +197,7 @@ def _config(
         watch=WatchConfig(**{**directories, **values.get("watch", {})}),
         policy=Policy(**values.get("policy", {})),
         metrics=MetricsConfig(**values.get("metrics", {})),
+        disk=Allowed(**values.get("disk", {})),
         files=files,
     )
     return replace(config, **values.get("", {}))
@@ -200,6 +208,8 @@ def _contradictions(config: Config) -> list[str]:
     found = []
     if config.watch.close_pace_s > config.watch.pace_s:
         found.append("[watch] close_pace: must not be longer than pace")
+    if config.disk.stop_ratio >= config.disk.start_ratio:
+        found.append("[disk] stop: must be below start")
     metrics = config.metrics
     if (
         metrics.address is not None

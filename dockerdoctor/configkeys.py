@@ -116,6 +116,17 @@ def _span(least: float, most: float) -> Callable[[str], float]:
     return read
 
 
+def _share(told: str) -> float:
+    ratio = units.parse_ratio(told)
+    if not 0.01 <= ratio <= 1:
+        raise ValueError(f"must be from 1% to 100%, not {told}")
+    return ratio
+
+
+def _size(told: str) -> int:
+    return int(units.parse_bytes(told))
+
+
 def _count(least: int, most: int) -> Callable[[int], int]:
     def read(told: int) -> int:
         if not least <= told <= most:
@@ -171,6 +182,15 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "cooldown": _text("cooldown_s", _span(0, 86400)),
         "kill_shims": _flag("kill_shims"),
         "bring_back": _flag("bring_back"),
+    },
+    "disk": {
+        "start": _text("start_ratio", _share),
+        "stop": _text("stop_ratio", _share),
+        "grace": _text("grace_s", _span(0, 3650 * 86400)),
+        "keep": Key("keep", list[str], tuple),
+        "cut_logs": _flag("cut_logs"),
+        "keep_log": _text("keep_log_bytes", _size),
+        "anonymous_volumes": _flag("anonymous_volumes"),
     },
     "metrics": {
         "listen": _text("listen", _listen),

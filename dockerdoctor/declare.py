@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from dockerdoctor.allowed import Allowed
 from dockerdoctor.host.view import Container, HostControl, HostView
 from dockerdoctor.model import NOTHING, Impact, Policy, Reading, Readings
 
@@ -41,6 +42,10 @@ class Scene:
     running: tuple[Container, ...] = ()
     climbed_lately: bool = False
     """Whether we restarted it a short while ago, so that a start limit may be our doing."""
+    allowed: Allowed = field(default_factory=Allowed)
+    """What may be removed of a full data-root."""
+    image_use: Mapping[str, float] = field(default_factory=dict)
+    """When images were last seen in use, by reference (wall clock)."""
 
     def flag(self, name: str) -> bool:
         """A FLAG reading; False when it was not seen."""

@@ -147,9 +147,8 @@ def awaited(stack: Stack) -> str:
 def _locks(dump: Dump, least: int) -> list[Jam]:
     """Locks that are waited for too long, or by too many."""
     found = []
-    for lock in dump.locks:
-        if lock.minutes < least and lock.waiters < CROWD:
-            continue
+    stuck = [lock for lock in dump.locks if lock.minutes >= least or lock.waiters >= CROWD]
+    for lock in stuck[:MAX_JAMS]:
         waiting = [
             (stack, those)
             for stack in dump.stacks

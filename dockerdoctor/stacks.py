@@ -102,7 +102,7 @@ class Dump:
     goroutines: int
     stacks: tuple[Stack, ...]
     locks: tuple[Lock, ...]
-    """Longest waited for first."""
+    """Those with the most waiters first."""
     cut: bool
     """Whether its end is missing."""
     states: tuple[tuple[str, int], ...]
@@ -247,7 +247,7 @@ class _Reader:
             Lock(kind, address, waiters, minutes)
             for (kind, address), (waiters, minutes) in self._locks.items()
         ]
-        locks.sort(key=lambda lock: (-lock.minutes, -lock.waiters, lock.address))
+        locks.sort(key=lambda lock: (-lock.waiters, -lock.minutes, lock.address))
         return Dump(
             program=_program(stacks),
             goroutines=self.goroutines,

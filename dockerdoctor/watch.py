@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dockerdoctor.allowed import Allowed
 from dockerdoctor.collect import Collect
 from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import Container, HostControl
+from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
@@ -108,6 +110,7 @@ class Watch:
         store: Store,
         pace: Pace | None = None,
         hooks: Hooks | None = None,
+        room: Room | None = None,
     ) -> None:
         self._control = control
         self._collect = collect
@@ -118,6 +121,7 @@ class Watch:
         self._store = store
         self._pace = pace or Pace()
         self._hooks = hooks or Hooks()
+        self._room = room or Room(Allowed(), Uses(store))
         self.episodes = Episodes(store)
         self._now = _Now(judgement=_remembered(self.episodes.open.values(), control.now()))
         self._running = store.recall("running", tuple[Container, ...]) or ()
@@ -169,7 +173,10 @@ class Watch:
         now = self._control.now().wall
         recent = self._store.recent_attempts(now - 120.0)
         readings = self._now.judgement.readings if self._now.judgement else {}
-        return Scene(readings, self._policy(), self._running, climbed_lately=bool(recent))
+        room = self._room
+        return Scene(
+            readings, self._policy(), self._running, bool(recent), room.allowed, room.uses.last
+        )
 
     def _close(self, climbing: str = "") -> frozenset[str]:
         """The probes to look closely with: the urgent ones and those of the rules that call for an
@@ -209,6 +216,7 @@ class Watch:
     def _remember_running(self) -> None:
         """Who runs cannot be asked of a hung daemon: keep the answer of the last good look."""
         running = tuple(each for each in self._control.roster() if each.state == "running")
+        self._room.uses.see(running, self._control.now().wall)
         if running != self._running:
             self._running = running
             self._store.remember("running", running)

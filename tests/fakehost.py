@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.host.view import (
     Container,
@@ -159,8 +160,12 @@ class FakeHost(FakeMachine):
     def installing(self) -> str:
         return self.installer
 
-    def dump_dirs(self) -> Sequence[Path]:
-        return (self._exec_root,)
+    def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
+        return (self._exec_root,) if which is Service.DOCKERD else ()
+
+    def survey(self) -> Survey:
+        self._fail("survey")
+        return dataclasses.replace(self.stock, taken=self.now().wall)
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         self._fail("proc_files")
@@ -235,6 +240,14 @@ class FakeHost(FakeMachine):
         root = self.all_places[Place.DATA_ROOT]
         self.disks[root] = freed(self.disks[root], pruned.bytes)
         return pruned
+
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        self._did("remove", what.kind.value, what.ident)
+        self._must_serve(timeout_s)
+        size = self._take_out(what)
+        root = self.all_places[Place.DATA_ROOT]
+        self.disks[root] = freed(self.disks[root], size)
+        return ""
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._did("start_container", ident)

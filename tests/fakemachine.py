@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.growth import GrowthWatch
+from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
@@ -52,6 +53,8 @@ class FakeMachine:
         self.tally = EventTally(True, 0, 0, 0, 0, 0)
         self.journals: dict[Service, list[str]] = {}
         self.prunable: dict[str, Pruned] = {}
+        self.stock = Survey(Path("/var/lib/docker"))
+        """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []
         self.dumps = True
         self.stacks = "goroutine 1 [semacquire, 5 minutes]:\n"
@@ -219,6 +222,20 @@ class FakeMachine:
     def _shim_ended(self, shim: FakeProcess) -> None:
         self.all_shims.remove(shim)
         self.stuck = {ident: each for ident, each in self.stuck.items() if each != shim.identity}
+
+    def _take_out(self, what: Removal) -> int:
+        """The bytes of an image or a container of the stock that goes; no layer is shared."""
+        images, boxes = dict(self.stock.images), dict(self.stock.boxes)
+        trees = self.stock.trees
+        names: list[str] = []
+        if what.ident in images:
+            layers = [self.stock.layers[chain] for chain in images.pop(what.ident).chains]
+            names = [layer.cache_id for layer in layers]
+        elif boxes.pop(what.ident, None):
+            mount = self.stock.mounts[what.ident]
+            names = [mount.mount_id, mount.init_id]
+        self.stock = dataclasses.replace(self.stock, images=images, boxes=boxes)
+        return sum(trees[name].usage.bytes for name in names if name in trees)
 
 
 def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:

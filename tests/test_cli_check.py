@@ -96,7 +96,7 @@ def test_a_full_disk_beside_a_hang_is_told_too_and_the_worst_comes_first(tmp_pat
     host.dockerd_process.frozen = True
     report = examine(look(host), Watchdog())
     assert names(report) == ["daemon-unresponsive", "disk-high"]
-    assert report.findings[1].next == "docker system df"
+    assert report.findings[1].next == "dockerdoctor disk"
 
 
 def test_a_containerd_that_hangs_is_not_taken_for_a_hung_dockerd(tmp_path: Path) -> None:

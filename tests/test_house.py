@@ -21,9 +21,9 @@ PACKAGE = CHECKOUT / "dockerdoctor"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "units", "configkeys", "signatures", "stack*", "mask"),
     ("host",),
-    ("declare", "judge", "account", "reclaim"),
+    ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook"),
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
-    ("config", "pausing", "episodes", "aftermath", "recover", "sayings"),
+    ("config", "pausing", "imageuse", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
     ("compose", "glance", "bundle", "metric*", "demo*", "service"),
     ("daemon", "cli", "__main__"),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from dockerdoctor.stackjams import Explanation, explain
+from dockerdoctor.stackjams import MAX_JAMS, Explanation, explain
 from dockerdoctor.stacks import MAX_STACKS, NoDumpError, lines_of, read
 from dockerdoctor.stacksigns import CONTAINERD, LOCK, SHIM, SIGNS
 from tests.clirun import dockerdoctor
@@ -249,3 +249,13 @@ def test_every_sign_says_what_to_do_and_names_its_issues() -> None:
     for sign in SIGNS:
         assert sign.says and sign.remedy, sign.name
         assert all("#" in issue for issue in sign.issues), sign.name
+
+
+def test_a_thousand_locks_are_not_a_thousand_searches() -> None:
+    text = MAIN
+    for each in range(2, 3000):
+        own = [frame.replace("0xc000001000", hex(each << 40)) for frame in WAITER]
+        text += goroutine(each, "semacquire, 7 minutes", *own)
+    found = explained(text)
+    assert len(found.dump.locks) == 2998
+    assert len(found.jams) == MAX_JAMS

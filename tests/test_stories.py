@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
-from dockerdoctor.host.view import Container, Place, Pruned
+from dockerdoctor.host.view import Container, Place
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
 from dockerdoctor.signatures import SIGNATURES
 from tests.fakehost import disk_use
+from tests.stock import DAY, box, image, survey
 from tests.story import Story
 from tests.values import attempt, incident
 
@@ -164,15 +166,22 @@ def test_an_answer_of_500_is_life(tmp_path: Path) -> None:
     assert story.acts == []
 
 
+def full_of_images(now: float) -> Survey:
+    """Four images of 10 GB that nobody has used for a month."""
+    images = [image(f"i{number}", [f"l{number}"], now - 30 * DAY + number) for number in range(4)]
+    sizes = {f"dir of {each.chains[0]}": 10_000_000_000 for each in images}
+    return survey(images, sizes=sizes)
+
+
 def test_a_full_disk_is_pruned_and_the_daemon_is_not_restarted(tmp_path: Path) -> None:
     story = Story(tmp_path)
     root = story.host.all_places[Place.DATA_ROOT]
     story.host.disks[root] = disk_use(root, used_ratio=0.97)
-    story.host.prunable["images"] = Pruned("images", 12, 30_000_000_000)
+    story.host.stock = full_of_images(story.host.now().wall)
     story.host.advance(4000)
     story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
     assert story.climbed() == ["dump-stacks", "prune"]
-    assert [act for act in story.acts if not act.startswith("prune")] == []
+    assert story.acts == [f"remove image sha256:i{number}" for number in range(2)]
     assert "volumes" not in " ".join(story.acts)
     assert story.incidents[0].outcome is Outcome.CURED
 
@@ -181,9 +190,12 @@ def test_soon_after_a_restart_no_dead_container_is_called_litter(tmp_path: Path)
     story = Story(tmp_path)
     root = story.host.all_places[Place.DATA_ROOT]
     story.host.disks[root] = disk_use(root, used_ratio=0.97)
+    old = image("old", ["l"], story.host.now().wall - 30 * DAY)
+    dead = box("dead", old, ended=old.touched)
+    story.host.stock = survey([old, image("other", ["o"], old.touched)], [dead])
     story.goes_on_for(200)
-    assert "prune images" in story.acts
-    assert "prune containers" not in story.acts
+    assert "remove image sha256:other" in story.acts
+    assert "remove container dead" not in story.acts
 
 
 def test_a_watchdog_killed_between_began_and_the_act_goes_on_and_repeats_nothing(
@@ -260,7 +272,7 @@ def test_one_stuck_container_costs_its_shim_and_nothing_else(tmp_path: Path) -> 
     took = story.goes_on_until(lambda: bool(story.incidents))
     assert took < 60
     story.goes_on_until(lambda: bool(story.incidents[0].closed))
-    assert story.climbed() == ["dump-stacks", "kill-shim", "bring-back"]
+    assert story.climbed() == ["dump-stacks", "kill-shim"]
     assert [act for act in story.acts if "SIGKILL" in act] == ["signal containerd-shim SIGKILL"]
 
 

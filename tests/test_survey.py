@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dockerdoctor.account import Part, account, cache_names, orphans, topped
+from dockerdoctor.account import Part, account, cache_names, orphans, store_account, topped
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.storage.remembered import Remembered
@@ -230,6 +231,34 @@ def test_a_directory_that_is_not_dockers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HostFault) as gone:
         survey(tmp_path / "gone", Remembered(None))
     assert gone.value.fault is Fault.MISSING
+
+
+@pytest.mark.parametrize("driver", ["btrfs", "zfs", "devicemapper"])
+def test_a_driver_without_plain_directories_is_counted_as_a_whole(
+    root: DataRoot, driver: str
+) -> None:
+    fill(root)
+    (root.path / "overlay2").rename(root.path / driver)
+    root.database.rename(root.path / "image" / driver)
+    found = look(root)
+    assert found.driver == driver
+    assert found.total.bytes == counted(root.path)[0]
+    assert orphans(replace(found, taken=found.taken + 7200)) == frozenset()
+
+
+def test_the_image_store_of_containerd_is_told_beside_it(root: DataRoot, tmp_path: Path) -> None:
+    shutil.rmtree(root.path / "image")
+    shutil.rmtree(root.path / "overlay2")
+    (root.path / "rootfs/overlayfs").mkdir(parents=True)
+    content = tmp_path / "containerd/io.containerd.content.v1.content"
+    content.mkdir(parents=True)
+    (content / "blob").write_bytes(b"x" * MIB)
+    found = survey(root.path, Remembered(None), tmp_path / "containerd")
+    assert found.total.bytes == counted(root.path)[0]
+    beside = store_account(found)
+    assert beside is not None
+    assert beside.parts[0].name == "content: compressed image layers"
+    assert beside.usage.bytes >= MIB
 
 
 def test_the_tree_is_cut_to_its_largest_parts_and_still_adds_up(root: DataRoot) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockerdoctor.cli.options import Options
-from dockerdoctor.errors import CannotCreate
 
 if TYPE_CHECKING:
     from dockerdoctor.bundle import Collected
@@ -74,6 +73,7 @@ def _write(path: Path, found: Collected, root: str, wall: float) -> None:
     import tempfile
 
     from dockerdoctor.bundle import pack
+    from dockerdoctor.errors import CannotCreate
 
     try:
         fd, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)

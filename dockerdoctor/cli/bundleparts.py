@@ -227,7 +227,7 @@ def _explained(host: LinuxHost, config: Config) -> Content:
 
 
 def _is_dump(path: Path) -> bool:
-    return "goroutine-stacks" in path.name
+    return "stacks" in path.name
 
 
 def _said(*argv: str) -> str:

@@ -56,3 +56,65 @@ def show(
         wholes = [account.topped(each, disktext.SHOWN) for each in wholes]
     terminal.emit(disktext.disk_text(wholes, use, found.skipped, terminal.width()))
     return 0
+
+
+@app.command()
+def reclaim(
+    ctx: typer.Context,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it. Without: show the plan.")] = False,
+    to: Annotated[
+        str, typer.Option(metavar="SHARE", help="Make room down to this, whatever the start mark.")
+    ] = "",
+    logs: Annotated[bool, typer.Option("--logs", help="Cut logs that nobody rotates too.")] = False,
+    volumes: Annotated[
+        bool, typer.Option("--volumes", help="Anonymous volumes of no container too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+) -> int:
+    """Make room, in the order of regret and no more than is needed; without --apply only a plan.
+
+    Stopped containers and dangling images, build cache, images by last use; all older than the
+    grace time. Never what is in use, kept by a label or a name, never a named volume.
+
+    Exit code: 0 done, or nothing to do; 1 not enough; 64 it had to ask and may not; 77 not root.
+
+    \b
+    Examples:
+      dockerdoctor disk reclaim
+      dockerdoctor disk reclaim --to 60% --apply
+    """
+    from dockerdoctor.cli.reclaimcommand import reclaim_now
+
+    return reclaim_now(ctx.obj, apply=apply, to=to, logs=logs, volumes=volumes, yes=yes, json=json)
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    seconds: Annotated[
+        float, typer.Option("--for", min=0, max=3600, help="How long to watch them grow, s.")
+    ] = 5.0,
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Rotated logs too.")] = False,
+    cut: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Cut the log of this container.")
+    ] = None,
+    keep: Annotated[str, typer.Option(metavar="SIZE", help="How much of its end stays.")] = "10MB",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Yes, cut it.")] = False,
+    json: Json = False,
+) -> int:
+    """Show logs that nobody rotates: size, growth, time until the disk is full, and the remedy.
+
+    Reads files only, asks no daemon. --cut makes a hole of a log's head while it is written to:
+    nothing is stopped, its older lines are lost.
+
+    \b
+    Examples:
+      dockerdoctor disk logs --for 60
+      dockerdoctor disk logs --cut web --keep 50MB --yes
+    """
+    from dockerdoctor.cli import logs as logging
+
+    if cut:
+        return logging.cut(ctx.obj, names=cut, keep=keep, yes=yes)
+    return logging.show(ctx.obj, seconds=seconds, all_=all_, json=json)

@@ -38,7 +38,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
   border-top: 1px solid var(--edge); overflow-wrap: anywhere; }
-td:first-child { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td:not(:last-child) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 tr.cured td, tr.closed td { color: var(--good); } tr.opened td { color: var(--bad); }
 tr.passed-over td, tr.seen td { color: var(--soft); }
 pre { background: var(--card); border: 1px solid var(--edge); padding: .6rem; overflow: auto;

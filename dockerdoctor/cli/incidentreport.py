@@ -14,8 +14,8 @@ from dockerdoctor.cli.reporttext import attempt_line
 from dockerdoctor.judge import Rule
 from dockerdoctor.model import Incident, Sample, Severity
 
-BEFORE_S, AFTER_S = 600.0, 300.0
-"""Samples this long before and after an incident are drawn."""
+BEFORE_S, AFTER_S = (60.0, 600.0), (30.0, 300.0)
+"""At least and at most so long before and after an incident is drawn; a short one must be seen."""
 MANY = 300
 """Moments that a report lists; of more, the first and the last."""
 
@@ -92,7 +92,10 @@ VITALS = (
 def span(incident: Incident, now: float) -> tuple[float, float]:
     """Which samples belong to the story (wall clock, s)."""
     end = incident.closed or now
-    return incident.opened - BEFORE_S, min(max(now, end), end + AFTER_S)
+    lasted = max(0.0, end - incident.opened)
+    before = min(max(BEFORE_S[0], 3 * lasted), BEFORE_S[1])
+    after = min(max(AFTER_S[0], 2 * lasted), AFTER_S[1])
+    return incident.opened - before, min(max(now, end), end + after)
 
 
 def report(
@@ -105,8 +108,11 @@ def report(
 ) -> Report:
     """Put it together; samples oldest first."""
     since, until = span(incident, now)
+    if samples:  # no empty half where nobody watched yet, or any more
+        since = min(max(since, samples[0].at.wall), incident.opened - 5.0)
+        until = max(min(until, samples[-1].at.wall), (incident.closed or now) + 5.0)
     rule = next((each for each in rules if each.name == incident.rule), None)
-    moments = sorted(_moments(incident, samples), key=lambda moment: moment.wall)
+    moments = sorted(_moments(incident, samples), key=lambda each: (each.wall, each.kind == "seen"))
     if len(moments) > MANY:
         left = Moment(moments[MANY // 2].wall, "seen", f"... {len(moments) - MANY} more")
         moments = [*moments[: MANY // 2], left, *moments[-MANY // 2 :]]

@@ -43,7 +43,8 @@ def plot(report: Report, vital: Vital, clock: Callable[[float], str]) -> str:
     if not vital.points:
         return '<p class="none">no samples of that time are on record (they are kept for 48 h)</p>'
     greatest = max(values, default=0.0)
-    drawn = [each for each in vital.thresholds if each.value <= max(greatest, 1e-9) * NEAR]
+    near = 1.0 if vital.unit == "ratio" else max(greatest, 1e-9) * NEAR
+    drawn = [each for each in vital.thresholds if each.value <= near]
     top = _top(vital, greatest, drawn)
     frame = _Frame(report.since, report.until, top)
     parts = [
@@ -105,10 +106,11 @@ def _axes(vital: Vital, frame: _Frame, clock: Callable[[float], str]) -> Iterato
 def _threshold(each: Threshold, vital: Vital, frame: _Frame) -> str:
     kind = "critical" if each.severity is Severity.CRITICAL else "warning"
     y = frame.y(each.value)
+    beside = y - 3 if kind == "critical" else y + 11  # two that are close must both be read
     label = escape(f"{each.rule} from {plain(each.value, vital.unit)}")
     return (
         f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="{kind}" x="{WIDTH - RIGHT - 4}" y="{y - 3:.1f}" text-anchor="end">'
+        f'<text class="{kind}" x="{WIDTH - RIGHT - 4}" y="{beside:.1f}" text-anchor="end">'
         f"{label}</text>"
     )
 

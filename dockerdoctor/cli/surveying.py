@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from dockerdoctor.config import Config
 from dockerdoctor.host import clock
@@ -13,9 +12,6 @@ from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
 from dockerdoctor.host.view import DiskUse, HostView, Place
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 STAT_S = 5.0
 """A file system that does not tell its size for so long hangs: it is not walked."""
@@ -28,7 +24,7 @@ def surveyed(config: Config, host: HostView) -> tuple[Survey, DiskUse]:
     places = host.places()
     use = host.disk(places[Place.DATA_ROOT], STAT_S)
     idle.give_way()
-    remembered = Remembered(sizes_path(config))
+    remembered = Remembered(config.watch.sizes)
     progress = _Progress(lambda: clock.now().mono)
     try:
         found = survey(
@@ -38,11 +34,6 @@ def surveyed(config: Config, host: HostView) -> tuple[Survey, DiskUse]:
         progress.done()
     remembered.save()
     return found, use
-
-
-def sizes_path(config: Config) -> Path:
-    """Where the sizes of what cannot change are remembered."""
-    return config.watch.state_dir / "sizes.json"
 
 
 class _Progress:

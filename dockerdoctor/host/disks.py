@@ -24,6 +24,7 @@ def use(path: Path, counted: os.statvfs_result) -> DiskUse:
         free_bytes=counted.f_bavail * counted.f_frsize,
         used_ratio=used / (used + counted.f_bavail),
         inodes_used_ratio=inodes_used / counted.f_files if counted.f_files > 0 else 0.0,
+        inodes_total=counted.f_files,
     )
 
 

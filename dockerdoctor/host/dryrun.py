@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dockerdoctor.host.storage.facts import Removal
 from dockerdoctor.host.view import HostControl, Pruned, Service
 from dockerdoctor.model import Process
 
@@ -40,6 +41,7 @@ class DryRun:
         self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files
+        self.survey = host.survey
         self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause
@@ -76,6 +78,10 @@ class DryRun:
 
     def start_container(self, ident: str, timeout_s: float) -> None:  # noqa: ARG002
         self._would(f"start container {ident}")
+
+    def remove(self, what: Removal, timeout_s: float) -> str:  # noqa: ARG002
+        self._would(f"remove {what.kind} {what.ident[:80]}")
+        return "nothing is done in a dry run"
 
     def reboot(self) -> None:
         self._would("reboot this host")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, http, litter
+from dockerdoctor.host import answers, http, litter, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
+from dockerdoctor.host.storage.facts import Removal
 from dockerdoctor.host.view import Container, EngineInfo, Pong, Pruned
 from dockerdoctor.model import Fault
 
@@ -80,6 +81,12 @@ class Engine:
             "networks": lambda api: api.prune_networks({"until": until}),
         }
         return answers.pruned(what, self._act("prune", calls[what], timeout_s))
+
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        """One thing, if it may still go: see `removal`. Why it stays, or empty."""
+        return self._act(
+            f"removal of {what.kind}", lambda api: removal.remove(api, what), timeout_s
+        )
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         """Start a container; nothing happens to one that runs. HostFault(MISSING) if it is gone."""

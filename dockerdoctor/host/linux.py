@@ -25,6 +25,8 @@ from dockerdoctor.host.kernel import KernelWatch
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
 from dockerdoctor.host.peers import Listening
+from dockerdoctor.host.storage.door import Door
+from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces, Whose
 from dockerdoctor.host.view import (
     Container,
@@ -69,14 +71,17 @@ class LinuxHost:
         keeper: Keeper,
         evidence: Path,
         places: Mapping[Place, Path] | None = None,
+        sizes: Path | None = None,
     ) -> None:
-        """`places` overrides what is found out (the configuration's `[daemon] data_root`)."""
+        """`places` overrides what is found out (the configuration's `[daemon] data_root`); `sizes`
+        is the file where the sizes of layers are remembered."""
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
         self._listening = Listening(Path(address.path))
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
+        self._door = Door(sizes)
         self._lanes = Lanes(MACHINE)
         self._kernel = KernelWatch(self._lanes)
         self._growth = GrowthWatch()
@@ -147,7 +152,7 @@ class LinuxHost:
         } | self._given
 
     def disk(self, path: Path, timeout_s: float) -> DiskUse:
-        return disks.look(self._lanes, path, timeout_s)
+        return self._door.followed(disks.look(self._lanes, path, timeout_s), self.now().mono)
 
     def events(self) -> EventTally:
         with self._lock:
@@ -218,8 +223,14 @@ class LinuxHost:
     def installing(self) -> str:
         return upkeep.at_work()
 
-    def dump_dirs(self) -> Sequence[Path]:
+    def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
+        if which is Service.CONTAINERD:
+            process = self.main_process(which)
+            return (Path(f"/proc/{process.pid}/root/tmp"),) if process else ()
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
+
+    def survey(self) -> Survey:
+        return self._door.survey(self._lanes, self.places()[Place.DATA_ROOT])
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
@@ -280,6 +291,9 @@ class LinuxHost:
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         return self._engine.prune(what, older_than_s, timeout_s)
+
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        return self._door.remove(self.places()[Place.DATA_ROOT], what, self._engine, timeout_s)
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._engine.start_container(ident, timeout_s)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dockerdoctor.host.answers import Count, Ident, Text, Wanted, understood
+from dockerdoctor.host.storage.layerdb import kept_by_label
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -44,8 +45,13 @@ class _HostConfig(Wanted):
     restart_policy: _Policy = msgspec.field(default_factory=_Policy)
 
 
+class _Config(Wanted):
+    labels: dict[str, str] | None = None
+
+
 class _Stopped(Wanted):
     state: _State
+    config: _Config | None = None
     host_config: _HostConfig = msgspec.field(default_factory=_HostConfig)
 
 
@@ -62,7 +68,7 @@ def sweep(api: APIClient, older_than_s: float, timeout_s: float) -> dict[str, An
         if time.monotonic() > deadline:
             break
         try:
-            if line.created > now - older_than_s or not _is_litter(api, line, now - older_than_s):
+            if line.created > now - older_than_s or not is_litter(api, line.id, now - older_than_s):
                 continue
             size = sum(one.size_rw for one in _lines(api, {"id": line.id}, size=True))
             api.remove_container(line.id, v=False, force=False)
@@ -78,12 +84,14 @@ def _lines(api: APIClient, filters: dict[str, Any], size: bool = False) -> list[
     return understood(lambda: msgspec.convert(said, type=list[_Line]), "GET /containers/json")
 
 
-def _is_litter(api: APIClient, line: _Line, ended_before: float) -> bool:
-    said = api.inspect_container(line.id)
+def is_litter(api: APIClient, ident: str, ended_before: float) -> bool:
+    """Whether a container ended before that (wall clock) and nobody wants it back."""
+    said = api.inspect_container(ident)
     seen = understood(lambda: msgspec.convert(said, type=_Stopped), "GET /containers/ID/json")
     return (
         seen.state.status in STATES
         and seen.host_config.restart_policy.name not in COMES_BACK
         and seen.state.finished_at.timestamp() < ended_before
         and seen.state.finished_at != NEVER
+        and not kept_by_label(seen.config.labels if seen.config else None)
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
 
@@ -107,6 +108,10 @@ class DiskUse:
     """As `df` counts it: used / (used + free)."""
     inodes_used_ratio: float
     """0 where the file system does not count inodes (btrfs)."""
+    inodes_total: int = 0
+    """0 where it does not count them, or they were not asked for."""
+    full_in_s: float | None = None
+    """Time until it is full at the steady growth of the last minutes; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +293,14 @@ class HostView(Protocol):
         """Who holds the package manager's lock, `apt-get (pid 12)`; empty when nobody does."""
         ...
 
-    def dump_dirs(self) -> Sequence[Path]:
-        """Where dockerd writes goroutine dumps: its exec-root, else its data-root."""
+    def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
+        """Where goroutine dumps are written: dockerd's exec-root, else its data-root; the /tmp of
+        containerd, as that sees it. Empty where it is not known."""
+        ...
+
+    def survey(self) -> Survey:
+        """What is in the data-root, from its databases: without walking it, so sizes are those that
+        are remembered or that the layer database tells. HostFault when it cannot be read."""
         ...
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
@@ -350,6 +361,11 @@ class HostControl(HostView, Protocol):
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         """Start a container that ran before."""
+        ...
+
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        """Remove one thing, if all that was true of it still is: empty when it is gone, else why it
+        stays. Never a named volume, never what is in use."""
         ...
 
     def reboot(self) -> None:

@@ -8,6 +8,8 @@ from dockerdoctor.host.view import HostView, Place
 from dockerdoctor.model import Fault, Kind, Reading, Readings, Value
 
 TIMEOUT_S = 2.0
+NEVER_S = 30 * 86400.0
+"""Told as the time until it is full when it does not fill up, or not that soon."""
 OTHERS = {Place.RUN: "run", Place.CONTAINERD: "containerd"}
 
 
@@ -20,6 +22,7 @@ def run(view: HostView) -> Readings:
         "free_bytes": root.free_bytes,
         "used_ratio": root.used_ratio,
         "inodes_ratio": root.inodes_used_ratio,
+        "full_in_s": NEVER_S if root.full_in_s is None else min(NEVER_S, root.full_in_s),
     }
     for place, name in OTHERS.items():
         try:
@@ -41,6 +44,12 @@ PROBE = Probe(
         Reading("free_bytes", Kind.GAUGE, "Free space for the data-root", "bytes"),
         Reading("used_ratio", Kind.GAUGE, "Used share of the data-root's file system", "ratio"),
         Reading("inodes_ratio", Kind.GAUGE, "Used share of its inodes", "ratio"),
+        Reading(
+            "full_in_s",
+            Kind.GAUGE,
+            "Time until it is full; 30 d: not soon",
+            "seconds",
+        ),
         Reading("run_used_ratio", Kind.GAUGE, "Used share of /run", "ratio"),
         Reading("run_inodes_ratio", Kind.GAUGE, "Used share of the inodes of /run", "ratio"),
         Reading("containerd_used_ratio", Kind.GAUGE, "Used share of containerd's root", "ratio"),

@@ -1,44 +1,86 @@
-"""Give back space that nobody uses: dangling images, old build cache, long-dead containers.
+"""Give back what is needed of a full data-root and no more, in the order of regret.
 
-Only on a daemon that answers: on a hung one a prune blocks on the same locks, and leaves its
-"already running" mark for the life of the daemon. Never volumes. Never soon after a restart, when
-containers that only failed to come back look like litter (moby #38883).
+The plan of `disk reclaim`, made from the data-root's own databases: long-stopped containers and
+dangling images, build cache, images by last use. Only on a daemon that answers: a hung one is asked
+nothing, as a prune blocks on the same locks. Never volumes (they may go by hand only); logs where
+the configuration allows it. Never containers soon after a start, when those that only failed to
+come back look like litter (moby #38883).
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
+from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import HostControl
+from dockerdoctor.host.view import HostControl, Place
 from dockerdoctor.model import Impact
+from dockerdoctor.reclaim import Done, carry_out, low_enough, plan
 from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
-GRACE_S = 24 * 3600.0
-"""What is younger is not touched."""
+STAT_S = 5.0
 CALL_S = 45.0
 STEADY_S = 3600.0
 """After a start of the daemon, before a stopped container may be called litter."""
+ROUNDS = 3
+"""Sizes that the layer database tells are too small or too large: look again, plan again."""
+SHOWN = 3
 
 
 def run(control: HostControl, scene: Scene) -> Note:
-    """Each kind by itself; one that fails (409: a prune runs already) does not keep the others."""
-    kinds = ["images", "build-cache"]
-    if scene.number("unit.since_start_s") >= STEADY_S:
-        kinds.insert(0, "containers")
+    """Raises HostFault when the data-root cannot be read."""
+    root = control.places()[Place.DATA_ROOT]
+    allowed = replace(scene.allowed, anonymous_volumes=False, start_ratio=0.0)
+    # What ended within the grace time is left alone anyway.
+    steady = scene.number("unit.since_start_s") >= min(STEADY_S, allowed.grace_s)
+    began = control.disk(root, STAT_S)
+    done: list[Done] = []
+    for _ in range(ROUNDS):
+        use = control.disk(root, STAT_S)
+        if low_enough(use, allowed):
+            break
+        wanted = plan(control.survey(), use, allowed, scene.image_use, control.now().wall, steady)
+        steps = [step for step in wanted.steps if not _tried(step, done)]
+        done += carry_out(steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
+        if not steps:
+            break
+    said = [_told(done)]
+    if not low_enough(control.disk(root, STAT_S), allowed) and not control.survey().layers:
+        said += _by_the_daemon(control, allowed.grace_s)
+    freed = max(0, control.disk(root, STAT_S).free_bytes - began.free_bytes)
+    removed = freed or any(not each.why for each in done)
+    says = f"{'; '.join(said)}; {plain(freed, 'bytes')} given back"
+    return Note(says, futile="" if removed else "nothing that may go was found")
+
+
+def _by_the_daemon(control: HostControl, grace_s: float) -> list[str]:
+    """Where there is no layer database (the image store of engine 29): what is dangling and old."""
     said = []
-    for what in kinds:
+    for what in ("images", "build-cache"):
         try:
-            pruned = control.prune(what, GRACE_S, CALL_S)
+            said.append(f"{control.prune(what, grace_s, CALL_S).count} × {what}")
         except HostFault as fault:
             said.append(f"{what}: {fault.sentence}")
-            continue
-        said.append(f"{what}: {pruned.count} removed, {plain(pruned.bytes, 'bytes')}")
-    return Note("; ".join(said))
+    return said
+
+
+def _tried(step: Step, done: list[Done]) -> bool:
+    return any(each.step.what.ident == step.what.ident for each in done)
+
+
+def _told(done: list[Done]) -> str:
+    """What was removed, by kind, and the first reasons why something was not."""
+    counts = Counter(each.step.what.kind.value for each in done if not each.why)
+    said = [f"{count} × {kind}" for kind, count in counts.items()] or ["removed nothing"]
+    stayed = [f"{each.step.name} {each.why}" for each in done if each.why]
+    return ", ".join(said) + "".join(f"; {why}" for why in stayed[:SHOWN])
 
 
 def useless(scene: Scene) -> str:
-    """A daemon that does not answer cannot prune."""
+    """A daemon that does not answer cannot remove anything."""
     if not scene.flag("ping.answered"):
         return "the daemon does not answer, and a prune would hang with it"
     if scene.readings.get("containerd.answered") is False:
@@ -48,7 +90,7 @@ def useless(scene: Scene) -> str:
 
 RUNG = Rung(
     name="prune",
-    help="remove dangling images, build cache and dead containers older than a day; never volumes",
+    help="give back old containers, dangling images, build cache, unused images; never volumes",
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: 30.0,
     run=run,

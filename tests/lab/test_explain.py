@@ -30,9 +30,10 @@ def test_the_incident_of_a_stuck_container_names_the_lock_its_holder_and_the_con
     assert "wait for a lock" in note
     assert "killWithSignal, which waits for containerd's answer" in note
     assert "(the container that hangs: web)" in note
-    (dump,) = [path for path in incident.attempts[0].evidence if "goroutine-stacks" in path]
-    told = host.run("dockerdoctor", "explain", dump).stdout
-    assert "dockerd, " in told
+    assert "a shim does not answer containerd" in note
+    dumps = [path for path in incident.attempts[0].evidence if "stacks" in path]
+    for dump, program in zip(dumps, ("dockerd", "containerd"), strict=True):
+        assert f": {program}, " in host.run("dockerdoctor", "explain", dump).stdout
     host.run("dockerdoctor", "incidents", "report", incident.id, "--html", "/tmp/page.html")
     page = host.outside("/tmp/page.html").read_text()
     assert page.count("<svg") == 3

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,31 @@ class LogUse:
     changed: float = 0.0
 
 
+class Kind(enum.StrEnum):
+    """What may be given back, in the order of regret."""
+
+    CONTAINER = "container"
+    DANGLING = "dangling image"
+    CACHE = "build cache"
+    IMAGE = "image"
+    LOG = "log"
+    VOLUME = "volume"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One thing to remove, with what must still be true of it at that moment."""
+
+    kind: Kind
+    ident: str
+    before: float
+    """It must not have been used, nor have ended, since then (wall clock)."""
+    tags: tuple[str, ...] = ()
+    """The references that an image must have: these, and no other."""
+    keep_bytes: int = 0
+    """What stays of a log's end or of the build cache."""
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """Everything that was found in one data-root."""
@@ -129,6 +155,8 @@ class Survey:
     """By container id."""
     cached: frozenset[str] = frozenset()
     """Names of the driver's directories that the build cache knows."""
+    cached_chains: frozenset[str] = frozenset()
+    """Chain ids of layers that the build cache holds: they stay when their images go."""
     rest: Mapping[str, Usage] = field(default_factory=dict)
     """All else by name of the top directory; the driver's and the containers' own metadata too."""
     store: Mapping[str, Usage] = field(default_factory=dict)

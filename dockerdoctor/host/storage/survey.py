@@ -65,13 +65,15 @@ def _databases(root: Path, top: Directory, names: list[str], work: Work) -> Surv
         database = top.sub("image", driver)
     except OSError:
         return found  # the image store of engine 29, or no image yet
+    cached, chains = trees.cached(top, work)
     with database:
         return replace(
             found,
             layers=layerdb.layers(database, work.walk.skip),
             images=layerdb.images(database, work.walk.skip),
             mounts=layerdb.mounts(database, work.walk.skip),
-            cached=trees.cached(top, work),
+            cached=cached,
+            cached_chains=chains,
         )
 
 

@@ -17,6 +17,10 @@ from dockerdoctor.host.storage.walk import Walk
 MAX_DATABASE = 256 << 20
 NAME_LENGTH = 25
 """Buildkit names what it keeps with 25 digits of base 36 (identity.NewID)."""
+_NAMES = re.compile(rb"[0-9a-z]{25,}")
+_CHAIN = re.compile(rb"sha256:[0-9a-f]{64}")
+PLAIN = ("overlay2", "fuse-overlayfs", "overlay", "vfs")
+"""Drivers with one plain directory for each layer."""
 STILL = ("exited", "created", "dead")
 """States of containers that write nothing."""
 
@@ -30,30 +34,35 @@ class Work:
     measure: bool
 
 
-def cached(top: Directory, work: Work) -> frozenset[str]:
-    """Names that buildkit's databases mention. They are bolt files and may be written meanwhile; a
-    name that is no longer valid only keeps a directory from being called an orphan."""
-    mentioned: set[str] = set()
+def cached(top: Directory, work: Work) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of directories, and chain ids, that buildkit's databases mention. They are bolt files
+    and may be written meanwhile; what is no longer valid in them only keeps a directory from being
+    called an orphan, and a layer from being counted as freed."""
+    names: set[str] = set()
+    chains: set[str] = set()
     try:
         with top.sub("buildkit") as buildkit:
             for name in buildkit.names():
                 if name.endswith(".db"):
                     content = buildkit.read(name, MAX_DATABASE)
+                    chains.update(each.decode() for each in _CHAIN.findall(content))
                     # Overlapping: a name may follow another word without a gap between them.
-                    for run in re.findall(rb"[0-9a-z]{25,}", content):
+                    for run in _NAMES.findall(content):
                         text = run.decode("ascii")
-                        mentioned.update(
+                        names.update(
                             text[at : at + NAME_LENGTH] for at in range(len(text) - NAME_LENGTH + 1)
                         )
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
         work.walk.skip("buildkit", f"its databases cannot be read ({readable(error)})")
-    return frozenset(mentioned)
+    return frozenset(names), frozenset(chains)
 
 
 def trees(found: Survey, top: Directory, work: Work) -> dict[str, Tree]:
     """The driver's directories. One that cannot change any more is measured once."""
+    if found.driver not in PLAIN:
+        return {}
     by_layer = {layer.cache_id: layer.size for layer in found.layers.values()}
     live = _live(found)
     found_trees: dict[str, Tree] = {}

@@ -1,0 +1,38 @@
+"""What an operator allows to be removed of a full data-root, and one removal of a plan. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dockerdoctor.host.storage.facts import Removal, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the operator allows. Shares are ratios of the file system, for bytes and for inodes."""
+
+    start_ratio: float = 0.85
+    """Nothing is planned below."""
+    stop_ratio: float = 0.80
+    """Nothing is planned beyond."""
+    grace_s: float = 24 * 3600.0
+    """What was made or used in this time is left alone."""
+    keep: tuple[str, ...] = ()
+    """Globs on names of images, containers and volumes."""
+    cut_logs: bool = False
+    """Whether logs that nobody rotates may be cut (their end stays)."""
+    keep_log_bytes: int = 10 << 20
+    anonymous_volumes: bool = False
+    """Whether volumes without a name that no container has may go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One removal: what it gives back (at most), and when it was used last (0: not known)."""
+
+    what: Removal
+    name: str
+    frees: Usage
+    used: float
+    back: str
+    """What it costs to have it back."""

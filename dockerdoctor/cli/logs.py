@@ -1,0 +1,138 @@
+"""`disk logs`: what grows without end, until when, and how to end that for good."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from dockerdoctor import compose
+from dockerdoctor.cli import terminal
+from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.report import SCHEMA_VERSION
+from dockerdoctor.cli.reportjson import pretty
+from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.table import table
+from dockerdoctor.errors import HostFault, UsageError
+from dockerdoctor.host.layout import CONFIG_FILE
+from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.storage import logs
+from dockerdoctor.host.storage.facts import Survey
+from dockerdoctor.host.view import DiskUse, Place
+from dockerdoctor.loglook import Growth, growths
+from dockerdoctor.model import Fault
+from dockerdoctor.regret import CUT_COSTS
+from dockerdoctor.units import parse_bytes, plain_bytes, plain_seconds
+
+STAT_S = 5.0
+LOG_OPTS = {"max-size": "10m", "max-file": "3"}
+DAEMON_JSON = {"log-driver": "json-file", "log-opts": LOG_OPTS}
+
+
+def show(options: Options, *, seconds: float, all_: bool, json: bool) -> int:
+    """Look twice, `seconds` apart, and tell."""
+    config = options.load()
+    host = compose.host(config, options.own_address(config))
+    try:
+        use = host.disk(host.places()[Place.DATA_ROOT], STAT_S)
+        first = host.survey()
+        second: Survey | None = None
+        if seconds and any(not box.log_rotates for box in first.boxes.values()):
+            terminal.say(f"watching how the logs grow for {plain_seconds(seconds)} ...")
+            host.pause(seconds)
+            second = host.survey()
+    finally:
+        host.close()
+    found = growths(first, second, use.free_bytes, all_)
+    if json:
+        told = {"schema_version": SCHEMA_VERSION, "free_bytes": use.free_bytes}
+        terminal.emit_raw(pretty({**told, "logs": [asdict(each) for each in found]}))
+    else:
+        terminal.emit(text(found, use, terminal.width()))
+    return 0
+
+
+def text(found: Sequence[Growth], use: DiskUse, columns: int | None) -> str:
+    """A table, and what to do about it."""
+    endless = [each for each in found if not each.rotates]
+    if not found:
+        return "Every container's log is bounded: nothing to do."
+    rows = [
+        (
+            each.name,
+            plain_bytes(each.bytes),
+            "?" if each.per_hour is None else f"{plain_bytes(each.per_hour)}/h",
+            "-" if each.full_in_s is None else plain_seconds(each.full_in_s),
+            each.driver + ("" if each.rotates else ", no rotation"),
+        )
+        for each in found
+    ]
+    lines = [table(("CONTAINER", "SIZE", "GROWS", "DISK FULL IN", "LOG"), rows, columns)]
+    lines.append(f"{plain_bytes(use.free_bytes)} are free.")
+    if endless:
+        lines += ["", *_fix(endless)]
+    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+
+
+def _fix(endless: Sequence[Growth]) -> list[str]:
+    """For good, and for now."""
+    options = " ".join(f"--log-opt {name}={value}" for name, value in LOG_OPTS.items())
+    return [
+        "For good:",
+        f"  1. Add to {CONFIG_FILE}: {jsonlib.dumps(DAEMON_JSON)}",
+        "     then: systemctl restart docker (live-restore: containers go on)",
+        "  2. That holds for new containers only. Create these anew:",
+        "     compose: docker compose up -d --force-recreate",
+        f"     else: docker run {options} ... with their other options",
+        f"     They are: {', '.join(each.name for each in endless)}",
+        "For now:",
+        f"  dockerdoctor disk logs --cut {endless[0].name} --keep 10MB --yes",
+        f"  ({CUT_COSTS})",
+    ]
+
+
+def cut(options: Options, *, names: Sequence[str], keep: str, yes: bool) -> int:
+    """Cut the logs of these containers; 1 when one could not be."""
+    keep_bytes = _size(keep)
+    if not yes:
+        raise UsageError(
+            "--cut loses log lines for good, and wants --yes",
+            f"what it costs: {CUT_COSTS}",
+        )
+    config = options.load()
+    host = compose.host(config, options.own_address(config))
+    try:
+        root = host.places()[Place.DATA_ROOT]
+        boxes = host.survey().boxes
+        by_name = {box.name: box.id for box in boxes.values()}
+        idents = []
+        for name in names:
+            ident = by_name.get(name) or next((i for i in boxes if i.startswith(name)), "")
+            if not ident or not name:
+                raise UsageError(f"there is no container {name}", "`dockerdoctor disk logs --all`")
+            idents.append((name, ident))
+        return max(_cut(host, root, name, ident, keep_bytes) for name, ident in idents)
+    finally:
+        host.close()
+
+
+def _size(keep: str) -> int:
+    try:
+        return int(parse_bytes(keep))
+    except ValueError as error:
+        raise UsageError(f"--keep: {error}") from None
+
+
+def _cut(host: LinuxHost, root: Path, name: str, ident: str, keep_bytes: int) -> int:
+    before = host.disk(root, STAT_S).free_bytes
+    try:
+        why = logs.cut(root, ident, keep_bytes)
+    except HostFault as fault:
+        if fault.fault in (Fault.MISSING, Fault.REFUSED):
+            why = f"cannot be cut: {fault.sentence}"
+        else:
+            raise
+    freed = max(0, host.disk(root, STAT_S).free_bytes - before)
+    terminal.emit(f"log of {name}: {why or f'cut, {plain_bytes(freed)} given back'}")
+    return int(bool(why))

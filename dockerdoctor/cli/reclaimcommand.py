@@ -1,0 +1,131 @@
+"""`disk reclaim`: survey, plan, question, act, record."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+from dockerdoctor import compose
+from dockerdoctor.allowed import Allowed
+from dockerdoctor.cli import reclaimtext, terminal
+from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.reclaiming import Reclaimed, reclaim
+from dockerdoctor.cli.report import SCHEMA_VERSION
+from dockerdoctor.cli.reportjson import pretty
+from dockerdoctor.cli.surveying import surveyed
+from dockerdoctor.config import Config
+from dockerdoctor.errors import DoctorError, UsageError
+from dockerdoctor.host import clock
+from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.view import Service
+from dockerdoctor.imageuse import recalled
+from dockerdoctor.reclaim import Plan, plan
+from dockerdoctor.record import Record
+from dockerdoctor.rungs.prune import STEADY_S
+from dockerdoctor.units import parse_ratio, plain_bytes, plain_ratio
+
+PING_S = 5.0
+
+
+def reclaim_now(
+    options: Options, *, apply: bool, to: str, logs: bool, volumes: bool, yes: bool, json: bool
+) -> int:
+    """Returns the exit code."""
+    config = options.load()
+    allowed = _allowed(config.disk, to, logs, volumes)
+    if apply and not yes and (options.no_input or not sys.stdin.isatty()):
+        raise UsageError(
+            "reclaim asks before it removes anything, and there is nobody to ask",
+            "say --yes, or see what it would do without --apply",
+        )
+    host = compose.host(config, options.own_address(config))
+    try:
+        if apply:
+            host.ping(PING_S)  # a daemon that does not answer is asked to remove nothing
+        found, use = surveyed(config, host)
+        now = clock.now().wall
+        wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed))
+        if not apply or not wanted.steps:
+            if json:
+                terminal.emit_raw(_json(wanted, None))
+            else:
+                columns = terminal.width()
+                terminal.emit(reclaimtext.plan_text(wanted, use, allowed, now, columns))
+            return int(apply and bool(wanted.short.bytes or wanted.short.inodes))
+        terminal.say(reclaimtext.plan_text(wanted, use, allowed, now, terminal.width()))
+        if not yes and not _agreed(wanted):
+            terminal.say("nothing was done")
+            return 1
+        came = reclaim(config, host, wanted, allowed)
+    finally:
+        host.close()
+    return _tell(wanted, came, json)
+
+
+def _allowed(configured: Allowed, to: str, logs: bool, volumes: bool) -> Allowed:
+    allowed = replace(
+        configured,
+        cut_logs=configured.cut_logs or logs,
+        anonymous_volumes=configured.anonymous_volumes or volumes,
+    )
+    if not to:
+        return allowed
+    try:
+        stop = parse_ratio(to)
+    except ValueError as error:
+        raise UsageError(f"--to: {error}") from None
+    if not 0 < stop < 1:
+        raise UsageError(f"--to: must be more than 0% and less than 100%, not {to}")
+    return replace(allowed, start_ratio=0.0, stop_ratio=stop)
+
+
+def _uses(config: Config) -> Mapping[str, float]:
+    try:
+        return recalled(Record(config.watch.record))
+    except DoctorError:  # no watchdog has run here: the databases' own dates must do
+        return {}
+
+
+def _steady(host: LinuxHost, allowed: Allowed) -> bool:
+    """Whether the daemon has run for so long that what is stopped is stopped."""
+    try:
+        since = host.service(Service.DOCKERD).left_inactive_mono_s
+    except DoctorError:
+        return False
+    return since is None or host.now().mono - since >= min(STEADY_S, allowed.grace_s)
+
+
+def _agreed(wanted: Plan) -> bool:
+    things = "1 thing" if len(wanted.steps) == 1 else f"{len(wanted.steps)} things"
+    sys.stderr.write(f"Remove these ({things})? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
+    if json:
+        terminal.emit_raw(_json(wanted, came))
+    else:
+        gone = [done for done in came.done if not done.why]
+        frees = plain_bytes(sum(done.step.frees.bytes for done in gone))
+        full = plain_ratio(max(came.use.used_ratio, came.use.inodes_used_ratio))
+        head = "stopped" if came.stopped else "done" if came.enough else "not enough"
+        terminal.emit(f"{head}: {len(gone)} removed, about {frees}; the disk is {full} full now")
+        terminal.emit(f"    on record: dockerdoctor incidents show {came.incident}")
+    return 130 if came.stopped else 0 if came.enough else 1
+
+
+def _json(wanted: Plan, came: Reclaimed | None) -> bytes:
+    told: dict[str, object] = {
+        "schema_version": SCHEMA_VERSION,
+        "plan": reclaimtext.plan_json(wanted),
+    }
+    if came is not None:
+        told["incident"] = came.incident
+        told["enough"] = came.enough
+        told["done"] = [
+            {"id": done.step.what.ident, "name": done.step.name, "why_not": done.why}
+            for done in came.done
+        ]
+    return pretty(told)

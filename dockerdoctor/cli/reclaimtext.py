@@ -1,0 +1,92 @@
+"""A plan to make room, as text for people and as JSON. Pure."""
+
+from __future__ import annotations
+
+from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.host.storage.facts import Usage
+from dockerdoctor.host.view import DiskUse
+from dockerdoctor.reclaim import Plan
+from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
+
+SHOWN = 25
+"""Steps that are shown; of more only the sum."""
+
+
+def plan_text(plan: Plan, use: DiskUse, allowed: Allowed, now: float, columns: int | None) -> str:
+    """What would be removed, in order, and what is left alone."""
+    lines = [
+        f"The data-root's disk is {plain_ratio(use.used_ratio)} full, inodes "
+        f"{plain_ratio(use.inodes_used_ratio)}; room is made from "
+        f"{plain_ratio(allowed.start_ratio)} on, down to {plain_ratio(allowed.stop_ratio)}."
+    ]
+    if not plan.full:
+        lines.append("There is nothing to do. To make room anyway: --to 50%")
+        return "\n".join(piece for line in lines for piece in wrap(line, columns))
+    lines += [f"To be freed: {_amount(plan.need)}.", ""]
+    lines += [_line(number, step, now) for number, step in enumerate(plan.steps[:SHOWN], 1)]
+    if len(plan.steps) > SHOWN:
+        rest = sum(step.frees.bytes for step in plan.steps[SHOWN:])
+        lines.append(f"  ... and {len(plan.steps) - SHOWN} more, {plain_bytes(rest)}")
+    if not plan.steps:
+        lines.append("Nothing that may go was found.")
+    lines += ["", *_ends(plan, allowed)]
+    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+
+
+def plan_json(plan: Plan) -> dict[str, object]:
+    """The same for programs; sizes in bytes, times in s since the epoch."""
+    return {
+        "full": plan.full,
+        "need": _usage(plan.need),
+        "frees": _usage(plan.frees),
+        "short": _usage(plan.short),
+        "steps": [
+            {
+                "kind": step.what.kind.value,
+                "id": step.what.ident,
+                "name": step.name,
+                "tags": list(step.what.tags),
+                "frees": _usage(step.frees),
+                "used": step.used or None,
+                "back": step.back,
+            }
+            for step in plan.steps
+        ],
+        "spared": [{"why": why, "count": count} for why, count in plan.spared],
+    }
+
+
+def _line(number: int, step: Step, now: float) -> str:
+    size = plain_bytes(step.frees.bytes)
+    used = f", last used {plain_seconds(max(0.0, now - step.used))} ago" if step.used else ""
+    return f"{number:>4}. {size:>9}  {step.what.kind} {step.name}{used}: {step.back}"
+
+
+def _ends(plan: Plan, allowed: Allowed) -> list[str]:
+    lines = [f"In all at most {_amount(plan.frees)}; it ends as soon as that is enough."]
+    if plan.short.bytes or plan.short.inodes:
+        lines.append(f"[!] Not enough: {_amount(plan.short)} more must go by other means.")
+        hints = [
+            *([] if allowed.cut_logs else ["--logs (cut logs that nobody rotates)"]),
+            *([] if allowed.anonymous_volumes else ["--volumes (anonymous ones of no container)"]),
+        ]
+        lines += [f"    May go too if you say so: {', '.join(hints)}."] if hints else []
+        lines.append("    What eats the rest: `dockerdoctor disk`.")
+    if plan.spared:
+        told = "; ".join(f"{count} × {why}" for why, count in plan.spared)
+        lines.append(f"Left alone: {told}. Named volumes are never touched.")
+    return lines
+
+
+def _amount(usage: Usage) -> str:
+    words: list[str] = []
+    if usage.bytes or not usage.inodes:
+        words.append(plain_bytes(usage.bytes))
+    if usage.inodes:
+        words.append(f"{usage.inodes:,} inodes")
+    return " and ".join(words)
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    return {"bytes": usage.bytes, "inodes": usage.inodes}

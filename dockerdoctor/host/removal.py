@@ -1,0 +1,140 @@
+"""Removes one thing of a full data-root, after asking the daemon whether what was planned by holds.
+
+In: the SDK's client, a `Removal`. Out: why it stays, or empty. Never forced: what is in use is
+refused by the daemon itself. Volumes go only one by one, by their 64 digits.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dockerdoctor.host import litter
+from dockerdoctor.host.answers import Text, Wanted, printable, understood
+from dockerdoctor.host.storage.facts import Kind, Removal
+from dockerdoctor.host.storage.layerdb import kept_by_label
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+ANONYMOUS = "com.docker.volume.anonymous"
+LABELS_SINCE = (1, 42)
+"""API from which on anonymous volumes carry that label (engine 23)."""
+NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
+
+
+class _Metadata(Wanted):
+    last_tag_time: datetime.datetime = NEVER
+
+
+class _Labelled(Wanted):
+    labels: dict[str, str] | None = None
+
+
+class _Image(Wanted):
+    id: Text
+    repo_tags: list[Text] | None = None
+    repo_digests: list[Text] | None = None
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    config: _Labelled | None = None
+
+
+class _Volume(Wanted):
+    name: Text
+    driver: Text = ""
+    labels: dict[str, str] | None = None
+    options: dict[str, str] | None = None
+
+
+def remove(api: APIClient, what: Removal) -> str:
+    """Why it stays, as words that go on with "it"; empty when it is gone."""
+    from docker.errors import APIError, NotFound
+
+    acts = {
+        Kind.CONTAINER: _container,
+        Kind.DANGLING: _image,
+        Kind.IMAGE: _image,
+        Kind.CACHE: _cache,
+        Kind.VOLUME: _volume,
+    }
+    try:
+        return acts[what.kind](api, what)
+    except NotFound:
+        return "is gone already"
+    except APIError as error:
+        status = error.response.status_code if error.response is not None else 500
+        if status == 409:  # in use, or another removal runs
+            return f"is in use ({printable(str(error.explanation), 120)})"
+        raise
+
+
+def _container(api: APIClient, what: Removal) -> str:
+    if not litter.is_litter(api, what.ident, what.before):
+        return "has run since, or is wanted back"
+    api.remove_container(what.ident, v=False, force=False)
+    return ""
+
+
+def _image(api: APIClient, what: Removal) -> str:
+    said = api.inspect_image(what.ident)
+    seen = understood(lambda: msgspec.convert(said, type=_Image), "GET /images/ID/json")
+    references = {*(seen.repo_tags or ()), *(seen.repo_digests or ())}
+    wanted = {_familiar(tag) for tag in what.tags}
+    if {_familiar(each) for each in references} != wanted:
+        return "has got another name since"
+    if (
+        seen.metadata.last_tag_time.timestamp() >= what.before
+        and seen.metadata.last_tag_time != NEVER
+    ):
+        return "was pulled, built or tagged since"
+    if kept_by_label(seen.config.labels if seen.config else None):
+        return "is kept by a label"
+    users = api.containers(all=True, quiet=True, filters={"ancestor": what.ident})
+    if users:
+        return f"is used by {len(users)} containers"
+    # By reference and without force: the last one takes the layers along, and a reference that was
+    # moved to another image meanwhile is seen above.
+    for reference in sorted(references, key=lambda each: "@" in each) or [what.ident]:
+        _untag(api, reference)
+    return ""
+
+
+def _untag(api: APIClient, reference: str) -> None:
+    """A digest goes along with the last tag of its repository."""
+    from docker.errors import NotFound
+
+    try:
+        api.remove_image(reference, force=False, noprune=False)
+    except NotFound:
+        if "@" not in reference:
+            raise
+
+
+def _familiar(reference: str) -> str:
+    """As people write it: the databases and the API differ in the default registry."""
+    return re.sub(r"^(docker\.io/)?(library/)?", "", reference)
+
+
+def _cache(api: APIClient, what: Removal) -> str:
+    until = f"{max(0, int(datetime.datetime.now(datetime.UTC).timestamp() - what.before))}s"
+    api.prune_builds(filters={"until": until}, keep_storage=what.keep_bytes, all=True)
+    return ""
+
+
+def _volume(api: APIClient, what: Removal) -> str:
+    said: Any = api.inspect_volume(what.ident)
+    seen = understood(lambda: msgspec.convert(said, type=_Volume), "GET /volumes/NAME")
+    if not re.fullmatch(r"[0-9a-f]{64}", what.ident) or seen.name != what.ident:
+        return "has a name: never removed"
+    if seen.driver != "local" or seen.options:
+        return "is no plain local volume"
+    version = tuple(int(part) for part in str(api.api_version).split("."))
+    if version >= LABELS_SINCE and ANONYMOUS not in (seen.labels or {}):
+        return "was given its name by somebody"
+    if kept_by_label(seen.labels):
+        return "is kept by a label"
+    api.remove_volume(what.ident, force=False)
+    return ""

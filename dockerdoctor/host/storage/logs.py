@@ -1,0 +1,61 @@
+"""Cuts the head off a container's json-file log while its daemon goes on writing to it.
+
+In: a data-root, a container's full id, how much of the end stays. Out: why nothing was done, or
+empty. The file keeps its size and its offsets: engines from 23 on count them on their own, and a
+file that became shorter makes their readers spin. Its head becomes a hole. Seen on 20.10 and 26.1:
+the writer and `docker logs --tail N` and `-f` go on; reading from the beginning, or `--since`, ends
+with an error at the hole until the container is created anew.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from pathlib import Path
+
+from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.storage.layerdb import HEX
+from dockerdoctor.host.storage.opened import Directory
+
+_PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01
+_BLOCK = 4096
+
+
+def cut(root: Path, ident: str, keep_bytes: int) -> str:
+    """HostFault when the data-root cannot be entered."""
+    if not HEX.fullmatch(ident):
+        return "is no container's id"
+    with Directory.root(root) as top:
+        try:
+            with top.sub("containers", ident) as box:
+                return _cut(box, f"{ident}-json.log", keep_bytes)
+        except OSError as error:
+            raise from_os(error, f"cannot cut the log of {ident[:12]}") from error
+
+
+def _cut(box: Directory, name: str, keep_bytes: int) -> str:
+    fd = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=box.fd)
+    try:
+        seen, owner = os.fstat(fd), box.stat(".")
+        if not stat.S_ISREG(seen.st_mode):
+            return "is no plain file"
+        if seen.st_nlink != 1:
+            return "has other names (hard links)"
+        if seen.st_uid != owner.st_uid or seen.st_dev != owner.st_dev:
+            return "is not its daemon's own file"
+        head = (seen.st_size - keep_bytes) // _BLOCK * _BLOCK
+        if head <= 0:
+            return "is not longer than what stays"
+        _punch(fd, head)
+    finally:
+        os.close(fd)
+    return ""
+
+
+def _punch(fd: int, length: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    offset = ctypes.c_int64
+    if libc.fallocate(fd, _PUNCH_HOLE_KEEP_SIZE, offset(0), offset(length)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

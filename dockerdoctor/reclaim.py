@@ -1,0 +1,133 @@
+"""A plan to give back what is needed of a full data-root, and no more.
+
+In: a `Survey`, how full the file system is, what the operator allows, when images were used last.
+Out: a `Plan`. Pure; that what is planned is still true is checked again when it is done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage
+from dockerdoctor.host.view import DiskUse, HostControl
+from dockerdoctor.model import Fault
+from dockerdoctor.regret import Scene, stages
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do, in order; `need` is to be freed, `short` is what the steps cannot free."""
+
+    full: bool
+    """Whether the file system is above the start mark at all."""
+    need: Usage
+    steps: tuple[Step, ...] = ()
+    short: Usage = NOTHING
+    spared: tuple[tuple[str, int], ...] = ()
+    """Why things that could be removed are not, each with how many."""
+
+    @property
+    def frees(self) -> Usage:
+        """All steps together."""
+        return Usage(
+            sum(step.frees.bytes for step in self.steps),
+            sum(step.frees.inodes for step in self.steps),
+        )
+
+
+def need(use: DiskUse, stop_ratio: float) -> Usage:
+    """What must go until neither bytes nor inodes are above `stop_ratio`."""
+    if use.used_ratio < 1:
+        capacity = use.free_bytes / (1 - use.used_ratio)
+    else:
+        capacity = float(use.total_bytes)
+    over = capacity * (use.used_ratio - stop_ratio)
+    inodes_over = use.inodes_total * (use.inodes_used_ratio - stop_ratio)
+    return Usage(max(0, int(over + 0.5)), max(0, int(inodes_over + 0.5)))
+
+
+def plan(
+    survey: Survey,
+    use: DiskUse,
+    allowed: Allowed,
+    uses: Mapping[str, float],
+    now: float,
+    steady: bool = True,
+) -> Plan:
+    """The steps until the target is met by their own figures. `uses` tells when an image was last
+    seen in use, by id or reference (wall clock, as `now`). `steady` False: the daemon started a
+    short while ago, so that stopped containers may be those that have not come back yet."""
+    full = max(use.used_ratio, use.inodes_used_ratio) >= allowed.start_ratio
+    wanted = need(use, allowed.stop_ratio) if full else NOTHING
+    scene = Scene(survey, allowed, uses, now - allowed.grace_s, steady, Counter())
+    steps: list[Step] = []
+    left = wanted
+    for stage in stages(scene):
+        for step in stage(left):
+            if not (left.bytes or left.inodes):
+                break
+            steps.append(step)
+            left = _less(left, step.frees)
+    return Plan(full, wanted, tuple(steps), left, tuple(sorted(scene.spared.items())))
+
+
+def _less(left: Usage, freed: Usage) -> Usage:
+    return Usage(max(0, left.bytes - freed.bytes), max(0, left.inodes - freed.inodes))
+
+
+REMOVE_S = 120.0
+"""For one removal: an image with tens of thousands of files on a slow disk."""
+BUSY_TRIES = 12
+BUSY_S = 5.0
+"""Between two tries while another prune runs: a minute in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How one step ended: `why` it was not done, empty when it was."""
+
+    step: Step
+    why: str = ""
+
+
+def carry_out(
+    steps: Sequence[Step],
+    control: HostControl,
+    enough: Callable[[], bool],
+    began: Callable[[Step], None] = lambda _: None,
+    ended: Callable[[Done], None] = lambda _: None,
+) -> tuple[Done, ...]:
+    """One step after the other until there is `enough` room. A step that cannot be done is told in
+    its Done; a daemon that no longer answers ends it."""
+    done: list[Done] = []
+    for step in steps:
+        if enough():
+            break
+        began(step)
+        why, over = _remove(step, control)
+        done.append(Done(step, why))
+        ended(done[-1])
+        if over:
+            break
+    return tuple(done)
+
+
+def _remove(step: Step, control: HostControl) -> tuple[str, bool]:
+    """Why it was not removed, and whether to end it all."""
+    for _ in range(BUSY_TRIES):
+        try:
+            return control.remove(step.what, REMOVE_S), False
+        except HostFault as fault:
+            if "already running" not in fault.sentence:
+                return fault.sentence, fault.fault in (Fault.TIMEOUT, Fault.MISSING, Fault.DENIED)
+            control.pause(BUSY_S)
+    return "another prune has been running for a minute", False
+
+
+def low_enough(use: DiskUse, allowed: Allowed) -> bool:
+    """Whether both bytes and inodes are at the stop mark."""
+    return max(use.used_ratio, use.inodes_used_ratio) <= allowed.stop_ratio

@@ -1,0 +1,270 @@
+"""A data-root fills up, dockerdoctor makes room, and nobody misses anything.
+
+One host for each suite, whose data-root is a loop-mounted ext4 with few inodes. What must not be
+touched is there from the beginning: a named volume, running containers, an image with a label.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from dockerdoctor.model import Incident, Outcome
+from tests.lab import faults
+from tests.lab.boot import SHARE
+from tests.lab.faults.disks import DATA_ROOT
+from tests.lab.host import LabHost
+from tests.lab.watchdog import POLICY, WAIT_S, Watchdog, rungs, volume_file
+
+SIZE_MB = 220
+INODES = 5000
+CHUNK_MB = 12
+GRACE = '[disk]\ngrace = "0s"\nkeep = ["wanted:*"]\n'
+PRODUCT = "/opt/dockerdoctor/bin/dockerdoctor"
+CONFIG = POLICY + GRACE
+RULES = """
+[disk-full]
+says = "the data-root is {disk.used_ratio} full"
+when = ["disk.used_ratio >= 95%"]
+clear = ["disk.used_ratio < 90%"]
+severity = "critical"
+ladder = ["dump-stacks", "prune"]
+
+[inodes-high]
+says = "{disk.inodes_ratio} of the data-root's inodes are used"
+when = ["disk.inodes_ratio >= 95%"]
+clear = ["disk.inodes_ratio < 90%"]
+severity = "critical"
+ladder = ["dump-stacks", "prune"]
+"""
+"""The shipped ones, without the time that they must hold for."""
+TALK = ("sh", "-c", "while :; do echo a line that nobody reads; sleep 0.2; done")
+
+
+@dataclass
+class Room:
+    """A host with a small disk, and what must stay as it is."""
+
+    watchdog: Watchdog
+    pids: str
+    checksum: str
+
+    @property
+    def host(self) -> LabHost:
+        return self.watchdog.host
+
+    def used(self) -> float:
+        """Used share of the data-root's bytes."""
+        told = os.statvfs(self.host.outside(DATA_ROOT))
+        return 1 - told.f_bavail / (told.f_blocks - told.f_bfree + told.f_bavail)
+
+    def inodes(self) -> float:
+        """Used share of its inodes."""
+        told = os.statvfs(self.host.outside(DATA_ROOT))
+        return 1 - told.f_ffree / told.f_files
+
+    def doctor(self, *words: str, timeout: float = 120, check: bool = True) -> str:
+        """What a command of the product says."""
+        return self.host.run(PRODUCT, *words, timeout=timeout, check=check).stdout
+
+    def tags(self) -> set[str]:
+        """The images that there are."""
+        told = self.host.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
+        return set(told.split())
+
+    def begin(self, more: str = "") -> float:
+        """Start the watchdog; since when its incidents count."""
+        began = time.time()
+        self.watchdog.begin(CONFIG + more, RULES)
+        return began
+
+    def assert_untouched(self) -> None:
+        """The named volume, the running containers and the wanted images are as they were."""
+        assert self.checksum == _checksum(self.host)
+        assert self.pids == _pids(self.host)
+        assert {"wanted:1", "labelled:1", "busybox:latest"} <= self.tags()
+        for name in ("runs", "talks"):
+            self.host.docker("exec", name, "true")
+
+
+def _checksum(host: LabHost) -> str:
+    return hashlib.sha256(volume_file(host, "precious", "file").read_bytes()).hexdigest()
+
+
+def _pids(host: LabHost) -> str:
+    names = ("runs", "talks", "idle")
+    return host.docker("inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", *names).stdout
+
+
+@pytest.fixture(scope="module")
+def shared_room(lab: None, suite: str) -> Iterator[Room]:
+    with LabHost(suite, product=True, data_root_mb=SIZE_MB, inodes=INODES) as host:
+        script = "dd if=/dev/urandom of=/data/file bs=1M count=3; exec sleep 1000000"
+        host.start_container("runs", "-v", "precious:/data", cmd=("sh", "-c", script))
+        host.start_container("talks", "--log-driver", "json-file", cmd=TALK)
+        host.start_container("idle", "-v", "/anonymous")
+        host.docker("import", f"{SHARE}/busybox.tar", "wanted:1")
+        label = "LABEL keep=yes"
+        host.docker("import", "--change", label, f"{SHARE}/busybox.tar", "labelled:1")
+        host.wait(
+            lambda: volume_file(host, "precious", "file").stat().st_size == 3 << 20, 60, "its data"
+        )
+        yield Room(Watchdog(host), _pids(host), _checksum(host))
+
+
+@pytest.fixture
+def room(shared_room: Room) -> Iterator[Room]:
+    """Without what other tests filled it with."""
+    if left := [tag for tag in shared_room.tags() if tag.startswith("fill")]:
+        shared_room.host.docker("rmi", *left, timeout=180)
+    yield shared_room
+    shared_room.watchdog.stop()
+
+
+def fill_with_images(room: Room, until: float) -> list[str]:
+    """Import images of random bytes until that share of the disk is used; oldest first."""
+    made: list[str] = []
+    while room.used() < until:
+        made.append(f"fill:{len(made):02}")
+        if not import_image(room, made[-1], CHUNK_MB << 20, 0):
+            made.pop()  # it had no room, and what there was of it is gone
+            break
+    return made
+
+
+def fill_with_files(room: Room) -> list[str]:
+    """Import images of many files, then of fewer, until few inodes are left."""
+    made: list[str] = []
+    for files, until in ((300, 0.85), (50, 0.96)):
+        while room.inodes() < until:
+            made.append(f"fill:{len(made):02}")
+            assert import_image(room, made[-1], 1000, files)
+    return made
+
+
+def import_image(room: Room, tag: str, size: int, files: int) -> bool:
+    """Whether there was room for it."""
+    script = """set -e; d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"; mkdir -p fill/t
+        head -c "$1" /dev/urandom >fill/bytes
+        i=0; while [ $i -lt "$2" ]; do : >fill/t/$i; i=$((i+1)); done
+        tar -C fill -cf all.tar . && docker import all.tar "$3" >/dev/null"""
+    done = room.host.run("sh", "-c", script, "sh", str(size), str(files), tag, check=False)
+    return done.returncode == 0
+
+
+def cured(room: Room, began: float, rule: str) -> Incident:
+    """The incident of this rule, cured by the rung prune."""
+    incident = room.watchdog.wait_closed(began, rule)
+    assert [each for each in rungs(incident) if each != "bring-back"] == ["dump-stacks", "prune"]
+    assert incident.outcome is Outcome.CURED
+    return incident
+
+
+def test_a_disk_full_of_images_is_healed_to_the_mark_least_recently_used_first(room: Room) -> None:
+    made = fill_with_images(room, 0.97)
+    began = room.begin()
+    incident = cured(room, began, "disk-full")
+    assert room.used() <= 0.80
+    left = [tag for tag in made if tag in room.tags()]
+    assert left == made[-len(left) :]
+    assert left, incident
+    assert room.used() > 0.80 - 2.5 * CHUNK_MB / SIZE_MB, "more was removed than needed"
+    room.assert_untouched()
+
+
+def test_what_builds_leave_is_given_back(room: Room) -> None:
+    host = room.host
+    buildkit = "1" if room.watchdog.host.suite == "bookworm" else "0"  # later ones need a plugin
+    number = 0
+    while room.used() < 0.96 and number < 40:
+        text = f"FROM busybox\nRUN head -c {CHUNK_MB << 20} /dev/urandom >/bytes{number}\n"
+        host.put("/tmp/build/Dockerfile", text)
+        script = (
+            f"DOCKER_BUILDKIT={buildkit} docker build -q --network none -t fill:built /tmp/build"
+        )
+        if host.run("sh", "-c", script, timeout=120, check=False).returncode:
+            break
+        number += 1
+    assert number > 3
+    cured(room, room.begin(), "disk-full")
+    assert room.used() <= 0.80
+    assert "fill:built" in room.tags()
+    room.assert_untouched()
+
+
+def test_inodes_used_up_by_images_are_given_back(room: Room) -> None:
+    fill_with_files(room)
+    began = room.begin()
+    cured(room, began, "inodes-high")
+    assert room.inodes() <= 0.80
+    room.assert_untouched()
+
+
+def test_what_eats_the_disk_is_told_while_no_daemon_runs(room: Room) -> None:
+    host = room.host
+    with faults.frozen(host):
+        told = json.loads(room.doctor("disk", "--json", "--all"))
+        du = host.run("du", "-sxB1", DATA_ROOT).stdout.split()[0]
+        whole = told["places"][0]
+        assert abs(whole["bytes"] - int(du)) < 0.01 * int(du)
+        names = {each["name"] for part in whole["parts"] for each in part["parts"]}
+        assert {"precious", "runs", "talks"} <= names
+        assert not told["skipped"]
+        again = json.loads(room.doctor("disk", "--json"))
+        assert again["walked"] < told["walked"]
+        said = host.run(PRODUCT, "disk", "reclaim", "--to", "1%", "--apply", "--yes", check=False)
+        assert said.returncode == 69
+    host.settle()
+
+
+def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Room) -> None:
+    fill_with_images(room, 0.8)
+    room.watchdog.begin(CONFIG)
+    room.watchdog.stop()
+    act = (PRODUCT, "disk", "reclaim", "--to", "40%", "--apply", "--yes")
+    process = room.host.spawn(*act)
+    record = room.watchdog.record
+    room.host.wait(
+        lambda: any(each.attempts for each in record.incidents()), WAIT_S, "its first step"
+    )
+    room.host.end(process)
+    first = record.incidents()[0]
+    assert first.rule == "by-hand"
+    assert first.attempts[0].note.startswith("image fill:00")
+    room.host.run(*act, timeout=180)
+    assert room.used() <= 0.40
+    closed = {each.id: each for each in record.incidents()}
+    assert all(each.closed for each in closed.values())
+    assert closed[first.id].outcome is (Outcome.GAVE_UP if not first.closed else first.outcome)
+    assert "given back" in room.doctor("incidents", "show", record.incidents()[0].id)
+    room.assert_untouched()
+
+
+def test_a_full_disk_of_one_log_is_cut_where_that_is_allowed_and_its_writer_goes_on(
+    room: Room,
+) -> None:
+    host = room.host
+    ident = host.docker("inspect", "--format", "{{.Id}}", "talks").stdout.strip()
+    log = host.outside(f"{DATA_ROOT}/containers/{ident}/{ident}-json.log")
+    # By the container itself: the engine counts what it has written.
+    line = "a line of a log that nobody rotates, as long as lines are that tell what they do"
+    script = f"yes '{line}' | head -c 8000000 >/proc/1/fd/1"
+    while room.used() < 0.96:
+        host.docker("exec", "talks", "sh", "-c", script, timeout=180)
+    before = log.stat()
+    began = room.begin("cut_logs = true\nkeep_log = '1MiB'\n")
+    cured(room, began, "disk-full")
+    after = log.stat()
+    assert room.used() <= 0.80
+    assert after.st_ino == before.st_ino
+    assert after.st_size >= before.st_size
+    assert after.st_blocks < before.st_blocks
+    host.wait(lambda: log.stat().st_size > after.st_size, 60, "its writer to go on")
+    assert "a line that nobody reads" in host.docker("logs", "--tail", "3", "talks").stdout
+    room.assert_untouched()

@@ -1,0 +1,122 @@
+"""A log's head becomes a hole: its writer goes on, and nothing but a plain log is ever touched."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dockerdoctor.cli.logs import text
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.storage.boxes import rotates
+from dockerdoctor.host.storage.logs import cut
+from dockerdoctor.host.storage.remembered import Remembered
+from dockerdoctor.host.storage.survey import survey
+from dockerdoctor.loglook import growths
+from tests.dataroot import DataRoot
+from tests.fakehost import disk_use
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> DataRoot:
+    return DataRoot(tmp_path / "docker")
+
+
+@pytest.fixture
+def box(root: DataRoot) -> str:
+    return root.container("web", "sha256:none", "running", logged=4 * MIB)
+
+
+def log_of(root: DataRoot, box: str) -> Path:
+    return root.path / "containers" / box / f"{box}-json.log"
+
+
+def test_the_head_becomes_a_hole_and_writers_go_on(root: DataRoot, box: str) -> None:
+    log = log_of(root, box)
+    with log.open("ab") as writer:
+        before = log.stat()
+        assert cut(root.path, box, MIB) == ""
+        writer.write(b"more\n")
+    after = log.stat()
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size + 5)
+    assert after.st_blocks * 512 < 1.2 * MIB
+    content = log.read_bytes()
+    assert content[: 3 * MIB] == bytes(3 * MIB)
+    assert content[3 * MIB :] == b"x" * MIB + b"more\n"
+
+
+def test_what_is_short_enough_stays(root: DataRoot, box: str) -> None:
+    assert "not longer" in cut(root.path, box, 4 * MIB)
+    assert log_of(root, box).read_bytes() == b"x" * 4 * MIB
+
+
+def test_a_link_a_hard_link_a_pipe_and_anothers_file_are_left_alone(
+    root: DataRoot, box: str, tmp_path: Path
+) -> None:
+    log = log_of(root, box)
+    other = tmp_path / "other"
+    other.write_bytes(b"x" * 4 * MIB)
+    log.unlink()
+    log.symlink_to(other)
+    with pytest.raises(HostFault):
+        cut(root.path, box, 0)
+    log.unlink()
+    log.hardlink_to(other)
+    assert "hard links" in cut(root.path, box, 0)
+    log.unlink()
+    os.mkfifo(log)
+    assert "no plain file" in cut(root.path, box, 0)
+    log.unlink()
+    if os.geteuid() == 0:
+        log.write_bytes(b"x" * 4 * MIB)
+        os.chown(log, 12345, 12345)
+        assert "own file" in cut(root.path, box, 0)
+    assert other.read_bytes() == b"x" * 4 * MIB
+
+
+@pytest.mark.parametrize("ident", ["", "..", "../../etc", "web", "a" * 63, "A" * 64])
+def test_only_a_containers_id_names_a_log(root: DataRoot, ident: str) -> None:
+    assert cut(root.path, ident, 0) == "is no container's id"
+
+
+def test_a_log_that_is_gone_is_said(root: DataRoot, box: str) -> None:
+    log_of(root, box).unlink()
+    with pytest.raises(HostFault, match="cannot cut the log"):
+        cut(root.path, box, 0)
+
+
+@pytest.mark.parametrize(
+    ("driver", "options", "bounded"),
+    [
+        ("json-file", {}, False),
+        ("json-file", {"max-file": "3"}, False),
+        ("json-file", {"max-size": "-1"}, False),
+        ("json-file", {"max-size": "10m"}, True),
+        ("local", {}, True),
+        ("journald", {}, True),
+    ],
+)
+def test_which_logs_are_bounded(driver: str, options: dict[str, str], bounded: bool) -> None:
+    assert rotates(driver, options) is bounded
+
+
+def test_growth_and_the_time_until_the_disk_is_full_are_told(root: DataRoot, box: str) -> None:
+    root.container("calm", "sha256:none", "running", logged=10, log_options={"max-size": "1m"})
+    first = survey(root.path, Remembered(None), measure=False)
+    with log_of(root, box).open("ab") as file:
+        file.write(b"x" * MIB)
+    second = survey(root.path, Remembered(None), measure=False)
+    second = replace(second, taken=first.taken + 3600)
+    (told,) = growths(first, second, 10 * MIB)
+    assert told.name == "web"
+    assert told.per_hour == pytest.approx(MIB, rel=0.01)
+    assert told.full_in_s == pytest.approx(36_000, rel=0.01)
+    assert [each.name for each in growths(first, None, MIB, all_of_them=True)] == ["web", "calm"]
+    shown = text((told,), disk_use(root.path), 80)
+    assert "max-size" in shown
+    assert "--cut web" in shown
+    assert max(len(line) for line in shown.splitlines()) <= 80

@@ -1,0 +1,316 @@
+"""Around a full disk: how soon, what the rungs do, what the commands say."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from dockerdoctor.allowed import Allowed
+from dockerdoctor.declare import Scene
+from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.storage.door import Door
+from dockerdoctor.host.storage.facts import Kind, Removal
+from dockerdoctor.host.view import Container, DiskUse, Place, Pruned
+from dockerdoctor.imageuse import KEPT, Uses
+from dockerdoctor.model import Instant
+from dockerdoctor.rungs import free_space_outside, prune
+from dockerdoctor.store import Store
+from tests.clirun import dockerdoctor, write_config
+from tests.dataroot import DataRoot
+from tests.fakehost import FakeHost, disk_use
+from tests.sockets import LONG_S, answer, request, served
+from tests.stock import DAY, MIB, box, image, survey
+
+
+def test_a_disk_that_fills_steadily_tells_how_soon() -> None:
+    door = Door(None)
+    seen = DiskUse(Path("/d"), 100_000, 50_000, 0.5, 0.1)
+    for number in range(90):
+        free = 50_000 - 10 * number
+        seen = door.followed(replace(seen, free_bytes=free, full_in_s=None), number * 10.0)
+    assert seen.full_in_s == pytest.approx(seen.free_bytes, rel=0.05)  # a byte each second
+
+
+def test_a_disk_that_does_not_grow_or_was_emptied_tells_nothing() -> None:
+    steps: list[Callable[[int], int]] = [
+        lambda _: 50_000,
+        lambda number: 10_000 + number,
+        lambda number: 99_000 if number > 70 else 90_000 - 10 * number,
+    ]
+    for step in steps:
+        door = Door(None)
+        seen = DiskUse(Path("/d"), 100_000, 0, 0.5, 0.1)
+        for number in range(90):
+            free = step(number)
+            seen = door.followed(replace(seen, free_bytes=free, full_in_s=None), number * 10.0)
+            if number < 25:
+                assert seen.full_in_s is None  # too short a time to tell
+        assert seen.full_in_s is None
+
+
+def full(host: FakeHost, used: float = 0.97) -> None:
+    root = host.all_places[Place.DATA_ROOT]
+    host.disks[root] = disk_use(root, used)
+
+
+def test_the_rung_prune_ends_at_the_mark_and_touches_no_volume(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    full(host, 0.97)
+    now = host.now().wall
+    images = [image(f"i{number}", [f"l{number}"], now - (30 - number) * DAY) for number in range(9)]
+    host.stock = survey(images, sizes={f"dir of {each.chains[0]}": 5 << 30 for each in images})
+    told = prune.run(host, Scene(allowed=Allowed(anonymous_volumes=True)))
+    assert host.disks[host.all_places[Place.DATA_ROOT]].used_ratio <= 0.80
+    assert host.ledger == [f"remove image sha256:i{number}" for number in range(4)]
+    assert told.says.startswith("4 × image; 20 GiB given back")
+    assert not told.futile
+
+
+def test_a_prune_that_finds_nothing_says_so(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    full(host)
+    host.stock = survey([image("young", ["l"], host.now().wall)])
+    told = prune.run(host, Scene())
+    assert told.futile
+    assert host.ledger == []
+
+
+def test_without_a_layer_database_the_daemon_prunes_what_dangles(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    full(host)
+    host.prunable["images"] = Pruned("images", 3, 20 << 30)
+    told = prune.run(host, Scene())
+    assert not told.futile
+    assert "3 × images" in told.says
+    assert host.ledger == ["prune images", "prune build-cache"]
+
+
+def test_logs_are_cut_without_the_daemon_only_where_that_is_allowed(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    full(host)
+    one = image("a", ["a"], 0.0)
+    long = box("long", one, "running", 0.0, log_driver="json-file")
+    bounded = box("bounded", one, "running", 0.0, log_driver="json-file", log_rotates=True)
+    host.stock = survey([one], [long, bounded], logs={"long": 50 * MIB, "bounded": 50 * MIB})
+    assert "does not allow" in free_space_outside.useless(Scene())
+    scene = Scene(allowed=Allowed(cut_logs=True))
+    assert free_space_outside.useless(scene) == ""
+    told = free_space_outside.run(host, scene)
+    assert host.ledger == ["remove log long"]
+    assert "log of long" in told.says
+
+
+def test_when_images_were_used_is_kept_over_a_restart(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "record.sqlite", Instant(1000.0, 0.0))
+    uses = Uses(store)
+    uses.see([Container("1", "a", "running", image="web")], 1000.0)
+    uses.see([Container("1", "a", "running", image="web")], 1100.0)
+    assert Uses(store).last == {"web": 1000.0}  # written each hour
+    assert uses.last == {"web": 1100.0}
+    uses.see([Container("2", "b", "running", image="db")], 1200.0)
+    assert Uses(store).last == {"web": 1100.0, "db": 1200.0}
+    many = [Container(str(n), str(n), "running", image=f"i{n}") for n in range(KEPT + 50)]
+    uses.see(many, 2000.0)
+    assert len(Uses(store).last) == KEPT
+    store.shut()
+
+
+# The daemon's answers when one thing is to be removed.
+
+
+def asked(
+    directory: Path, said: dict[str, object], what: Removal, version: str = "1.43"
+) -> tuple[str, list[str]]:
+    """Why it stays, and what was removed or pruned, with a daemon that says so."""
+    acts: list[str] = []
+
+    def speak(connection: socket.socket) -> None:
+        method, target = request(connection)
+        path = target.partition(f"/v{version}")[2]
+        if method in ("DELETE", "POST"):
+            acts.append(unquote(path))
+        for part, body in said.items():
+            if method == "GET" and part in unquote(target):
+                connection.sendall(answer(json.dumps(body).encode()))
+                return
+        head = f"Api-Version: {version}\r\n"
+        gone = method == "GET" and "/_ping" not in target
+        status = "404 Not Found" if gone else "200 OK"
+        connection.sendall(answer(b'{"message":"none"}' if gone else b"{}", status, head))
+
+    with served(directory, speak) as address:
+        return Engine(address).remove(what, LONG_S), acts
+
+
+def removal(kind: Kind, ident: str, **more: Any) -> Removal:
+    """With a grace time that began in 2027."""
+    return Removal(kind, ident, 1_800_000_000.0, **more)
+
+
+LONG_AGO = "2020-01-01T00:00:00Z"
+LATELY = "2029-01-01T00:00:00Z"
+IMAGE = "sha256:" + "a" * 64
+VOLUME = "b" * 64
+
+
+def about_image(**more: Any) -> dict[str, object]:
+    told = {"Id": IMAGE, "RepoTags": ["web:1"], "RepoDigests": [], "Config": {"Labels": None}}
+    return {**told, "Metadata": {"LastTagTime": LONG_AGO}, **more}
+
+
+@pytest.mark.parametrize(
+    ("image_now", "users", "why", "acts"),
+    [
+        (about_image(), [], "", ["/images/web:1?force=False&noprune=False"]),
+        (about_image(RepoTags=["web:1", "other:2"]), [], "another name", []),
+        (about_image(RepoTags=[]), [], "another name", []),
+        (about_image(Metadata={"LastTagTime": LATELY}), [], "tagged since", []),
+        (about_image(Config={"Labels": {"keep": ""}}), [], "label", []),
+        (about_image(), [{"Id": "c" * 64}], "used by 1", []),
+    ],
+)
+def test_an_image_goes_only_if_all_is_as_it_was_planned(
+    tmp_path: Path, image_now: object, users: object, why: str, acts: list[str]
+) -> None:
+    said: dict[str, object] = {"/images/": image_now, "/containers/json": users}
+    told, done = asked(tmp_path, said, removal(Kind.IMAGE, IMAGE, tags=("web:1",)))
+    assert (why in told, bool(told)) == (True, bool(why))
+    assert [act.lower() for act in done] == [act.lower() for act in acts]
+
+
+def test_a_dangling_image_goes_by_its_id(tmp_path: Path) -> None:
+    said: dict[str, object] = {"/images/": about_image(RepoTags=[]), "/containers/json": []}
+    told, done = asked(tmp_path, said, removal(Kind.DANGLING, IMAGE))
+    assert told == ""
+    assert len(done) == 1
+    assert done[0].startswith(f"/images/{IMAGE}?")
+
+
+@pytest.mark.parametrize(
+    ("state", "policy", "labels", "goes"),
+    [
+        ({"Status": "exited", "FinishedAt": LONG_AGO}, "no", {}, True),
+        ({"Status": "running", "FinishedAt": LONG_AGO}, "no", {}, False),
+        ({"Status": "exited", "FinishedAt": LATELY}, "no", {}, False),
+        ({"Status": "exited", "FinishedAt": "0001-01-01T00:00:00Z"}, "no", {}, False),
+        ({"Status": "exited", "FinishedAt": LONG_AGO}, "unless-stopped", {}, False),
+        ({"Status": "exited", "FinishedAt": LONG_AGO}, "no", {"dockerdoctor.keep": "1"}, False),
+    ],
+)
+def test_a_container_goes_only_if_it_is_litter_still(
+    tmp_path: Path, state: object, policy: str, labels: object, goes: bool
+) -> None:
+    about = {
+        "State": state,
+        "HostConfig": {"RestartPolicy": {"Name": policy}},
+        "Config": {"Labels": labels},
+    }
+    told, done = asked(tmp_path, {"/containers/": about}, removal(Kind.CONTAINER, "c" * 64))
+    assert bool(told) is not goes
+    assert [act.lower() for act in done] == (
+        [f"/containers/{'c' * 64}?v=false&link=false&force=false"] if goes else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "about", "version", "goes"),
+    [
+        (VOLUME, {"Labels": {"com.docker.volume.anonymous": ""}}, "1.43", True),
+        (VOLUME, {"Labels": None}, "1.43", False),
+        (VOLUME, {"Labels": None}, "1.41", True),
+        (VOLUME, {"Labels": {"keep": "yes"}}, "1.41", False),
+        (VOLUME, {"Driver": "nfs"}, "1.41", False),
+        (VOLUME, {"Options": {"device": "/x"}}, "1.41", False),
+        ("precious", {"Labels": {"com.docker.volume.anonymous": ""}}, "1.43", False),
+    ],
+)
+def test_a_volume_goes_only_if_it_has_no_name(
+    tmp_path: Path, name: str, about: dict[str, object], version: str, goes: bool
+) -> None:
+    told = {"Name": name, "Driver": "local", "Labels": None, "Options": None, **about}
+    why, done = asked(tmp_path, {"/volumes/": told}, removal(Kind.VOLUME, name), version)
+    assert bool(why) is not goes
+    assert len(done) == int(goes)
+
+
+def test_of_the_build_cache_only_the_old_and_no_more_than_needed_goes(tmp_path: Path) -> None:
+    told, done = asked(tmp_path, {}, removal(Kind.CACHE, "build cache", keep_bytes=12345))
+    assert told == ""
+    assert len(done) == 1
+    assert "keep-storage=12345" in done[0]
+    assert "until" in done[0]
+
+
+def test_what_is_gone_already_is_no_failure(tmp_path: Path) -> None:
+    told, done = asked(tmp_path, {}, removal(Kind.IMAGE, IMAGE, tags=("web:1",)))
+    assert (told, done) == ("is gone already", [])
+
+
+# The commands, as real processes; no daemon answers.
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    root = DataRoot(tmp_path / "docker")
+    web = root.image("web:1", {"base": MIB, "web": 2 * MIB}, 1.6e9)
+    root.container("one", web, "running", wrote=MIB, logged=3 * MIB, volumes=["precious"])
+    root.image("old:1", {"old": 4 * MIB}, 1.6e9)
+    root.volume("precious", MIB)
+    path = write_config(tmp_path)
+    text = path.read_text().replace(f'data_root = "{tmp_path}"', f'data_root = "{root.path}"')
+    path.write_text(text)
+    return path
+
+
+def test_disk_tells_what_eats_it_while_no_daemon_answers(config: Path) -> None:
+    ran = dockerdoctor("disk", config=config)
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0].startswith(f"data-root {config.parent}/docker: 12 MiB in ")
+    assert "image layers" in lines[4]
+    assert "old:1  (unused)" in ran.out
+    assert "one  (json-file, no rotation)" in ran.out
+    told = json.loads(dockerdoctor("disk", "--json", config=config).out)
+    assert told["places"][0]["kind"] == "data-root"
+    assert told["walked"] > 0
+
+
+def test_a_plan_is_shown_and_nothing_is_done(config: Path) -> None:
+    ran = dockerdoctor("disk", "reclaim", "--to", "1%", config=config)
+    assert ran.code == 0, ran.err
+    assert "image old:1" in ran.out
+    assert "web:1" not in ran.out
+    assert "Named volumes are never touched" in ran.out
+    told = json.loads(dockerdoctor("disk", "reclaim", "--to", "1%", "--json", config=config).out)
+    assert [step["name"] for step in told["plan"]["steps"]] == ["old:1"]
+    assert not (config.parent / "state/record.sqlite").exists()
+
+
+def test_nothing_is_removed_without_a_yes_nor_without_a_daemon(config: Path) -> None:
+    assert dockerdoctor("disk", "reclaim", "--to", "1%", "--apply", config=config).code == 64
+    ran = dockerdoctor("disk", "reclaim", "--to", "1%", "--apply", "--yes", config=config)
+    assert ran.code == 69
+    assert dockerdoctor("disk", "reclaim", "--to", "110%", config=config).code == 64
+    assert dockerdoctor("disk", "reclaim", "--to", "much", config=config).code == 64
+
+
+def test_a_log_is_cut_by_name_and_only_with_a_yes(config: Path) -> None:
+    shown = dockerdoctor("disk", "logs", "--for", "0", config=config)
+    assert shown.out.splitlines()[1].split()[:3] == ["one", "3", "MiB"]
+    assert dockerdoctor("disk", "logs", "--cut", "one", config=config).code == 64
+    assert dockerdoctor("disk", "logs", "--cut", "none", "--yes", config=config).code == 64
+    ran = dockerdoctor("disk", "logs", "--cut", "one", "--keep", "1MiB", "--yes", config=config)
+    assert (ran.code, ran.out) == (0, "log of one: cut, 2 MiB given back\n")
+
+
+def test_a_data_root_that_is_none_is_said(tmp_path: Path) -> None:
+    ran = dockerdoctor("disk", config=write_config(tmp_path))
+    assert ran.code == 69
+    assert "does not look like a data-root" in ran.err
