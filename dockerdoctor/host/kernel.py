@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
@@ -20,7 +20,7 @@ from dockerdoctor.host.kmsg import KernelLog
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.mounts import Mount
 from dockerdoctor.host.traces import KernelTraces, Whose
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.view import Container, Service
 from dockerdoctor.model import Process
 
 MOUNT_S = 15.0
@@ -28,6 +28,18 @@ MOUNT_S = 15.0
 READ_S = 2.0
 KNOWN = 50
 """Daemon processes that are remembered, dead ones included: the kernel's log names them late."""
+
+
+def daemons(
+    main_process: Callable[[Service], Process | None],
+) -> list[tuple[Whose, Process]]:
+    """The main processes of those that have one and can be asked for."""
+    found = []
+    for whose, which in ((Whose.DOCKERD, Service.DOCKERD), (Whose.CONTAINERD, Service.CONTAINERD)):
+        with contextlib.suppress(HostFault):
+            if process := main_process(which):
+                found.append((whose, process))
+    return found
 
 
 class KernelWatch:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import clock, containerd, disks, pressure, processes, shims, upkeep
+from dockerdoctor.host import clock, containerd, disks, kernel, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
@@ -21,13 +21,12 @@ from dockerdoctor.host.files import Evidence
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
-from dockerdoctor.host.kernel import KernelWatch
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces, Whose
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.host.view import (
     Container,
     DiskUse,
@@ -83,7 +82,7 @@ class LinuxHost:
         self._given = dict(places or {})
         self._door = Door(sizes)
         self._lanes = Lanes(MACHINE)
-        self._kernel = KernelWatch(self._lanes)
+        self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
@@ -200,14 +199,7 @@ class LinuxHost:
         return self.keeper.journal(which, lines, timeout_s)
 
     def kernel(self) -> KernelTraces:
-        daemons = []
-        for whose, which in (
-            (Whose.DOCKERD, Service.DOCKERD),
-            (Whose.CONTAINERD, Service.CONTAINERD),
-        ):
-            with contextlib.suppress(HostFault):
-                if process := self.keeper.main_process(which):
-                    daemons.append((whose, process))
+        daemons = kernel.daemons(self.keeper.main_process)
         root = self.places()[Place.DATA_ROOT]
         return self._kernel.look(daemons, self.roster(), root, self.now().mono)
 
