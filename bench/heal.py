@@ -73,7 +73,7 @@ def measure(
     with fault(host):
         if by_hand:
             by_hand(host)
-        host.wait(lambda: host.main_pid() not in (0, before) and host.serving(), LIMIT_S, "serving")
+        host.wait(lambda: host.serving() and host.main_pid() not in (0, before), LIMIT_S, "serving")
         took = time.time() - began
     climbed = ""
     if cure is not nobody:

@@ -60,6 +60,11 @@ def bring_back(control: HostControl, ran: Sequence[Container], since: float) -> 
     return done
 
 
+def all_run(control: HostControl, ran: Sequence[Container]) -> bool:
+    """Whether all of them run now, so that there is nothing to do. Raises HostFault."""
+    return {each.id for each in ran} <= _running(control)
+
+
 def in_order(containers: Sequence[Container]) -> list[Container]:
     """Those that others need come first (links, `--network container:`); a ring keeps its order."""
     by_name: Mapping[str, Container] = {each.name: each for each in containers}

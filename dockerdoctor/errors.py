@@ -16,6 +16,7 @@ class Exit(enum.IntEnum):
     OK = 0
     FAILED = 1
     USAGE = 64
+    DATA = 65
     UNAVAILABLE = 69
     BUG = 70
     CANNOT_CREATE = 73
@@ -42,6 +43,12 @@ class UsageError(DoctorError):
     exit = Exit.USAGE
 
 
+class DataError(DoctorError):
+    """What was given to be read is not what it should be."""
+
+    exit = Exit.DATA
+
+
 class Busy(DoctorError):
     """Somebody else holds the lock, or a cool-down runs."""
 
@@ -58,6 +65,12 @@ class StoreError(DoctorError):
     """The record cannot be read or written."""
 
     exit = Exit.IO
+
+
+class CannotCreate(DoctorError):
+    """A file that was asked for cannot be written."""
+
+    exit = Exit.CANNOT_CREATE
 
 
 class ConfigError(DoctorError):

@@ -94,9 +94,9 @@ def bring_back(
     incident: Incident, control: HostControl, scene: Scene, store: Store
 ) -> Attempt | None:
     """After a cure by a costly rung: start again what ran before it; None when there is nothing to
-    do. `scene` is the one in which the rung was climbed."""
+    do, as all of it runs. `scene` is the one in which the rung was climbed."""
     costly = [each for each in incident.attempts if _cost_something(each)]
-    if not costly or not scene.policy.bring_back or not scene.running:
+    if not costly or not scene.policy.bring_back or _all_run(control, scene):
         return None
     attempt = Attempt(BRING_BACK, control.now().wall, Impact.NONE)
     store.began(incident.id, attempt)
@@ -108,6 +108,13 @@ def bring_back(
     ended = replace(attempt, ended=control.now().wall, cured=whole, note=says)
     store.ended(incident.id, ended)
     return ended
+
+
+def _all_run(control: HostControl, scene: Scene) -> bool:
+    try:
+        return aftermath.all_run(control, scene.running)
+    except HostFault:
+        return False
 
 
 def _cost_something(attempt: Attempt) -> bool:

@@ -160,8 +160,8 @@ class FakeHost(FakeMachine):
     def installing(self) -> str:
         return self.installer
 
-    def dump_dirs(self) -> Sequence[Path]:
-        return (self._exec_root,)
+    def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
+        return (self._exec_root,) if which is Service.DOCKERD else ()
 
     def survey(self) -> Survey:
         self._fail("survey")

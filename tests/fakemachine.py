@@ -57,6 +57,7 @@ class FakeMachine:
         """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []
         self.dumps = True
+        self.stacks = "goroutine 1 [semacquire, 5 minutes]:\n"
         """Whether SIGUSR1 makes it write its goroutines."""
         self.rebooted = False
         self.stuck: dict[str, Process] = {}
@@ -181,7 +182,7 @@ class FakeMachine:
             self.world.after(0.5, lambda: self._dump(name))
 
     def _dump(self, name: str) -> None:
-        (self._exec_root / name).write_text("goroutine 1 [semacquire, 5 minutes]:\n")
+        (self._exec_root / name).write_text(self.stacks)
 
     def _write(self, name: str, content: bytes) -> Path:
         self._evidence.mkdir(parents=True, exist_ok=True)

@@ -19,13 +19,13 @@ CHECKOUT = Path(__file__).parents[1]
 PACKAGE = CHECKOUT / "dockerdoctor"
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("model", "errors", "units", "configkeys", "signatures"),
+    ("model", "errors", "units", "configkeys", "signatures", "stack*", "mask"),
     ("host",),
     ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook"),
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
     ("config", "pausing", "imageuse", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
-    ("compose", "glance", "metric*", "demo*", "service"),
+    ("compose", "glance", "bundle", "metric*", "demo*", "service"),
     ("daemon", "cli", "__main__"),
 )
 """Arrows point upwards in this list, or stay within a line. A new module gets its place here."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host import journalwatch
 from dockerdoctor.host.journalwatch import STARTED, STARTING, JournalWatch, Line, Tally
 from dockerdoctor.host.traces import JournalTally
+from dockerdoctor.model import Fault
 from dockerdoctor.probes import journal
-from dockerdoctor.signatures import SIGNATURES, essence, recognise
+from dockerdoctor.signatures import MAX_SAID, SIGNATURES, essence, recognise
 from tests.fakehost import FakeHost
 from tests.story import RULES
 from tests.values import PROBES
@@ -144,6 +147,13 @@ def test_the_first_error_is_that_of_the_last_start_that_failed() -> None:
     assert folded(*failing, systemd(STARTING), systemd(STARTED)).first_error == ""
 
 
+def test_the_cause_is_known_by_the_whole_message_however_long_it_is() -> None:
+    why = "failed to start daemon: Error initializing network controller: " + 300 * "x"
+    seen = folded(systemd(STARTING), said(f"{why}: invalid database"))
+    assert seen.cause == "network_db"
+    assert len(seen.first_error) == MAX_SAID
+
+
 def test_a_line_of_routine_is_no_first_error() -> None:
     lines = (
         'time="2026-01-01T00:00:00Z" level=warning msg="WARNING: No swap limit support"',
@@ -182,3 +192,18 @@ def test_every_signature_is_a_reading_and_has_a_rule(tmp_path: Path) -> None:
         assert seen[signature.name] == 0
         assert f"journal.{signature.name}" in asked or signature.name in causes
     assert set(seen) <= {reading.name for reading in PROBES["journal"].readings}
+
+
+def test_a_journal_that_does_not_come_back_is_left_alone_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "journalctl"
+    program.write_text(f"#!/bin/sh\necho asked >>{tmp_path}/asked\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    watch = JournalWatch(["docker.service"])
+    for now in (1000.0, 1001.0, 1000.0 + journalwatch.BACK_OFF_S):
+        with pytest.raises(HostFault) as raised:
+            watch.look(now, 0.5)
+        assert raised.value.fault is Fault.TIMEOUT
+    assert len((tmp_path / "asked").read_text().splitlines()) <= 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dockerdoctor.host import held
+from dockerdoctor.host import cgroups, held
 from dockerdoctor.host.held import HeldThreads
 from dockerdoctor.host.kernelsigns import HOUR_S, NETDEV_S, KernelSigns
 from dockerdoctor.host.kmsg import KernelLog, Record, parse
@@ -166,3 +166,11 @@ def test_without_a_log_the_log_is_unknown_and_counts_are_left_out(tmp_path: Path
     assert seen["log_known"] is False
     assert "oom_kills_1h" not in seen
     assert "data_root_read_only" not in seen
+
+
+def test_a_cgroups_members_are_read_and_a_missing_one_has_none() -> None:
+    text = Path("/proc/self/cgroup").read_text()
+    members = cgroups.members(text)
+    assert not members or os.getpid() in members
+    assert cgroups.members("0::/there/is/no/such") == []
+    assert cgroups.members("4:cpu:/x") == []

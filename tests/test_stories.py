@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -55,6 +56,18 @@ def test_a_hung_daemon_leaves_its_stacks_before_it_is_restarted(tmp_path: Path) 
     assert any("goroutine-stacks" in path for path in evidence)
     assert all(Path(path).exists() for path in evidence)
     assert story.climbed() == ["dump-stacks", "restart"]
+
+
+def test_the_record_tells_what_the_stacks_of_a_hung_daemon_wait_for(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    dump = Path(__file__).parent / "dumps" / "dockerd-26.1.5-stuck.log.gz"
+    story.host.stacks = gzip.decompress(dump.read_bytes()).decode()
+    story.host.dockerd_process.hung = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    note = story.attempts()[0].note
+    assert "kept " in note
+    assert "7 wait for a lock for 2 min in daemon.(*Daemon).ContainerInspectCurrent" in note
+    assert "(like moby #37910)" in note
 
 
 def test_a_daemon_whose_shutdown_hangs_gets_its_time_and_then_the_next_rung(tmp_path: Path) -> None:
@@ -259,7 +272,7 @@ def test_one_stuck_container_costs_its_shim_and_nothing_else(tmp_path: Path) -> 
     took = story.goes_on_until(lambda: bool(story.incidents))
     assert took < 60
     story.goes_on_until(lambda: bool(story.incidents[0].closed))
-    assert story.climbed() == ["dump-stacks", "kill-shim", "bring-back"]
+    assert story.climbed() == ["dump-stacks", "kill-shim"]
     assert [act for act in story.acts if "SIGKILL" in act] == ["signal containerd-shim SIGKILL"]
 
 
@@ -349,6 +362,7 @@ def test_a_daemon_that_waits_for_its_disk_for_a_moment_is_healed_when_it_hangs(
 
 def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: Path) -> None:
     story = Story(tmp_path)
+    story.host.engine = replace(story.host.engine, live_restore=True)
     shim = story.host.world.spawn("containerd-shim")
     story.host.all_shims.append(shim)
     story.host.all_containers = [Container("c1", "stuck", "running")]
@@ -358,7 +372,8 @@ def test_the_shim_of_a_container_that_the_kernel_holds_is_not_killed(tmp_path: P
         Whose.CONTAINER, Process(50, 5, "cat"), 50, "rpc_wait_bit_killable", 130.0, "stuck"
     )
     story.goes_on_for(300)
-    assert not [act for act in story.acts if "SIGKILL" in act]
+    assert not [act for act in story.acts if "SIGKILL" in act or "restart" in act]
+    assert "would wait for it at its start" in story.incidents[0].why
     assert {"container-stuck", "kernel-holds-container"} <= {
         each.rule
         for each in story.watch.judgement.verdict.findings  # type: ignore[union-attr]

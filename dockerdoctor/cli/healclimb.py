@@ -41,14 +41,14 @@ def _climb_with(config: Config, known: Knowledge, anew: Collection[str]) -> tupl
     host = compose.host(config)
     store = Store.open(config.watch.record, host.now())
     healing.take_over(store, host.now().wall, anew)
-    progress = Progress(lambda: host.now().mono, sys.stderr)
+    patience = Patience()
+    progress = Progress(lambda: host.now().mono, sys.stderr, lambda: patience.wished)
     for note in store.take_notes():
         progress.say(note)
     progress.say("looking closer: a rung is climbed only for what lasts")
     closed: list[str] = []
     hooks = Hooks(progress.looked, closed=lambda each: closed.append(each.id), say=progress.say)
     watch = compose.watch(config, known, host, store, lambda: config.policy, hooks)
-    patience = Patience(lambda: progress.say("it ends after this rung; Ctrl-C again: at once"))
     try:
         end = healing.climb_until_well(
             watch, host.pause, lambda: host.now().mono, lambda: patience.wished, progress.say

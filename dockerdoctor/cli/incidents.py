@@ -1,14 +1,18 @@
-"""`incidents list`, `incidents show ID`: what was wrong, what was done, how it ended."""
+"""`incidents list | show ID | report ID | stats`: what was wrong, what was done, how it ended."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dockerdoctor.cli.options import Options
+from dockerdoctor.errors import CannotCreate
 
 if TYPE_CHECKING:
+    from dockerdoctor.cli.incidentreport import Report
+    from dockerdoctor.config import Config
     from dockerdoctor.model import Incident
     from dockerdoctor.record import Record
 
@@ -61,6 +65,82 @@ def show(
         return 0
     terminal.emit(story(record, found, clock.now().wall))
     return 0
+
+
+@app.command()
+def report(
+    ctx: typer.Context,
+    ident: Annotated[str, typer.Argument(metavar="ID", help="The id, or how it begins.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page here.  [incident-ID.html]", metavar="FILE")
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Markdown, to stdout.")] = False,
+) -> int:
+    """Write the report of one incident: timeline, plots of the vitals, what was done, evidence.
+
+    One HTML file that needs nothing else, or Markdown for a ticket. What looks like a secret in the
+    evidence is hidden.
+    """
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.host import clock
+
+    config = ctx.obj.load()
+    told = _report(config, ident, clock.now().wall)
+    when = terminal.clock_of(told.incident.opened)
+    if markdown:
+        from dockerdoctor.cli.incidentmarkdown import markdown as as_markdown
+
+        terminal.emit(as_markdown(told, when).rstrip("\n"))
+    if html is not None or not markdown:
+        from dockerdoctor.cli.incidenthtml import html as as_html
+        from dockerdoctor.host.files import write_atomic
+
+        path = html or Path(f"incident-{told.incident.id}.html")
+        try:
+            write_atomic(path, as_html(told, when).encode("utf-8", "replace"))
+        except OSError as error:
+            raise CannotCreate(f"{path} cannot be written: {error.strerror or error}") from error
+        terminal.say(f"written to {path}")
+    return 0
+
+
+@app.command()
+def stats(ctx: typer.Context, json: Json = False) -> int:
+    """Tell how often, how long, which rung cures, and the time saved against healing by hand."""
+    from dockerdoctor.cli import incidentstats, terminal
+    from dockerdoctor.host import clock
+    from dockerdoctor.storerows import INCIDENTS_KEPT
+
+    found = _record(ctx.obj).incidents(INCIDENTS_KEPT)
+    now = clock.now().wall
+    summed = incidentstats.stats(found, now)
+    if json:
+        terminal.emit_raw(incidentstats.stats_json(summed))
+    elif found:
+        first = min(each.opened for each in found)
+        terminal.emit(
+            incidentstats.stats_text(summed, terminal.clock_of(now), first, terminal.width())
+        )
+    else:
+        terminal.say("no incident is on record")
+    return 0
+
+
+def _report(config: Config, ident: str, now: float) -> Report:
+    from dockerdoctor import compose
+    from dockerdoctor.cli.excerpts import excerpts
+    from dockerdoctor.cli.incidentreport import report, span
+    from dockerdoctor.mask import Masked
+    from dockerdoctor.store import Store
+
+    record = Store.read(config.watch.record)
+    incident = record.find(ident)
+    since, until = span(incident, now)
+    masked = Masked()
+    kept = [path for attempt in incident.attempts for path in attempt.evidence]
+    found = tuple(excerpts(kept, masked))
+    samples = record.samples(since=since, until=until)
+    return report(incident, samples, compose.knowledge(config).rules, found, now, masked.lines())
 
 
 def story(record: Record, incident: Incident, now: float) -> str:

@@ -16,8 +16,20 @@ from typing import Annotated
 
 import typer
 
+from dockerdoctor.cli import (
+    bundle,
+    demo,
+    disk,
+    explain,
+    heal,
+    incidents,
+    pause,
+    probes,
+    rules,
+    service,
+    watch,
+)
 from dockerdoctor.cli import check as checking
-from dockerdoctor.cli import demo, disk, heal, incidents, pause, probes, rules, service, watch
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
 BROKEN_PIPE = 141
@@ -25,8 +37,9 @@ BROKEN_PIPE = 141
 
 EPILOG = """\b
 Options of dockerdoctor itself may stand before or after the command.
-Exit codes (but for check): 0 done, 1 failed, 64 usage, 69 no daemon, 70 bug,
-73/74 cannot write or read, 75 busy, 77 no permission, 78 configuration.
+Exit codes (but for check): 0 done, 1 failed, 64 usage, 65 no such data,
+69 no daemon, 70 bug, 73/74 cannot write or read, 75 busy, 77 no permission,
+78 configuration.
 
 \b
 Examples:
@@ -74,6 +87,8 @@ app.command()(checking.check)
 app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
+app.command()(explain.explain)
+app.command()(bundle.bundle)
 app.add_typer(disk.app, name="disk")
 app.command()(pause.pause)
 app.command()(pause.resume)

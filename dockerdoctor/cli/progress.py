@@ -18,9 +18,17 @@ from dockerdoctor.watch import Snapshot
 class Progress:
     """Says what happens, with the time since the beginning."""
 
-    def __init__(self, now: Callable[[], float], stream: TextIO) -> None:
-        """`now` is monotonic, s; `stream` is stderr."""
+    def __init__(
+        self,
+        now: Callable[[], float],
+        stream: TextIO,
+        stop_wished: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`now` is monotonic, s; `stream` is stderr; `stop_wished` is asked at each look, and told
+        about once."""
         self._now = now
+        self._stop_wished = stop_wished
+        self._told = False
         self._began = now()
         self._stream = stream
         self._moving = stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -34,6 +42,9 @@ class Progress:
 
     def looked(self, snapshot: Snapshot) -> None:
         """One look: the line that moves."""
+        if self._stop_wished() and not self._told:
+            self._told = True
+            self.say("it ends after this rung; Ctrl-C again: at once")
         if not self._moving:
             return
         with contextlib.suppress(OSError, ValueError):

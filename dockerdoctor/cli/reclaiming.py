@@ -40,7 +40,7 @@ def reclaim(config: Config, host: LinuxHost, plan: Plan, allowed: Allowed) -> Re
     with held(config.watch.run_dir / "reclaim.lock", "reclaim"):
         store = Store.open(config.watch.record, host.now())
         progress = Progress(lambda: clock.now().mono, sys.stderr)
-        patience = Patience(lambda: progress.say("it ends after this step"))
+        patience = Patience()
         try:
             return _reclaim(_Journal(store, host), host, plan, allowed, progress, patience)
         finally:
@@ -70,6 +70,8 @@ def _reclaim(
         journal.ended(done)
         told = done.why or f"gone, {plain_bytes(done.step.frees.bytes)}"
         progress.say(f"{done.step.what.kind} {done.step.name}: {told}")
+        if patience.wished:
+            progress.say("ends here, as you wished")
 
     done = carry_out(plan.steps, host, enough, journal.began, ended)
     after = host.disk(root, STAT_S)

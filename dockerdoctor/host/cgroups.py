@@ -28,11 +28,16 @@ def v2_mount(mountinfo: str) -> tuple[Path, PurePosixPath] | None:
 def members(cgroup: str) -> list[int]:
     """The processes in the v2 cgroup of this /proc/PID/cgroup, not those in cgroups below it;
     empty where there is none."""
-    path, mount = v2_path(cgroup), _mounted()
-    if path is None or mount is None or not path.is_relative_to(mount[1]):
+    mount = _mounted()
+    line = next((line for line in cgroup.splitlines() if line.startswith("0::")), "")
+    if mount is None or not line:
         return []
-    pids = _text(mount[0] / path.relative_to(mount[1]) / "cgroup.procs").split()
-    return [int(pid) for pid in pids if pid.isdigit() and pid != "0"]
+    root = str(mount[1]).rstrip("/")
+    try:  # as text: a Path for each costs more than the reading
+        with open(f"{mount[0]}{line[3:].removeprefix(root)}/cgroup.procs") as file:  # noqa: PTH123
+            return [int(pid) for pid in file.read().split() if pid != "0"]
+    except (OSError, ValueError):
+        return []
 
 
 def frozen(cgroup: str) -> bool:

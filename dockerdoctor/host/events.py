@@ -9,6 +9,7 @@ Silence is no fault: an idle host has no events. Whether the daemon hangs is for
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import threading
@@ -115,8 +116,7 @@ class EventWatch:
         """One stream from its opening to its break. Raises HostFault unless it lived SETTLED_S."""
         opened_at = math.inf
         try:
-            if why := self._asleep():
-                raise HostFault(Fault.REFUSED, why)
+            self._wake_nobody()
             with Wire(self._address, OPEN_TIMEOUT_S) as wire:
                 stream, head = self._open(wire)
                 opened_at = time.monotonic()
@@ -127,6 +127,12 @@ class EventWatch:
                 self._alive, self._wire, self._fault = False, None, fault.sentence
             if time.monotonic() - opened_at < SETTLED_S:
                 raise
+
+    def _wake_nobody(self) -> None:
+        """A stream lives on for seconds in a daemon that is being stopped and listens no more (API
+        drain of 28.5): whoever connects then would start it again."""
+        if why := self._asleep():
+            raise HostFault(Fault.REFUSED, why)
 
     def _open(self, wire: Wire) -> tuple[http.Stream, http.Head]:
         wire.send(http.request_bytes("GET", _target(self._last_nano or self._opened_nano)))
@@ -170,21 +176,22 @@ class EventWatch:
             with self._lock:
                 opened, seq = self._opened, self._tally.sequence()
                 doubts = self._tally.doubts(self._wall()) if self._alive else []
-            if opened > self._listed and self._alive and self._list(seq, count=opened > 1):
-                self._listed = opened
-            for ident in doubts[:INSPECTS_A_LOOK]:
-                answer = self._look_at(ident)
-                with self._lock:
-                    self._tally.settle(ident, answer)
+            with contextlib.suppress(HostFault):
+                if opened > self._listed and self._alive:
+                    self._list(seq, count=opened > 1)
+                    self._listed = opened
+                for ident in doubts[:INSPECTS_A_LOOK]:
+                    self._wake_nobody()
+                    answer = self._look_at(ident)
+                    with self._lock:
+                        self._tally.settle(ident, answer)
 
-    def _list(self, seq: int, count: bool) -> bool:
-        try:
-            found = self._engine.containers(LIST_TIMEOUT_S)
-        except HostFault:
-            return False
+    def _list(self, seq: int, count: bool) -> None:
+        """Raises HostFault."""
+        self._wake_nobody()
+        found = self._engine.containers(LIST_TIMEOUT_S)
         with self._lock:
             self._tally.reconcile(found, seq, count)
-        return True
 
     def _look_at(self, ident: str) -> Answer:
         try:

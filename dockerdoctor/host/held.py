@@ -25,7 +25,7 @@ MAX_MEMBERS = 50
 """Processes looked at in one container."""
 MAX_PROCESSES = 1500
 """Of all containers: some 15 ms."""
-CONTAINERS_S = 15.0
+CONTAINERS_S = 30.0
 """How often all containers are looked at; a thread that was seen held is looked at each time."""
 REFRIGERATOR = "__refrigerator"
 """Where `docker pause` keeps a container's processes with cgroup v1: no fault."""

@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import collections
 import json
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command
 from dockerdoctor.host.traces import JournalTally
+from dockerdoctor.model import Fault
 from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise
 
 LINES = 2000
 """The most of one look; what is older is not counted."""
 MAX_BYTES = 4 << 20
 FIELDS = "MESSAGE,MESSAGE_ID,_COMM,SYSLOG_IDENTIFIER,_PID,UNIT,CONTAINER_ID"
+BACK_OFF_S = 300.0
+"""After a journalctl that did not end: on a dead disk not even SIGKILL ends it, and each look would
+leave one more behind."""
 HOUR_S = 3600.0
 KEPT = 2000
 """Times of one signature."""
@@ -101,6 +107,7 @@ class Tally:
         self._last: dict[str, str] = {}
         self._lines = 0
         self._first_error = ""
+        self._cause = ""
 
     def fold(self, lines: Sequence[Line]) -> None:
         """Take in the next lines."""
@@ -108,7 +115,7 @@ class Tally:
             self._lines += 1
             if line.program == "systemd":
                 if line.unit == self._unit and line.message_id in (STARTING, STARTED):
-                    self._first_error = ""
+                    self._first_error = self._cause = ""
             elif line.program in DAEMONS:
                 self._take(line)
 
@@ -118,16 +125,16 @@ class Tally:
             name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
         }
         last = {name: self._last[name] for name, count in counts.items() if count}
-        error = self._first_error
-        return JournalTally(True, self._lines, counts, last, error, recognise(error))
+        return JournalTally(True, self._lines, counts, last, self._first_error, self._cause)
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)
         if not said:
             return
+        name = recognise(said)
         if not self._first_error and line.program == "dockerd" and is_last_word(line.message):
-            self._first_error = said[:MAX_SAID]
-        if name := recognise(said):
+            self._first_error, self._cause = said[:MAX_SAID], name
+        if name:
             self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(line.at)
             self._last[name] = said[:MAX_SAID]
 
@@ -139,6 +146,7 @@ class JournalWatch:
         self._units = units
         self._tally = Tally(units[0] if units else "")
         self._cursor = ""
+        self._not_before = -math.inf
         self._lock = threading.Lock()
 
     def look(self, now: float, timeout_s: float) -> JournalTally:
@@ -146,13 +154,22 @@ class JournalWatch:
         if not self._units:
             return JournalTally(known=False)
         with self._lock:
+            if now < self._not_before <= now + BACK_OFF_S:
+                raise HostFault(
+                    Fault.TIMEOUT, "journalctl did not come back: not asked for a while"
+                )
             begin = f"--after-cursor={self._cursor}" if self._cursor else "--since=-1h"
             asked = ["--output=json", f"--output-fields={FIELDS}", f"--lines={LINES}", begin]
-            text = command.run(
-                ["journalctl", "--no-pager", "--quiet", *asked, *matches(self._units)],
-                timeout_s,
-                MAX_BYTES,
-            )
+            try:
+                text = command.run(
+                    ["journalctl", "--no-pager", "--quiet", *asked, *matches(self._units)],
+                    timeout_s,
+                    MAX_BYTES,
+                )
+            except HostFault as fault:
+                if fault.fault is Fault.TIMEOUT:
+                    self._not_before = now + BACK_OFF_S
+                raise
             lines, cursor = parse(text)
             self._cursor = cursor or self._cursor
             self._tally.fold(lines)

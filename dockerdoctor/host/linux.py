@@ -223,7 +223,10 @@ class LinuxHost:
     def installing(self) -> str:
         return upkeep.at_work()
 
-    def dump_dirs(self) -> Sequence[Path]:
+    def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
+        if which is Service.CONTAINERD:
+            process = self.main_process(which)
+            return (Path(f"/proc/{process.pid}/root/tmp"),) if process else ()
         return (self.layout().exec_root, self.places()[Place.DATA_ROOT])
 
     def survey(self) -> Survey:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from dockerdoctor.host.cgroups import unescape
 
@@ -26,11 +26,12 @@ class Mount:
 
 def mount_of(path: Path, mountinfo: str, sys_dev: Path = Path("/sys/dev/block")) -> Mount | None:
     """The mount with the longest point above `path`; the last of several at the same place."""
-    wanted = PurePosixPath(path)
-    best, length = "", -1
+    wanted = f"{path}/"
+    best, length = "", 0
     for line in mountinfo.splitlines():
-        point = line.split(" ", 5)[4] if line.count(" ") > 8 else ""
-        if len(point) >= length and point and wanted.is_relative_to(unescape(point)):
+        words = line.split(" ", 5)
+        point = unescape(words[4]) if len(words) == 6 else ""
+        if len(point) >= length and point and wanted.startswith(f"{point.rstrip('/')}/"):
             best, length = line, len(point)
     if not best:
         return None

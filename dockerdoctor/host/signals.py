@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType
 
 
@@ -42,17 +41,19 @@ class Wishes:
 
 
 class Patience:
-    """For an act that must not be cut in half: a first SIGINT, a SIGTERM or a SIGHUP (the terminal
-    went away) only wishes for its end; a second SIGINT raises KeyboardInterrupt at once."""
+    """For an act that must not be cut in half: a first SIGINT or SIGTERM only wishes for its end, a
+    second SIGINT raises KeyboardInterrupt at once. A SIGHUP changes nothing: the terminal went
+    away, and what its user has agreed to is done to the end."""
 
-    def __init__(self, heard: Callable[[], None] = lambda: None) -> None:
-        """Installed in the main thread. `heard` is called at the first wish."""
+    def __init__(self) -> None:
+        """Installed in the main thread. A handler only sets `wished`: to print there could meet a
+        print that is under way, which Python forbids."""
         self.wished = False
-        self._heard = heard
         self._before = {
             number: signal.signal(number, self._on_wish)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+            for number in (signal.SIGINT, signal.SIGTERM)
         }
+        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def restore(self) -> None:
         """What was installed before holds again."""
@@ -62,6 +63,4 @@ class Patience:
     def _on_wish(self, number: int, _frame: FrameType | None) -> None:
         if self.wished and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not self.wished:
-            self.wished = True
-            self._heard()
+        self.wished = True

@@ -293,8 +293,9 @@ class HostView(Protocol):
         """Who holds the package manager's lock, `apt-get (pid 12)`; empty when nobody does."""
         ...
 
-    def dump_dirs(self) -> Sequence[Path]:
-        """Where dockerd writes goroutine dumps: its exec-root, else its data-root."""
+    def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
+        """Where goroutine dumps are written: dockerd's exec-root, else its data-root; the /tmp of
+        containerd, as that sees it. Empty where it is not known."""
         ...
 
     def survey(self) -> Survey:

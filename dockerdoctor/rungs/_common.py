@@ -49,6 +49,13 @@ def held_by_the_kernel(scene: Scene) -> str:
     return ""
 
 
+def container_held(scene: Scene) -> str:
+    """Whether a container's process or its shim is held likewise, and which."""
+    if scene.number("kernel.others_held_s") >= HELD_S:
+        return f"the kernel holds {scene.word('kernel.others_held')}"
+    return ""
+
+
 def held_or_full(scene: Scene) -> str:
     """Why no way of stopping and starting can help now."""
     if why := held_by_the_kernel(scene):

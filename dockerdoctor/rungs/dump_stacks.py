@@ -1,12 +1,13 @@
 """Keep what the next rung destroys: process state, the journal's last lines, the goroutine stacks.
 
 dockerd writes its stacks on SIGUSR1 without taking a lock, to a file in its exec-root (a tmpfs:
-lost at a reboot). The file is waited for and moved out. A daemon that does not even take the signal
-writes none; that too is evidence. One that is well is not asked for any.
+lost at a reboot); containerd to one in its /tmp. The file is waited for and moved out. A daemon
+that does not even take the signal writes none; that too is evidence. One that is well is not asked.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,17 +16,29 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostControl, Service
 from dockerdoctor.model import Impact, Process
 from dockerdoctor.rungs._common import DEAF_S, takes_no_signal
+from dockerdoctor.stackjams import explain
+from dockerdoctor.stacks import NoDumpError, lines_of, read
 
 SIGUSR1 = 10
 DUMP_S = 10.0
 """4,000 goroutines (moby #30605) are written in about a second; a busy disk gets more."""
+NAMES = {
+    Service.DOCKERD: "goroutine-stacks-*.log",
+    Service.CONTAINERD: "containerd.*.stacks.log",
+}
+"""What the dumps are called (moby pkg/stack; containerd cmd/containerd/command/main.go)."""
 JOURNAL_LINES = 200
+READ_BYTES, READ_S = 12 << 20, 1.5
+"""Of a dump, and for how long: a part of 4,000 goroutines (10 MB) tells what all of them do."""
+TOLD = 600
+"""Characters of the explanation that go on record."""
 
 
 def run(control: HostControl, scene: Scene) -> Note:
     """Never raises for a piece that cannot be had: the others are kept and the note says so."""
     kept: list[str] = []
     missed: list[str] = []
+    told: list[str] = []
     process = control.main_process(Service.DOCKERD)
     if process:
         for name, text in control.proc_files(process).items():
@@ -38,11 +51,12 @@ def run(control: HostControl, scene: Scene) -> Note:
             continue
         kept.append(str(control.keep(f"journal-{service}.txt", "\n".join(lines).encode())))
     if process and hangs(scene):
-        stacks, why = _stacks(control, scene, process)
+        stacks, missed_too = _all_stacks(control, scene, process)
         kept.extend(stacks)
-        missed.extend(why)
+        missed.extend(missed_too)
+        told = [explained(control, Path(each), scene) for each in stacks]
     says = f"kept {len(kept)} pieces of evidence" + (f" ({'; '.join(missed)})" if missed else "")
-    return Note(says, tuple(kept))
+    return Note("; ".join([says, *filter(None, told)]), tuple(kept))
 
 
 def hangs(scene: Scene) -> bool:
@@ -54,41 +68,94 @@ def hangs(scene: Scene) -> bool:
     )
 
 
-def _stacks(control: HostControl, scene: Scene, process: Process) -> tuple[list[str], list[str]]:
-    """The dumps that came of one SIGUSR1, and why there is none."""
+def explained(control: HostControl, dump: Path, scene: Scene) -> str:
+    """What the goroutines wait for, in a sentence; empty when it cannot be told."""
+    try:
+        with dump.open("rb") as file:
+            found = explain(read(_in_time(control, lines_of(file, READ_BYTES))), least=0)
+    except (OSError, NoDumpError):
+        return ""
+    except Exception as bug:  # noqa: BLE001  no evidence is lost for want of an explanation
+        return f"the stacks could not be explained, by a bug of ours: {type(bug).__name__}"
+    stuck = scene.word("containers.stuck_name") if scene.number("containers.stuck") else ""
+    return found.says[:TOLD] + (f" (the container that hangs: {stuck[:100]})" if stuck else "")
+
+
+def _in_time(control: HostControl, lines: Iterator[str]) -> Iterator[str]:
+    """As many as can be read before the next rung must wait no longer."""
+    began = control.now().mono
+    for number, line in enumerate(lines):
+        if number % 1000 == 0 and control.now().mono - began > READ_S:
+            return
+        yield line
+
+
+def _all_stacks(
+    control: HostControl, scene: Scene, process: Process
+) -> tuple[list[str], list[str]]:
+    """The dumps of dockerd and, where that has a part in it, of containerd; and what is missing."""
+    kept: list[str] = []
+    missed: list[str] = []
     if why := takes_no_signal(scene):
-        return [], [f"no goroutine dump: {why}"]
-    before = set(_dumps(control))
+        missed.append(f"no goroutine dump: {why}")
+    else:
+        _stacks(control, Service.DOCKERD, process, kept, missed)
+    containerd = control.main_process(Service.CONTAINERD) if blames_containerd(scene) else None
+    if containerd and control.dump_dirs(Service.CONTAINERD):
+        _stacks(control, Service.CONTAINERD, containerd, kept, missed)
+    return kept, missed
+
+
+def blames_containerd(scene: Scene) -> bool:
+    """Whether containerd hangs, or a container that it may have to answer for."""
+    silent = scene.readings.get("containerd.answered") is False
+    return silent or scene.number("containers.stuck") > 0
+
+
+def _stacks(
+    control: HostControl, which: Service, process: Process, kept: list[str], missed: list[str]
+) -> None:
+    """The dump that comes of one SIGUSR1, or why there is none."""
+    none = f"no goroutine dump of {which}" if which is Service.CONTAINERD else "no goroutine dump"
+    before = set(_dumps(control, which))
     try:
         control.signal(process, SIGUSR1)
-        dump = _wait_for_dump(control, process, before)
+        dump = _wait_for_dump(control, which, process, before)
+        if dump is not None:
+            kept.append(str(control.keep_copy(dump)))
+            return
     except HostFault as fault:
-        return [], [f"no goroutine dump: {fault.sentence}"]
-    if dump is None:
-        return [], ["no goroutine dump: SIGUSR1 was not taken, or nothing was written"]
-    return [str(control.keep_copy(dump))], []
+        missed.append(f"{none}: {fault.sentence}")
+        return
+    missed.append(f"{none}: SIGUSR1 was not taken, or nothing was written")
 
 
-def _wait_for_dump(control: HostControl, process: Process, before: set[Path]) -> Path | None:
+def _wait_for_dump(
+    control: HostControl, which: Service, process: Process, before: set[tuple[Path, int]]
+) -> Path | None:
     """The new dump once it no longer grows; None when the signal is not even taken."""
     began = control.now().mono
     size = -1
     while (waited := control.now().mono - began) < DUMP_S:
         control.pause(0.25)
-        new = sorted(set(_dumps(control)) - before)
+        new = sorted(set(_dumps(control, which)) - before)
         if new:
-            grown = new[-1].stat().st_size
+            dump = new[-1][0]
+            grown = dump.stat().st_size
             if grown == size and grown > 0:
-                return new[-1]
+                return dump
             size = grown
         elif waited > DEAF_S and SIGUSR1 in control.vitals(process).pending:
             return None
     return None
 
 
-def _dumps(control: HostControl) -> Iterator[Path]:
-    for directory in control.dump_dirs():
-        yield from directory.glob("goroutine-stacks-*.log")
+def _dumps(control: HostControl, which: Service) -> Iterator[tuple[Path, int]]:
+    """With the time of their last change: containerd writes to the same file again."""
+    for directory in control.dump_dirs(which):
+        for path in directory.glob(NAMES[which]):
+            with contextlib.suppress(OSError):
+                yield path, path.stat().st_mtime_ns
 
 
 RUNG = Rung(

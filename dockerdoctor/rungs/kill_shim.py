@@ -9,7 +9,7 @@ from __future__ import annotations
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.rungs._common import HELD_S, held_by_the_kernel
+from dockerdoctor.rungs._common import container_held, held_by_the_kernel
 
 SIGKILL = 9
 
@@ -35,8 +35,8 @@ def useless(scene: Scene) -> str:
         return "no container is stuck"
     if scene.readings.get("containerd.answered") is False:
         return "containerd does not answer: it, not a shim, is what hangs"
-    if scene.number("kernel.others_held_s") >= HELD_S:
-        return f"the kernel holds {scene.word('kernel.others_held')}: a kill does not end it"
+    if why := container_held(scene):
+        return f"{why}: a kill does not end it"
     return held_by_the_kernel(scene)
 
 

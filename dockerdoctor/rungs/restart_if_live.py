@@ -5,12 +5,15 @@ from __future__ import annotations
 from dockerdoctor.declare import Rung, Scene
 from dockerdoctor.model import Impact
 from dockerdoctor.rungs import restart
+from dockerdoctor.rungs._common import container_held
 
 
 def useless(scene: Scene) -> str:
     """Without live-restore it would cost every container."""
     if not scene.flag("api.live_restore"):
         return "live-restore is off: a restart would stop every container for the sake of one"
+    if why := container_held(scene):
+        return f"{why}, and a restarted dockerd would wait for it at its start (moby #31007)"
     return restart.RUNG.useless(scene)
 
 

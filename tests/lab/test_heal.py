@@ -20,19 +20,25 @@ def test_a_frozen_daemon_is_killed_and_serves_again_with_its_containers_and_volu
     host = watchdog.host
     host.start_container("deaf", "-v", "precious:/data", "--restart", "always", cmd=DEAF)
     host.start_container("kind", "--restart", "always")
+    host.start_container("once")
+    watchdog.begin()  # its first look sees them
+    watchdog.wait_known("deaf", "kind", "once")
     before, began = host.main_pid(), time.time()
     with faults.frozen(host):
-        host.wait(lambda: host.main_pid() != before and host.serving(), WAIT_S, "it to serve again")
+        host.wait(lambda: host.serving() and host.main_pid() != before, WAIT_S, "it to serve again")
         took = time.time() - began
     record_property("frozen → serving, s", f"{took:.1f}")
     incident = watchdog.wait_closed(began, "daemon-unresponsive")
-    assert rungs(incident) == ["dump-stacks", "restart", "(systemd-kill)", "sigkill"]
+    assert rungs(incident) == [
+        *("dump-stacks", "restart", "(systemd-kill)", "sigkill", "bring-back")
+    ]
     assert incident.outcome is Outcome.CURED
     assert "has not even taken its SIGTERM" in note(incident, "restart")
     assert "cgroup is frozen" in note(incident, "dump-stacks")
     assert all(host.outside(path).stat().st_size for path in incident.attempts[0].evidence)
     assert volume_file(host, "precious", "file").read_text() == "precious\n"
-    host.wait(lambda: running(watchdog) == {"deaf", "kind"}, WAIT_S, "its containers to run")
+    assert "started once" in note(incident, "bring-back")
+    assert running(watchdog) == {"deaf", "kind", "once"}
     assert took < 90
 
 
@@ -64,7 +70,7 @@ def test_a_stopped_daemon_is_cured_by_a_gentle_restart(
     host = watchdog.host
     before, began = host.main_pid(), time.time()
     with faults.stopped_unit(host):
-        host.wait(lambda: host.main_pid() != before and host.serving(), WAIT_S, "it to serve again")
+        host.wait(lambda: host.serving() and host.main_pid() != before, WAIT_S, "it to serve again")
         record_property("SIGSTOP → serving, s", f"{time.time() - began:.1f}")
     incident = watchdog.wait_closed(began, "daemon-unresponsive")
     assert rungs(incident) == ["dump-stacks", "restart"]
@@ -88,6 +94,8 @@ def test_a_hung_containerd_is_restarted_and_neither_dockerd_nor_a_container(
 ) -> None:
     host = watchdog.host
     host.start_container("c1")
+    watchdog.begin()  # its first look sees it
+    watchdog.wait_known("c1")
     container = ("inspect", "--format", "{{.State.Pid}}", "c1")
     init = host.docker(*container).stdout
     before, hung, began = vitals(host), host.main_pid("containerd.service"), time.time()

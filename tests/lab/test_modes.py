@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,6 @@ def test_what_a_frozen_file_system_holds_is_left_alone_until_it_thaws(watchdog: 
         host.spawn("docker", "run", "--rm", IMAGE, "true")
         host.wait(lambda: "D" in thread_states(pid), WAIT_S, "the kernel to hold a thread")
         with faults.stopped_unit(host):  # now it does not answer either
-            watchdog.wait_said(began, "waiting: dockerd (pid ")
             hung = watchdog.wait_for(began, "daemon-unresponsive", gave_up)
             held = watchdog.wait_for(began, "kernel-holds-daemon", lambda _: True)
             assert "in percpu_rwsem_wait (a frozen file system: `fsfreeze -u` thaws" in held.says
@@ -78,7 +78,10 @@ def test_a_data_root_that_went_read_only_is_told_and_nothing_is_restarted(
     before = vitals(host)
     host.run("mount", "-o", "remount,errors=remount-ro", faults.DATA_ROOT)
     device = Path(host.run("findmnt", "-no", "SOURCE", faults.DATA_ROOT).stdout.strip()).name
-    Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("lab")
+    error = Path(f"/sys/fs/ext4/{device}/trigger_fs_error")
+    if not os.access(error, os.W_OK):
+        pytest.skip("this machine's /sys is read-only: no error can be made")
+    error.write_text("lab")
     watchdog.wait_for(began, "data-root-read-only", lambda _: True)
     assert watchdog.acts(began) == []
     assert vitals(host) == before

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dockerdoctor.config import Config
+from dockerdoctor.host.view import Container
 from dockerdoctor.model import Attempt, Incident, Outcome
 from dockerdoctor.record import Record
 from dockerdoctor.service import UNIT, unit_text
@@ -137,6 +138,15 @@ class Watchdog:
 
         self.host.wait(said, WAIT_S, f"“{words}” to be said")
         return said()
+
+    def wait_known(self, *names: str) -> None:
+        """Wait until it has on record that these containers run, and whether they come back."""
+
+        def known() -> bool:
+            roster = self.record.recall("running", tuple[Container, ...]) or ()
+            return {each.name for each in roster if each.inspected} >= set(names)
+
+        self.host.wait(known, WAIT_S, f"{', '.join(names)} to be on record")
 
     def watch_for(self, seconds: float) -> None:
         """Let it look for so long, s, and make sure that it does: its sentences go on."""

@@ -1,0 +1,88 @@
+"""`bundle`: all that somebody needs who was not there, in one file, with secrets hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dockerdoctor.cli.options import Options
+
+if TYPE_CHECKING:
+    from dockerdoctor.bundle import Collected
+
+
+def bundle(
+    ctx: typer.Context,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where.  [dockerdoctor-HOST-TIME.tar.gz]"),
+    ] = None,
+    max_size: Annotated[
+        str, typer.Option(help="Of all files, uncompressed.", metavar="SIZE")
+    ] = "64MiB",
+) -> int:
+    """Gather vitals, journals, units, configuration, dumps and the record into one tar.gz.
+
+    Reads only, and is done within 30 s on a daemon that hangs: each part has its own deadline. What
+    looks like a secret (environments, passwords, tokens, credentials in URLs) is hidden; README.txt
+    inside tells what was hidden and what could not be had.
+    """
+    import os
+
+    from dockerdoctor import bundle as bundling
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.bundleparts import parts
+    from dockerdoctor.host import clock
+    from dockerdoctor.units import plain_bytes
+
+    options: Options = ctx.obj
+    limit = _size(max_size)
+    wall = clock.now().wall
+    stamp = terminal.iso(wall)[:19].replace("-", "").replace(":", "").replace("T", "-")
+    root = f"dockerdoctor-{os.uname().nodename}-{stamp}"
+    path = output or Path(f"{root}.tar.gz")
+    gathered = parts(options, options.load())
+    found = bundling.collect(gathered, lambda: clock.now().mono, max_bytes=limit)
+    _write(path, found, root, wall)
+    size = plain_bytes(path.stat().st_size)
+    terminal.say(
+        f"written to {path}: {len(found.files)} files, {size}; read it before you pass it on"
+    )
+    for name, why in found.missing.items():
+        terminal.say(f"  not had: {name}: {why}")
+    hidden = sum(int(line.partition(" ")[0]) for each in found.hidden.values() for line in each)
+    terminal.say(f"  hidden: {hidden} values, listed in its README.txt")
+    return 0
+
+
+def _size(text: str) -> int:
+    from dockerdoctor.errors import UsageError
+    from dockerdoctor.units import parse_bytes
+
+    try:
+        return int(parse_bytes(text))
+    except ValueError as error:
+        raise UsageError(f"--max-size: {error}") from error
+
+
+def _write(path: Path, found: Collected, root: str, wall: float) -> None:
+    """All or nothing, and for its owner's eyes only."""
+    import os
+    import tempfile
+
+    from dockerdoctor.bundle import pack
+    from dockerdoctor.errors import CannotCreate
+
+    try:
+        fd, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                pack(found, root, wall, file)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CannotCreate(f"{path} cannot be written: {error.strerror or error}") from error

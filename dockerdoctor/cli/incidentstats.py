@@ -1,0 +1,176 @@
+"""What all incidents on record amount to: how often, how long, what cured, time saved. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import msgspec
+
+from dockerdoctor.cli.table import table
+from dockerdoctor.cli.terminal import iso
+from dockerdoctor.model import Incident, Outcome
+from dockerdoctor.recover import BRING_BACK
+from dockerdoctor.units import plain_seconds
+
+BY_HAND_S = {
+    "restart": 120.0,
+    "systemd-kill": 300.0,
+    "kill-shim": 300.0,
+    "sigkill": 600.0,
+    "reboot": 900.0,
+}
+"""What a person takes for the same remedy, woken and logged in: restart 2 min, `systemctl kill` 5,
+killing the processes by hand 10, a reboot 15. Any other rung counts like a restart."""
+SCHEMA_VERSION = 1
+
+
+class RuleStats(msgspec.Struct, frozen=True):
+    """The incidents of one rule; durations in s, of those that are over."""
+
+    rule: str
+    incidents: int
+    cured: int
+    passed: int
+    gave_up: int
+    median_s: float | None
+    longest_s: float | None
+
+
+class RungStats(msgspec.Struct, frozen=True):
+    """What one rung did: how often climbed, how often it cured, how long a cure took (s)."""
+
+    rung: str
+    climbed: int
+    cured: int
+    passed_over: int
+    median_s: float | None
+
+
+class Stats(msgspec.Struct, frozen=True):
+    """All of it. `saved_s` is the time by hand less the time taken, over the cured incidents."""
+
+    schema_version: int
+    since: str | None
+    incidents: int
+    open: int
+    per_week: float
+    down_s: float
+    saved_s: float
+    rules: list[RuleStats]
+    rungs: list[RungStats]
+
+
+def stats(incidents: Sequence[Incident], now: float) -> Stats:
+    """Over these incidents."""
+    first = min((each.opened for each in incidents), default=None)
+    weeks = max(1.0, (now - first) / (7 * 86400)) if first is not None else 1.0
+    rules = Counter(each.rule for each in incidents)
+    attempts = [each for incident in incidents for each in incident.attempts]
+    rungs = Counter(each.rung for each in attempts)
+    return Stats(
+        SCHEMA_VERSION,
+        iso(first) if first is not None else None,
+        len(incidents),
+        sum(each.closed is None for each in incidents),
+        round(len(incidents) / weeks, 2),
+        round(sum(lasted(each, now) for each in incidents), 1),
+        round(sum(saved(each) for each in incidents), 1),
+        [_rule(name, incidents) for name, _ in rules.most_common()],
+        [_rung(name, incidents) for name, _ in rungs.most_common() if name != BRING_BACK],
+    )
+
+
+def lasted(incident: Incident, now: float) -> float:
+    """From its first finding to its end, or to now (s)."""
+    return max(0.0, (incident.closed or now) - incident.opened)
+
+
+def saved(incident: Incident) -> float:
+    """How much sooner than by hand a cured incident was over (s); nothing where it was not."""
+    cures = [each.rung for each in incident.attempts if each.cured and each.rung != BRING_BACK]
+    if incident.outcome is not Outcome.CURED or incident.closed is None or not cures:
+        return 0.0
+    by_hand = BY_HAND_S.get(cures[-1], BY_HAND_S["restart"])
+    return max(0.0, by_hand - lasted(incident, incident.closed))
+
+
+def stats_json(found: Stats) -> bytes:
+    """For programs."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=2)
+
+
+def stats_text(
+    found: Stats, clock: Callable[[float], str], first: float, columns: int | None
+) -> str:
+    """For people: the sum in the first line, then by rule and by rung."""
+    number = "1 incident" if found.incidents == 1 else f"{found.incidents} incidents"
+    still = f", {found.open} of them open" if found.open else ""
+    lines = [
+        f"{number} since {clock(first)}{still}: {found.per_week:g} a week, "
+        f"{plain_seconds(round(found.down_s))} in all",
+        f"saved about {plain_seconds(round(found.saved_s))} against healing by hand "
+        "(restart 2 min, kill 5, by hand 10, reboot 15)",
+        "",
+        table(
+            ("RULE", "OFTEN", "CURED", "PASSED", "GAVE UP", "MEDIAN", "LONGEST"),
+            [
+                (
+                    each.rule,
+                    str(each.incidents),
+                    str(each.cured),
+                    str(each.passed),
+                    str(each.gave_up),
+                    _span(each.median_s),
+                    _span(each.longest_s),
+                )
+                for each in found.rules
+            ],
+            columns,
+        ),
+    ]
+    if found.rungs:
+        rows = [
+            (
+                each.rung,
+                str(each.climbed),
+                str(each.cured),
+                str(each.passed_over),
+                _span(each.median_s),
+            )
+            for each in found.rungs
+        ]
+        lines += ["", table(("RUNG", "CLIMBED", "CURED", "PASSED OVER", "TOOK"), rows, columns)]
+    return "\n".join(lines)
+
+
+def _rule(name: str, incidents: Sequence[Incident]) -> RuleStats:
+    mine = [each for each in incidents if each.rule == name]
+    over = [lasted(each, each.closed) for each in mine if each.closed is not None]
+    outcomes = Counter(each.outcome for each in mine)
+    return RuleStats(
+        name,
+        len(mine),
+        outcomes[Outcome.CURED],
+        outcomes[Outcome.PASSED],
+        outcomes[Outcome.GAVE_UP],
+        round(median(over), 1) if over else None,
+        round(max(over), 1) if over else None,
+    )
+
+
+def _rung(name: str, incidents: Sequence[Incident]) -> RungStats:
+    mine = [each for incident in incidents for each in incident.attempts if each.rung == name]
+    took = [max(0.0, each.ended - each.began) for each in mine if each.cured and each.ended]
+    return RungStats(
+        name,
+        sum(not each.skipped for each in mine),
+        sum(each.cured is True for each in mine),
+        sum(each.skipped for each in mine),
+        round(median(took), 1) if took else None,
+    )
+
+
+def _span(seconds: float | None) -> str:
+    return "-" if seconds is None else plain_seconds(seconds)
