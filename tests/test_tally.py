@@ -219,6 +219,15 @@ def test_an_event_newer_than_the_list_wins() -> None:
     assert story.told().reconciled_total == 0
 
 
+@pytest.mark.parametrize("listed", ["created", "running"])
+def test_a_start_that_began_since_the_stream_was_opened_is_not_cut_short(listed: str) -> None:
+    story = Story()
+    opened = story.tally.sequence()
+    story.container(5, "create").network(5.2, "connect")
+    story.tally.reconcile([box("c1", listed)], story.tally.sequence(), count=True, opened=opened)
+    assert story.container(5.5, "start").took() == pytest.approx([0.5])
+
+
 def test_a_clock_that_is_years_away_is_garbled() -> None:
     story = Story().container(-400 * 86400, "start").container(400 * 86400, "start")
     assert (story.tally.garbled_total, story.told().events_total) == (2, 0)
