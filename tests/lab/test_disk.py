@@ -13,7 +13,7 @@ from tests.lab import boot as booting
 from tests.lab import faults
 from tests.lab.conftest import Booted
 from tests.lab.host import LabHost
-from tests.lab.watchdog import POLICY, Watchdog, has_given_up, note, rungs, vitals, volume_file
+from tests.lab.watchdog import POLICY, Watchdog, climbed, has_given_up, note, vitals, volume_file
 
 QUICK = """[disk-full]
 for = "1s"
@@ -36,14 +36,14 @@ def test_a_full_disk_is_given_back_what_is_old_and_dangling_and_nothing_else(boo
     before, began = vitals(host, "docker.service", "containerd.service"), time.time()
     with faults.full_data_root(host, leave_kb=2048):
         cured = watchdog.wait_closed(began, "disk-full")
-        assert rungs(cured) == ["dump-stacks", "prune"]
+        assert climbed(cured) == ["dump-stacks", "prune"]
         assert cured.outcome is Outcome.CURED
         assert f"{OLD_MB} MiB given back" in note(cured, "prune")
         assert dangling(host) == {young}
     again = time.time()
     with faults.full_data_root(host, leave_kb=2048):
         gave_up = watchdog.wait_for(again, "disk-full", has_given_up)
-        assert rungs(gave_up) == ["dump-stacks", "prune"]
+        assert climbed(gave_up) == ["dump-stacks", "prune"]
         assert "full" in gave_up.why
         assert dangling(host) == {young}
     assert watchdog.wait_closed(again, "disk-full").outcome is Outcome.GAVE_UP

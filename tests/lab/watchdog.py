@@ -160,6 +160,11 @@ def rungs(incident: Incident) -> list[str]:
     return [_shown(attempt) for attempt in incident.attempts]
 
 
+def climbed(incident: Incident) -> list[str]:
+    """The same without those that were passed over."""
+    return [attempt.rung for attempt in incident.attempts if not attempt.skipped]
+
+
 def _shown(attempt: Attempt) -> str:
     return f"({attempt.rung})" if attempt.skipped else attempt.rung
 
