@@ -13,7 +13,8 @@ from dockerdoctor.collect import Collect
 from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
-from dockerdoctor.host.view import Container, HostControl
+from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.nouns import Container, Place
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
-from dockerdoctor.host.view import Container, Place
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
 from dockerdoctor.signatures import SIGNATURES
 from tests.fakehost import disk_use

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dockerdoctor.host.nouns import Container, EventTally
 from dockerdoctor.host.seen import Answer
 from dockerdoctor.host.stream import Event, decode
 from dockerdoctor.host.tally import MAX_KEPT, MAX_SEEN, Tally
-from dockerdoctor.host.view import Container, EventTally
 
 ENGINES = ("20.10.24", "26.1.5", "28.5.2")
 NOW = 1_800_000_000.0

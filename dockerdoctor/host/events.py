@@ -27,10 +27,10 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.nouns import EventTally
 from dockerdoctor.host.seen import Answer
 from dockerdoctor.host.stream import MAX_EVENT, Event, Lines, decode
 from dockerdoctor.host.tally import Tally
-from dockerdoctor.host.view import EventTally
 from dockerdoctor.host.wire import Wire, broke_off
 from dockerdoctor.model import Fault
 

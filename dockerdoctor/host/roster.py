@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 
 
 def merge_roster(

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from dockerdoctor.host.nouns import Container, EventTally, Start
 from dockerdoctor.host.seen import (
     RUN_WITHIN_S,
     Answer,
@@ -32,7 +33,6 @@ from dockerdoctor.host.seen import (
     healthy,
 )
 from dockerdoctor.host.stream import Event
-from dockerdoctor.host.view import Container, EventTally, Start
 
 SUSPECT_AFTER_S = 1.0
 MAX_SKEW_S = 86400.0

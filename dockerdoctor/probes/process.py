@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dockerdoctor.declare import Probe
-from dockerdoctor.host.view import HostView, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Kind, Reading, Readings
 
 SIGTERM = 15

@@ -7,7 +7,8 @@ by itself has a cause, and more starts do not find it.
 from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
 from dockerdoctor.rungs._common import START_S, held_or_full
 
