@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("host",),
     ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook"),
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
-    ("config", "pausing", "imageuse", "episodes", "aftermath", "recover", "sayings"),
+    ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
     ("compose", "glance", "bundle", "metric*", "demo*", "service"),
     ("daemon", "cli", "__main__"),
