@@ -25,7 +25,7 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from dockerdoctor.host import web
-from dockerdoctor.host.view import Container, Start
+from dockerdoctor.host.nouns import Container, Start
 from dockerdoctor.host.webserver import Server
 from tests.prometheus.exporters import Exporter, exporter
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import Container, HostControl
+from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault
 
 OWN_WAY_S = 10.0

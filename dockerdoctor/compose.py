@@ -15,9 +15,10 @@ from dockerdoctor.declare import Probe, Rung, known_readings, load
 from dockerdoctor.host.address import Address, for_watchdog
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.host.pidfile import PidFileKeeper
 from dockerdoctor.host.systemd import SystemdKeeper
-from dockerdoctor.host.view import HostControl, Place, Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.model import Policy
 from dockerdoctor.probes import ping

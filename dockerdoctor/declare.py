@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from dockerdoctor.allowed import Allowed
-from dockerdoctor.host.view import Container, HostControl, HostView
+from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.view import HostControl, HostView
 from dockerdoctor.model import NOTHING, Impact, Policy, Reading, Readings
 
 

@@ -21,8 +21,8 @@ from dockerdoctor.errors import DoctorError, Exit, HostFault, UsageError
 from dockerdoctor.host import launch
 from dockerdoctor.host.cage import Cage, cage
 from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.sealed import require_root, sealed
-from dockerdoctor.host.view import Service
 from dockerdoctor.judge import GOOD_LOOKS
 from dockerdoctor.model import Fault, Incident, Policy
 from dockerdoctor.store import Store

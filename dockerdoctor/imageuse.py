@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dockerdoctor.allowed import Allowed
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.record import Record
 from dockerdoctor.store import Store
 

@@ -20,7 +20,7 @@ from dockerdoctor import __version__
 from dockerdoctor import metricfamilies as families
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import EventTally
+from dockerdoctor.host.nouns import EventTally
 from dockerdoctor.metriccounters import Counters
 from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity
 from dockerdoctor.watch import Snapshot

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage
-from dockerdoctor.host.view import DiskUse, HostControl
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault
 from dockerdoctor.regret import Scene, stages
 

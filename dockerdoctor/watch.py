@@ -13,10 +13,11 @@ from dockerdoctor.collect import Collect
 from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
-from dockerdoctor.host.view import Container, HostControl
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
+from dockerdoctor.memory import Memory
 from dockerdoctor.model import (
     Attempt,
     Climb,
@@ -124,7 +125,7 @@ class Watch:
         self._room = room or Room(Allowed(), Uses(store))
         self.episodes = Episodes(store)
         self._now = _Now(judgement=_remembered(self.episodes.open.values(), control.now()))
-        self._running = store.recall("running", tuple[Container, ...]) or ()
+        self._memory = Memory(store)
 
     def learn(self, knowledge: Knowledge) -> None:
         """Take new rules; what was pending of a rule that is still there goes on."""
@@ -172,11 +173,9 @@ class Watch:
         """What a rung is judged by, as of the last look."""
         now = self._control.now().wall
         recent = self._store.recent_attempts(now - 120.0)
-        readings = self._now.judgement.readings if self._now.judgement else {}
-        room = self._room
-        return Scene(
-            readings, self._policy(), self._running, bool(recent), room.allowed, room.uses.last
-        )
+        seen = self._memory.fill(self._now.judgement.readings if self._now.judgement else {})
+        ran, room = self._memory.running, self._room
+        return Scene(seen, self._policy(), ran, bool(recent), room.allowed, room.uses.last)
 
     def _close(self, climbing: str = "") -> frozenset[str]:
         """The probes to look closely with: the urgent ones and those of the rules that call for an
@@ -206,20 +205,13 @@ class Watch:
         )
         self._store.keep(fresh, now, urgent=bool(self._close()))
         if not ails(self._now.judgement.verdict):
-            self._remember_running()
+            self._memory.keep(self._control.roster(), self._now.judgement.readings)
+            self._room.uses.see(self._memory.running, now.wall)
         for sentence in self.episodes.follow(self._now.judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:
             self._hooks.closed(incident)
         self.episodes.ended.clear()
-
-    def _remember_running(self) -> None:
-        """Who runs cannot be asked of a hung daemon: keep the answer of the last good look."""
-        running = tuple(each for each in self._control.roster() if each.state == "running")
-        self._room.uses.see(running, self._control.now().wall)
-        if running != self._running:
-            self._running = running
-            self._store.remember("running", running)
 
     def _decide(self) -> Decision:
         assert self._now.judgement is not None

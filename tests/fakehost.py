@@ -13,9 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
-from dockerdoctor.host.view import (
+from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
     EngineInfo,
@@ -28,6 +26,8 @@ from dockerdoctor.host.view import (
     Service,
     ServiceState,
 )
+from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Fault, Instant, Process
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.growth import GrowthWatch
-from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
-from dockerdoctor.host.view import (
+from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
     EngineInfo,
@@ -21,6 +19,8 @@ from dockerdoctor.host.view import (
     Pruned,
     Service,
 )
+from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.model import Fault, Instant, Process
 from tests.fakeworld import FakeProcess, FakeUnit, World
 

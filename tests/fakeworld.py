@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dockerdoctor.host.view import ServiceState
+from dockerdoctor.host.nouns import ServiceState
 from dockerdoctor.model import Instant, Process
 
 RESTART_DELAY_S = 2.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from dockerdoctor.cli.examine import STREAMED
 from dockerdoctor.cli.report import Looked
 from dockerdoctor.glance import glance
-from dockerdoctor.host.view import Service
+from dockerdoctor.host.nouns import Service
 from tests.fakehost import FakeHost
 from tests.story import RULES, SETTLED_S
 from tests.values import PROBES, READINGS

@@ -30,6 +30,7 @@ def served(directory: Path, answering: Answering) -> Iterator[Address]:
     def one(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             answering(connection)
+            _hang_up(connection)
 
     def accept() -> None:
         while True:
@@ -51,6 +52,15 @@ def served(directory: Path, answering: Answering) -> Iterator[Address]:
         listener.close()
 
 
+def _hang_up(connection: socket.socket) -> None:
+    """End our side and read the other's to its end: to close on what is unread is a reset, and the
+    answer is lost with it."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(LONG_S)
+    while connection.recv(65536):
+        pass
+
+
 def request(connection: socket.socket) -> tuple[str, str]:
     """Read one request's head (and the body it announces); its method and target."""
     data = b""
@@ -66,7 +76,7 @@ def request(connection: socket.socket) -> tuple[str, str]:
 def answer(body: bytes, status: str = "200 OK", head: str = DOCKER_HEAD) -> bytes:
     """An answer as dockerd words it."""
     return (
-        f"HTTP/1.1 {status}\r\n{head}Content-Type: application/json\r\n"
+        f"HTTP/1.1 {status}\r\n{head}Content-Type: application/json\r\nConnection: close\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 

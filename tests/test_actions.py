@@ -16,7 +16,7 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine, agreed
-from dockerdoctor.host.view import Pruned
+from dockerdoctor.host.nouns import Pruned
 from dockerdoctor.model import Fault
 from tests.sockets import LONG_S, Answering, answer, request, served
 from tests.test_engine import fault_of

@@ -17,7 +17,7 @@ from dockerdoctor.cli.report import EXIT, Found, Report, State, Unseen
 from dockerdoctor.cli.reportjson import check_json, schema
 from dockerdoctor.cli.reporttext import nagios, text, wrap
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import Place, Service
+from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.model import Fault, Incident, Outcome, Process, Severity
 from tests.fakehost import disk_use
 from tests.looks import look, settled

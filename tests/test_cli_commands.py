@@ -18,7 +18,7 @@ from dockerdoctor.cli.watch import daemon_words, environment
 from dockerdoctor.compose import watch_lock_path
 from dockerdoctor.config import Config
 from dockerdoctor.host.lock import held
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Attempt, Fault, Impact, Incident, Outcome, Severity
 from dockerdoctor.pausing import pause_path
 from dockerdoctor.store import Store

@@ -23,8 +23,8 @@ from dockerdoctor.cli.progress import Progress, state
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
 from dockerdoctor.host.lock import Turn, held, holder
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.signals import Patience
-from dockerdoctor.host.view import Container
 from dockerdoctor.judge import judge
 from dockerdoctor.model import Impact, Incident, Outcome, Policy, Process
 from dockerdoctor.watch import Knowledge, Snapshot

@@ -14,7 +14,7 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Fault
 from tests.sockets import LONG_S, Answering, answer, request, saying, served
 

@@ -15,7 +15,7 @@ import pytest
 
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.events import EventWatch
-from dockerdoctor.host.view import EventTally
+from dockerdoctor.host.nouns import EventTally
 from tests.sockets import LONG_S, Answering, answer, eventually, request, served
 from tests.test_tally import ENGINES, recorded
 

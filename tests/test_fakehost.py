@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import Container, HostControl, Service
+from dockerdoctor.host.nouns import Container, Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault
 from tests.fakehost import FakeHost
 

@@ -19,8 +19,9 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import parse
 from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.host.pidfile import PidFileKeeper
-from dockerdoctor.host.view import HostControl, Place, Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault, Process
 from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
 from tests.fakehost import FakeHost

@@ -14,7 +14,8 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, disks, journal, journald, launch, layout, pids
 from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.notify import notify, watchdog_s
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault, Process
 from tests.fakehost import FakeHost
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dockerdoctor.declare import Scene
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.model import (
     Climb,

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from dockerdoctor import ladder
 from dockerdoctor.declare import Probe
-from dockerdoctor.host.view import EventTally, Start
+from dockerdoctor.host.nouns import EventTally, Start
 from dockerdoctor.judge import Judgement, flatten
 from dockerdoctor.metricfamilies import PLAIN, REASONS, name_of
 from dockerdoctor.metrics import Metrics

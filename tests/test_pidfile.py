@@ -15,8 +15,8 @@ import pytest
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import processes
+from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.pidfile import PidFileKeeper
-from dockerdoctor.host.view import Service
 from dockerdoctor.model import Fault, Process
 
 # Its $0 and $1 are the last two words of its command line: --pidfile and the file.

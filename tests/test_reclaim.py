@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Box, Image, Kind, Survey, Usage, Volume
-from dockerdoctor.host.view import DiskUse
 from dockerdoctor.model import Fault
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough, need, plan
 from tests.fakehost import FakeHost

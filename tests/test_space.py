@@ -15,9 +15,9 @@ import pytest
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.declare import Scene
 from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.nouns import Container, DiskUse, Place, Pruned
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Kind, Removal
-from dockerdoctor.host.view import Container, DiskUse, Place, Pruned
 from dockerdoctor.imageuse import KEPT, Uses
 from dockerdoctor.model import Instant
 from dockerdoctor.rungs import free_space_outside, prune

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dockerdoctor import store as store_module
 from dockerdoctor import storefile, storerows
 from dockerdoctor.errors import StoreError, UsageError
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import (
     Attempt,
     Fault,

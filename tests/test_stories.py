@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.nouns import Container, Place
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
-from dockerdoctor.host.view import Container, Place
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
 from dockerdoctor.signatures import SIGNATURES
 from tests.fakehost import disk_use
@@ -483,3 +483,14 @@ def test_a_version_that_is_known_to_leak_is_named(tmp_path: Path) -> None:
     leaks_for(story, 45, clients=False)
     assert "memory-leak-of-version" in rules_found(story)
     assert story.acts == []
+
+
+def test_live_restore_is_still_known_while_the_daemon_hangs(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
+    story.host.engine = replace(story.host.engine, live_restore=True)
+    story.goes_on_for(60)
+    story.host.dockerd_process.frozen = True
+    story.killed_and_started_again()
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.incidents[0].outcome is Outcome.CURED
+    assert {attempt.impact for attempt in story.attempts()} == {Impact.NONE, Impact.DAEMON}

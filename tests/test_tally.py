@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dockerdoctor.host.nouns import Container, EventTally
 from dockerdoctor.host.seen import Answer
 from dockerdoctor.host.stream import Event, decode
 from dockerdoctor.host.tally import MAX_KEPT, MAX_SEEN, Tally
-from dockerdoctor.host.view import Container, EventTally
 
 ENGINES = ("20.10.24", "26.1.5", "28.5.2")
 NOW = 1_800_000_000.0
@@ -217,6 +217,15 @@ def test_an_event_newer_than_the_list_wins() -> None:
     story.container(2, "die")
     story.tally.reconcile([box("c1", "running")], seq, count=True)
     assert story.told().reconciled_total == 0
+
+
+@pytest.mark.parametrize("listed", ["created", "running"])
+def test_a_start_that_began_since_the_stream_was_opened_is_not_cut_short(listed: str) -> None:
+    story = Story()
+    opened = story.tally.sequence()
+    story.container(5, "create").network(5.2, "connect")
+    story.tally.reconcile([box("c1", listed)], story.tally.sequence(), count=True, opened=opened)
+    assert story.container(5.5, "start").took() == pytest.approx([0.5])
 
 
 def test_a_clock_that_is_years_away_is_garbled() -> None:

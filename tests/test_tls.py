@@ -15,7 +15,7 @@ import pytest
 from dockerdoctor.host.address import Address, TlsFiles
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.http import ping
-from dockerdoctor.host.view import Pruned
+from dockerdoctor.host.nouns import Pruned
 from dockerdoctor.model import Fault
 from tests.sockets import LONG_S, answer, saying, served
 from tests.test_http import fault_of

@@ -19,7 +19,7 @@ from dockerdoctor.errors import DoctorError
 from dockerdoctor.host import command
 from dockerdoctor.host.clock import now
 from dockerdoctor.host.linux import LinuxHost
-from dockerdoctor.host.view import Place
+from dockerdoctor.host.nouns import Place
 from dockerdoctor.record import Record
 from dockerdoctor.stackjams import explain
 from dockerdoctor.stacks import NoDumpError, lines_of, read

@@ -16,7 +16,7 @@ from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
 from dockerdoctor.host import lock
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.judge import Judgement, Rule, judge
 from dockerdoctor.model import Incident, Instant, Sample
 from dockerdoctor.record import Record

@@ -17,9 +17,9 @@ from dockerdoctor.cli.table import table
 from dockerdoctor.errors import HostFault, UsageError
 from dockerdoctor.host.layout import CONFIG_FILE
 from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import logs
 from dockerdoctor.host.storage.facts import Survey
-from dockerdoctor.host.view import DiskUse, Place
 from dockerdoctor.loglook import Growth, growths
 from dockerdoctor.model import Fault
 from dockerdoctor.regret import CUT_COSTS

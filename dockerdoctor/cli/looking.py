@@ -13,7 +13,8 @@ from dockerdoctor.declare import known_readings
 from dockerdoctor.errors import HostFault
 from dockerdoctor.glance import glance
 from dockerdoctor.host.address import Address, for_watchdog
-from dockerdoctor.host.view import HostView, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Sample
 from dockerdoctor.watch import Knowledge
 

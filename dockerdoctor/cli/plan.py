@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Rung, Scene
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Finding, Hold, Impact, Incident, Outcome
 
 BY_HAND: Mapping[str, str] = {

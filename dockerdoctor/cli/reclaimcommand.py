@@ -18,7 +18,7 @@ from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError, UsageError
 from dockerdoctor.host import clock
 from dockerdoctor.host.linux import LinuxHost
-from dockerdoctor.host.view import Service
+from dockerdoctor.host.nouns import Service
 from dockerdoctor.imageuse import recalled
 from dockerdoctor.reclaim import Plan, plan
 from dockerdoctor.record import Record

@@ -11,8 +11,8 @@ from dockerdoctor.config import Config
 from dockerdoctor.host import clock
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import held
+from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.signals import Patience
-from dockerdoctor.host.view import DiskUse, Place
 from dockerdoctor.model import Attempt, Impact, Incident, Outcome, Severity
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough
 from dockerdoctor.store import Store, incident_id

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Usage
-from dockerdoctor.host.view import DiskUse
 from dockerdoctor.reclaim import Plan
 from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
 

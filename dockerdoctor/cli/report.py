@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dockerdoctor.cli.history import Watchdog
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.judge import Rule
 from dockerdoctor.model import Fault, Instant, Reading, Readings, Sample
 

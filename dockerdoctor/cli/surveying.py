@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from dockerdoctor.config import Config
 from dockerdoctor.host import clock
+from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import idle
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
-from dockerdoctor.host.view import DiskUse, HostView, Place
+from dockerdoctor.host.view import HostView
 
 STAT_S = 5.0
 """A file system that does not tell its size for so long hangs: it is not walked."""

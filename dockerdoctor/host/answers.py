@@ -17,7 +17,7 @@ import msgspec
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import http
 from dockerdoctor.host.address import Address
-from dockerdoctor.host.view import Container, EngineInfo, Pruned
+from dockerdoctor.host.nouns import Container, EngineInfo, Pruned
 from dockerdoctor.model import Fault
 
 Text = Annotated[str, msgspec.Meta(max_length=4096)]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import signal
+from collections.abc import Sequence
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import processes
-from dockerdoctor.host.view import ServiceState
+from dockerdoctor.host import pids, processes
+from dockerdoctor.host.nouns import ServiceState
 from dockerdoctor.model import Process
 
 
@@ -33,3 +36,21 @@ def state(
         stop_timeout_s=math.inf,
         restart="no",
     )
+
+
+def orphaned_containerd(dockerd_argv: Sequence[str]) -> Process | None:
+    """The containerd that a killed dockerd had started. It is killed with it (its parent-death
+    signal), but a moment later: a new dockerd that still meets it counts on it for ever."""
+    seen = processes.stat(pids.pid_in(pids.of_containerd(dockerd_argv)))
+    if seen is None or seen.ended or not seen.process.name.startswith("containerd"):
+        return None
+    return seen.process
+
+
+def terminate(process: Process | None) -> None:
+    """SIGTERM, and SIGCONT so that a stopped process takes it; one that is gone is gone."""
+    if process is None:
+        return
+    with contextlib.suppress(HostFault):
+        processes.signal(process, signal.SIGTERM)
+        processes.signal(process, signal.SIGCONT)

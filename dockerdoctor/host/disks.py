@@ -8,7 +8,7 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.lanes import Lanes
-from dockerdoctor.host.view import DiskUse
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.model import Fault
 
 

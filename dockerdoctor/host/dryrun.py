@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dockerdoctor.host.nouns import Pruned, Service
 from dockerdoctor.host.storage.facts import Removal
-from dockerdoctor.host.view import HostControl, Pruned, Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Process
 
 

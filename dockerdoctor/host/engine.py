@@ -18,8 +18,8 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http, litter, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
+from dockerdoctor.host.nouns import Container, EngineInfo, Pong, Pruned
 from dockerdoctor.host.storage.facts import Removal
-from dockerdoctor.host.view import Container, EngineInfo, Pong, Pruned
 from dockerdoctor.model import Fault
 
 if TYPE_CHECKING:

@@ -27,10 +27,10 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.nouns import EventTally
 from dockerdoctor.host.seen import Answer
 from dockerdoctor.host.stream import MAX_EVENT, Event, Lines, decode
 from dockerdoctor.host.tally import Tally
-from dockerdoctor.host.view import EventTally
 from dockerdoctor.host.wire import Wire, broke_off
 from dockerdoctor.model import Fault
 
@@ -73,6 +73,7 @@ class EventWatch:
         self._alive = False
         self._fault = ""
         self._opened = 0
+        self._opened_seq = 0
         self._listed = 0
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -147,6 +148,7 @@ class EventWatch:
                 wire.close()
             self._alive, self._wire, self._fault = True, wire, ""
             self._opened += 1
+            self._opened_seq = self._tally.sequence()
             self._tally.gaps_total = self._opened - 1
             self._opened_nano = self._opened_nano or int(self._wall() * 1e9)
         return stream, head
@@ -191,7 +193,7 @@ class EventWatch:
         self._wake_nobody()
         found = self._engine.containers(LIST_TIMEOUT_S)
         with self._lock:
-            self._tally.reconcile(found, seq, count)
+            self._tally.reconcile(found, seq, count, self._opened_seq)
 
     def _look_at(self, ident: str) -> Answer:
         try:

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dockerdoctor.host import cgroups, processes
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import HeldThread, Whose
-from dockerdoctor.host.view import Container
 from dockerdoctor.model import Process
 
 MAX_THREADS = 1000

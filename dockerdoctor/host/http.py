@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import Address
-from dockerdoctor.host.view import Pong
+from dockerdoctor.host.nouns import Pong
 from dockerdoctor.host.wire import Wire, broke_off
 from dockerdoctor.model import Fault
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from dockerdoctor.host.view import Service, ServiceState
+from dockerdoctor.host.nouns import Service, ServiceState
 from dockerdoctor.model import Process
 
 

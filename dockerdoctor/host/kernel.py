@@ -19,8 +19,8 @@ from dockerdoctor.host.kernelsigns import HOUR_S, NETDEV_S, KernelSigns
 from dockerdoctor.host.kmsg import KernelLog
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.mounts import Mount
+from dockerdoctor.host.nouns import Container, Service
 from dockerdoctor.host.traces import KernelTraces, Whose
-from dockerdoctor.host.view import Container, Service
 from dockerdoctor.model import Process
 
 MOUNT_S = 15.0

@@ -23,11 +23,7 @@ from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
-from dockerdoctor.host.peers import Listening
-from dockerdoctor.host.storage.door import Door
-from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
-from dockerdoctor.host.view import (
+from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
     EngineInfo,
@@ -40,6 +36,11 @@ from dockerdoctor.host.view import (
     Service,
     ServiceState,
 )
+from dockerdoctor.host.peers import Listening
+from dockerdoctor.host.roster import merge_roster
+from dockerdoctor.host.storage.door import Door
+from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Fault, Instant, Process
 
 DOCKERD = "dockerd"
@@ -47,18 +48,6 @@ DOCKERD = "dockerd"
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
-
-
-def merge_roster(
-    known: Mapping[str, Container], listed: Sequence[Container]
-) -> Mapping[str, Container]:
-    """The list's containers by id, each with what an inspect told of it before."""
-    return {
-        each.id: replace(known[each.id], state=each.state, name=each.name)
-        if each.id in known
-        else each
-        for each in listed
-    }
 
 
 class LinuxHost:

@@ -20,7 +20,7 @@ from dockerdoctor.host import bare, journal, launch, peers, pids, processes
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import flags, layout
-from dockerdoctor.host.view import Service, ServiceState
+from dockerdoctor.host.nouns import Service, ServiceState
 from dockerdoctor.model import Fault, Process
 
 STARTING_S = 120.0
@@ -124,13 +124,13 @@ class PidFileKeeper:
     def stop(self, *which: Service) -> None:
         """SIGTERM, and SIGCONT as systemd does, so that a stopped process can take it."""
         if Service.CONTAINERD in which:
-            self._terminate(self._containerd())
+            bare.terminate(self._containerd())
         if Service.DOCKERD in which:
             with self._lock:
                 self._awaited = None
                 self._stopped = True
                 self._ending = self._process()
-                self._terminate(self._ending)
+                bare.terminate(self._ending)
         elif Service.CONTAINERD not in which:
             self._only_dockerd(*which)
 
@@ -250,14 +250,7 @@ class PidFileKeeper:
                     self._spawn()
 
     def _orphan(self) -> Process | None:
-        """The containerd that a killed dockerd had started. It is killed with it (its parent-death
-        signal), but a moment later: a new dockerd that still meets it counts on it for ever."""
-        if self._launch is None:
-            return None
-        seen = processes.stat(pids.pid_in(pids.of_containerd(self._launch.argv)))
-        if seen is None or seen.ended or not seen.process.name.startswith("containerd"):
-            return None
-        return seen.process
+        return bare.orphaned_containerd(self._launch.argv) if self._launch else None
 
     def _spawn(self) -> None:
         self._ending = None
@@ -296,13 +289,6 @@ class PidFileKeeper:
         if not place.exists():
             raise HostFault(Fault.MISSING, f"there is no containerd at {place}")
         return bare.state("containerd", "failed", "failed", result="signal")
-
-    def _terminate(self, process: Process | None) -> None:
-        if process is None:
-            return
-        with contextlib.suppress(HostFault):
-            processes.signal(process, signal.SIGTERM)
-            processes.signal(process, signal.SIGCONT)
 
     def _only_dockerd(self, *which: Service) -> None:
         if Service.DOCKERD not in which and Service.CONTAINERD not in which:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from dockerdoctor.host.view import Pressure
+from dockerdoctor.host.nouns import Pressure
 
 
 def look(proc: Path = Path("/proc")) -> Pressure:

@@ -20,7 +20,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import cgroups
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.lanes import Lanes
-from dockerdoctor.host.view import ProcessVitals
+from dockerdoctor.host.nouns import ProcessVitals
 from dockerdoctor.model import Fault, Process
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")

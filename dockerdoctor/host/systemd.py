@@ -18,7 +18,7 @@ from types import MappingProxyType
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, journal, launch, processes
 from dockerdoctor.host.lanes import MACHINE, Lanes
-from dockerdoctor.host.view import Service, ServiceState
+from dockerdoctor.host.nouns import Service, ServiceState
 from dockerdoctor.model import Fault, Process
 
 DEBIAN_UNITS: Mapping[Service, str] = MappingProxyType(

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from dockerdoctor.host.nouns import Container, EventTally, Start
 from dockerdoctor.host.seen import (
     RUN_WITHIN_S,
     Answer,
@@ -32,7 +33,6 @@ from dockerdoctor.host.seen import (
     healthy,
 )
 from dockerdoctor.host.stream import Event
-from dockerdoctor.host.view import Container, EventTally, Start
 
 SUSPECT_AFTER_S = 1.0
 MAX_SKEW_S = 86400.0
@@ -90,10 +90,15 @@ class Tally:
         seen.suspects = None
         seen.asked = answer
 
-    def reconcile(self, listed: Iterable[Container], seq: int, count: bool) -> None:
+    def reconcile(
+        self, listed: Iterable[Container], seq: int, count: bool, opened: int | None = None
+    ) -> None:
         """Put right what `listed` shows otherwise than the events did, except for containers with
-        events later than `seq` (`sequence` when the list was asked for). `count`: after a gap;
-        not so for the first list, which only tells what was there before us."""
+        events later than `seq` (`sequence` when the list was asked for), and for starts that were
+        seen to begin after `opened` (when the stream was opened): their end is yet to come.
+        `count`: after a gap; not so for the first list, which only tells what was there before
+        us."""
+        since = seq if opened is None else opened
         found: set[str] = set()
         for container in listed:
             found.add(container.id)
@@ -102,7 +107,7 @@ class Tally:
             if seen is None:
                 seen = self._add(container.id, container.name[:128])
                 wrong = True
-            elif seen.seq > seq:
+            elif seen.seq > (since if seen.phase is Phase.STARTING else seq):
                 continue
             else:
                 wrong = runs != (seen.phase is Phase.RUNNING)

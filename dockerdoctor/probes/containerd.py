@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import HostView, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Kind, Reading, Readings
 from dockerdoctor.probes.ping import NO_ANSWER
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import Container, HostView
+from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Kind, Reading, Readings
 from dockerdoctor.probes.ping import NO_ANSWER
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import HostView, Place
+from dockerdoctor.host.nouns import Place
+from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Kind, Reading, Readings, Value
 
 TIMEOUT_S = 2.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dockerdoctor.declare import Probe
-from dockerdoctor.host.view import HostView, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Kind, Reading, Readings
 
 SIGTERM = 15
@@ -16,6 +17,10 @@ def run(view: HostView) -> Readings:
     if process is None:
         return {"present": False}
     vitals = view.vitals(process)
+    files = {}
+    if vitals.fds >= 0:  # not to be counted without root
+        files["fds"] = float(vitals.fds)
+        files["fds_ratio"] = vitals.fds / vitals.fd_limit if vitals.fd_limit else 0.0
     return {
         "present": True,
         "pid": process.pid,
@@ -23,8 +28,7 @@ def run(view: HostView) -> Readings:
         "swap_bytes": vitals.swap_bytes,
         "threads": vitals.threads,
         "stuck_threads": vitals.stuck_threads,
-        "fds": vitals.fds,
-        "fds_ratio": vitals.fds / vitals.fd_limit if vitals.fd_limit else 0.0,
+        **files,
         "cpu_seconds": vitals.cpu_s,
         "state": vitals.state,
         "frozen": vitals.frozen,

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact, Process
 from dockerdoctor.rungs._common import DEAF_S, takes_no_signal
 from dockerdoctor.stackjams import explain

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.host.nouns import Place
 from dockerdoctor.host.storage.facts import Kind
-from dockerdoctor.host.view import HostControl, Place
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
 from dockerdoctor.reclaim import carry_out, low_enough, plan
 from dockerdoctor.rungs._common import held_by_the_kernel

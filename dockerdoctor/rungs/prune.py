@@ -15,7 +15,8 @@ from dataclasses import replace
 from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import HostControl, Place
+from dockerdoctor.host.nouns import Place
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
 from dockerdoctor.reclaim import Done, carry_out, low_enough, plan
 from dockerdoctor.rungs._common import held_by_the_kernel

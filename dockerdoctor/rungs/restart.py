@@ -8,7 +8,8 @@ helps nobody.
 from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.rungs._common import (
     cost_of_a_stop,
     deaf_to_sigterm,

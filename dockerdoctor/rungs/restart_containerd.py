@@ -7,7 +7,8 @@ upstream's do. Restarting dockerd instead would hang: its stop waits for contain
 from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
 from dockerdoctor.rungs._common import deaf_to_sigterm, held_by_the_kernel
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault, Impact, Process
 from dockerdoctor.rungs._common import START_S, cost_of_a_stop, gone, held_or_full
 

@@ -7,7 +7,8 @@ by itself has a cause, and more starts do not find it.
 from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
 from dockerdoctor.rungs._common import START_S, held_or_full
 
@@ -33,6 +34,13 @@ def useless(scene: Scene) -> str:
     return held_or_full(scene)
 
 
+def failed_again(scene: Scene) -> str:
+    """While looking: a start that has ended in a failure, and that nobody tries again."""
+    if scene.word("unit.active_state") == "failed" and not scene.word("unit.job"):
+        return f"the start failed{_first_error(scene)}"
+    return ""
+
+
 def _first_error(scene: Scene) -> str:
     """In brackets, where it was seen."""
     said = scene.word("journal.first_error")
@@ -46,4 +54,5 @@ RUNG = Rung(
     settle_s=lambda _: START_S,
     run=run,
     useless=useless,
+    hopeless=failed_again,
 )

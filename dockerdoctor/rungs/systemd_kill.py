@@ -8,7 +8,8 @@ somebody in there still reads signals.
 from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.host.view import HostControl, Service
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
 from dockerdoctor.rungs._common import START_S, cost_of_a_stop, gone, held_or_full, still_deaf
 
 SIGTERM = 15

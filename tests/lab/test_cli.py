@@ -29,6 +29,9 @@ os.close(fd)
 os.waitpid(pid, 0)
 """
 
+ON_ONE_SUITE = True
+"""The command line is the same on every suite."""
+
 
 @pytest.fixture(scope="module")
 def shared(lab: None, suite: str) -> Iterator[LabHost]:

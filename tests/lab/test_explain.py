@@ -13,6 +13,9 @@ from tests.lab.watchdog import Watchdog
 
 SECRET = "hunter2hunter2"
 
+ON_ONE_SUITE = True
+"""Dumps of all engines are read in tests/test_stacks.py; here one finds its way to an incident."""
+
 
 def test_the_incident_of_a_stuck_container_names_the_lock_its_holder_and_the_container(
     watchdog: Watchdog,

@@ -14,6 +14,9 @@ from tests.lab.host import LabHost
 SEEN_TIMEOUT_S = 90.0
 SIGTERM_PENDING = 0x4000
 
+ON_ONE_SUITE = True
+"""The faults themselves are the same on every suite; `make lab` with all suites proves each."""
+
 
 def test_a_frozen_daemon_hangs_deaf_to_sigterm(host: LabHost) -> None:
     pid = host.main_pid()

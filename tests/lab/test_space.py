@@ -125,6 +125,8 @@ def room(shared_room: Room) -> Iterator[Room]:
     """Without what other tests filled it with."""
     if left := [tag for tag in shared_room.tags() if tag.startswith("fill")]:
         shared_room.host.docker("rmi", *left, timeout=180)
+    shared_room.host.docker("image", "prune", "--force", timeout=180)
+    shared_room.host.docker("builder", "prune", "--all", "--force", timeout=180)
     yield shared_room
     shared_room.watchdog.stop()
 

@@ -12,7 +12,6 @@ import pytest
 from dockerdoctor.model import Outcome
 from dockerdoctor.service import UNIT
 from tests.lab import faults
-from tests.lab.conftest import suites
 from tests.lab.watchdog import (
     POLICY,
     PROGRAM,
@@ -36,9 +35,8 @@ exec /usr/bin/systemctl "$@"
 """Shorter than the deadline of the call, long enough for somebody to be killed meanwhile."""
 
 
-@pytest.fixture(scope="module", params=suites()[-1:])
-def suite(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+ON_ONE_SUITE = True
+"""A watchdog that dies, or is alone, or is told to read its rules again, is so on every suite."""
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dockerdoctor.config import Config
-from dockerdoctor.host.view import Container
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Attempt, Incident, Outcome
 from dockerdoctor.record import Record
 from dockerdoctor.service import UNIT, unit_text

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dockerdoctor.host import web
-from dockerdoctor.host.view import Start
+from dockerdoctor.host.nouns import Start
 from dockerdoctor.metrics import Metrics
 from dockerdoctor.model import Incident
 from dockerdoctor.watch import Hooks, Snapshot

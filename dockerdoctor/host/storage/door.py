@@ -10,11 +10,11 @@ from pathlib import Path
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import steady
 from dockerdoctor.host.lanes import Lanes
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage import logs
 from dockerdoctor.host.storage.facts import Kind, Removal, Survey
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
-from dockerdoctor.host.view import DiskUse
 
 SURVEY_S = 60.0
 """Deadline of reading the data-root's databases: thousands of small files on a slow disk."""

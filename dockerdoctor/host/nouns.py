@@ -1,0 +1,203 @@
+"""What the machine answers, as frozen values: services, processes, disks, containers, starts.
+
+Units are in the names or beside them; `view.py` says who is asked for which.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockerdoctor.model import Process
+
+
+class Service(enum.StrEnum):
+    """The services a daemon consists of; the configuration says what their units are called."""
+
+    DOCKERD = "dockerd"
+    SOCKET = "socket"
+    CONTAINERD = "containerd"
+
+
+class Place(enum.StrEnum):
+    """The directories a daemon dies of when they are full."""
+
+    DATA_ROOT = "data_root"
+    RUN = "run"
+    CONTAINERD = "containerd"
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """An HTTP answer of `GET /_ping`, whatever its status: any answer but 503 proves life."""
+
+    status: int
+    latency_s: float
+    api_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """A service as its keeper (systemd, or the pid file) tells it, in systemd's words."""
+
+    name: str
+    active: str
+    """active, activating, deactivating, inactive, failed, reloading."""
+    sub: str
+    result: str
+    """success, exit-code, signal, timeout, oom-kill, start-limit-hit, ..."""
+    main_pid: int = 0
+    restarts: int = 0
+    """NRestarts: automatic restarts by systemd since the unit was last started by hand."""
+    unit_file: str = ""
+    """enabled, disabled, masked, ...; empty without systemd."""
+    load: str = ""
+    """loaded, not-found, masked, ...; empty without systemd."""
+    left_inactive_mono_s: float | None = None
+    """InactiveExitTimestampMonotonic: when it last began to start, on the monotonic clock."""
+    stop_timeout_s: float = 90.0
+    """TimeoutStopUSec; systemd sends SIGKILL after it. `inf` when nobody does: systemd told to wait
+    for ever, or no systemd."""
+    restart: str = ""
+    """Restart=: no, on-failure, always, ..."""
+    job: str = ""
+    """The job under way (start, stop, restart), empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessVitals:
+    """One process as /proc shows it."""
+
+    rss_bytes: int
+    swap_bytes: int
+    threads: int
+    fds: int
+    """-1 where they may not be counted: somebody else's process, and not root."""
+    fd_limit: int
+    """The soft limit of open files; 0 when there is none."""
+    state: str
+    """The kernel's letter: R runs, S sleeps, D uninterruptible, T stopped, t traced, Z zombie."""
+    pending: frozenset[int]
+    """Signals sent to it and not yet taken (SigPnd and ShdPnd)."""
+    tracer: Process | None
+    """Who holds it with ptrace, if anybody."""
+    frozen: bool
+    """Whether its cgroup is frozen (cgroup v2)."""
+    cpu_s: float
+    """User and system time so far."""
+    stuck_threads: int = 0
+    """Threads in state D, of all its threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """One file system, as statvfs counts it: free is what an unprivileged writer may still take."""
+
+    path: Path
+    total_bytes: int
+    free_bytes: int
+    used_ratio: float
+    """As `df` counts it: used / (used + free)."""
+    inodes_used_ratio: float
+    """0 where the file system does not count inodes (btrfs)."""
+    inodes_total: int = 0
+    """0 where it does not count them, or they were not asked for."""
+    full_in_s: float | None = None
+    """Time until it is full at the steady growth of the last minutes; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One container start seen in the event stream. Durations in s; None when not (yet) known."""
+
+    container: str
+    at: float
+    took_s: float
+    healthy_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTally:
+    """What the event stream has shown so far."""
+
+    alive: bool
+    """Connected now."""
+    events_total: int
+    gaps_total: int
+    """Times the stream broke and something may have been missed."""
+    reconciled_total: int
+    """Containers whose state was put right by a list after a gap."""
+    starts_total: int
+    failed_starts_total: int
+    starts: tuple[Start, ...] = ()
+    """The starts of the last hour, oldest first (bounded)."""
+    failures_at: tuple[float, ...] = ()
+    """When starts failed in the last hour (wall clock, bounded)."""
+    fault: str = ""
+    """Why the stream is not there, when it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """`GET /info`, what of it matters here. Hangs while containerd hangs, although ping passes."""
+
+    version: str
+    live_restore: bool
+    swarm: bool
+    data_root: Path
+    storage_driver: str
+    running: int
+    containers: int
+    images: int
+    goroutines: int
+    fds: int
+    listeners: int
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container of the last good look."""
+
+    id: str
+    name: str
+    state: str
+    """created, running, paused, restarting, removing, exited, dead."""
+    restart_policy: str = ""
+    """no, always, unless-stopped, on-failure; empty when not known."""
+    stop_timeout_s: float = 10.0
+    """-1: for ever."""
+    pid: int = 0
+    image: str = ""
+    networks: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    """Names of containers it needs, where known (links, network mode `container:`)."""
+    finished_at: float = 0.0
+    """When its last run ended (wall clock, s), as an inspect told it; 0 when it never did."""
+    inspected: bool = False
+    """Whether policy, time-out, networks and links are known: the list call does not tell them."""
+    hangs_since: float | None = None
+    """Since when (monotonic clock, s) its inspect has not been answered; None while it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How starved the host is. Shares of the last ten seconds, 0 to 1 (PSI avg10)."""
+
+    known: bool
+    """Whether the kernel tells it at all."""
+    cpu_some_ratio: float = 0.0
+    memory_full_ratio: float = 0.0
+    io_full_ratio: float = 0.0
+    load_per_cpu: float = 0.0
+    swapped_in_bytes: int = 0
+    swapped_out_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one prune call gave back."""
+
+    what: str
+    count: int
+    bytes: int
