@@ -178,21 +178,26 @@ class Watch:
         return Scene(seen, self._policy(), ran, bool(recent), room.allowed, room.uses.last)
 
     def _close(self, climbing: str = "") -> frozenset[str]:
-        """The probes to look closely with: the urgent ones and those of the rules that call for an
-        act, hold or are about to within a minute. None while all is well."""
+        """The probes to look closely with: the urgent ones and those of the rules that soon decide
+        something. None while all is well."""
         watched = self._now.judgement.watched if self._now.judgement else {}
         wanted = [
             rule.probes
             for rule in self.knowledge.rules
-            if rule.name == climbing
-            or (
-                rule.ladder
-                and (state := watched.get(rule.name, Watched())).since is not None
-                and (rule.for_s <= SOON_S or state.firing)
-                and not self.episodes.has_given_up(rule.name)
-            )
+            if rule.name == climbing or self._decides(rule, watched.get(rule.name, Watched()))
         ]
         return self._urgent.union(*wanted) if wanted else frozenset()
+
+    def _decides(self, rule: Rule, state: Watched) -> bool:
+        """Whether it calls for an act now or within a minute, or its incident is about to close."""
+        if rule.name in self.episodes.open and state.good:
+            return True
+        return (
+            bool(rule.ladder)
+            and state.since is not None
+            and (rule.for_s <= SOON_S or state.firing)
+            and not self.episodes.has_given_up(rule.name)
+        )
 
     def _look(self, climbing: str = "") -> None:
         close = self._close(climbing)
