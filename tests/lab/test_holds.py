@@ -10,7 +10,7 @@ from dockerdoctor.model import Outcome
 from tests.lab import faults
 from tests.lab.watchdog import WAIT_S, Watchdog, has_given_up, vitals
 
-STORM_S = float(os.environ.get("DOCKERDOCTOR_STORM_S", "60"))
+STORM_S = float(os.environ.get("DOCKERDOCTOR_STORM_S", "120"))
 """On each of two engines: two minutes in all."""
 LONG_S = 20.0
 SHORT_S = 10.0
