@@ -137,8 +137,8 @@ class BareDaemon:
                 subprocess.run(["umount", "-l", place], check=False, timeout=30)
         if self.cgroup is not None:
             _remove_cgroup(self.cgroup)
-        for place in (self.directory, *self._new):
-            shutil.rmtree(place, ignore_errors=True)
+        for ours in (self.directory, *self._new):
+            shutil.rmtree(ours, ignore_errors=True)
 
     @property
     def containerd_socket(self) -> Path:
