@@ -18,8 +18,8 @@ from dockerdoctor.probes.ping import NO_ANSWER
 
 LIST_S = 5.0
 INSPECT_S = 2.0
-INSPECTS = 10
-"""Inspects in one look: a hundred running containers are seen once in 200 s."""
+INSPECTS = 5
+"""Inspects in one look: twenty running containers are seen once in 80 s."""
 STUCK_S = 35.0
 
 

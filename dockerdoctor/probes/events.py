@@ -48,4 +48,5 @@ PROBE = Probe(
     ),
     timeout_s=1.0,
     run=run,
+    every_s=8.0,
 )

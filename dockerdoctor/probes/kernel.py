@@ -113,5 +113,5 @@ PROBE = Probe(
     ),
     timeout_s=4.0,
     run=run,
-    every_s=10.0,
+    every_s=15.0,
 )

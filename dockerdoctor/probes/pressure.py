@@ -37,5 +37,5 @@ PROBE = Probe(
     ),
     timeout_s=2.0,
     run=run,
-    every_s=8.0,
+    every_s=12.0,
 )
