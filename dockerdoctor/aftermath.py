@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.nouns import COMES_BACK, Container
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault
 
@@ -18,8 +18,6 @@ OWN_WAY_S = 10.0
 """For restart policies to do their work first."""
 CALL_S = 5.0
 START_S = 60.0
-COMES_BACK = ("always", "unless-stopped")
-"""Restart policies by which the daemon itself starts a container when it starts."""
 
 
 @dataclass(slots=True)

@@ -27,6 +27,9 @@ from dockerdoctor.model import (
 )
 from dockerdoctor.units import plain
 
+COSTS = ("nothing", "the daemon", "its containers", "the whole host")
+"""An impact in words, by its number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -120,7 +123,7 @@ def _next_rung(
             skipped.append(Skip(name, why))
             continue
         if impact > scene.policy.max_impact:
-            why = f"it costs {_cost(impact)}, the policy allows {_cost(scene.policy.max_impact)}"
+            why = f"it costs {COSTS[impact]}, the policy allows {COSTS[scene.policy.max_impact]}"
             skipped.append(Skip(name, why))
             continue
         if impact >= Impact.DAEMON and (
@@ -164,8 +167,3 @@ def _nothing_left(finding: Finding, attempts: Sequence[Attempt], skipped: Sequen
         + (f" (tried {tried})" if tried else "")
         + (f" (passed over {passed})" if passed else "")
     )
-
-
-def _cost(impact: Impact) -> str:
-    words = ("nothing", "the daemon", "its containers", "the whole host")
-    return words[impact]

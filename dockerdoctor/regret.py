@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from dockerdoctor.account import cache_names, image_name
 from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
     NOTHING,
     Box,
@@ -25,7 +26,6 @@ from dockerdoctor.host.storage.facts import (
     Volume,
 )
 
-COMES_BACK = ("always", "unless-stopped")
 CUT_COSTS = "older lines are lost; `docker logs` needs --tail N until it is created anew"
 MIN_LOG = 1 << 20
 """A log that would give back less than this is left alone."""

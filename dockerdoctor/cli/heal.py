@@ -137,7 +137,7 @@ def _refuse_a_taken_turn(config: Config) -> None:
 
 def _agreed(plan: Plan) -> bool:
     """Ask on the terminal."""
-    from dockerdoctor.cli.plan import COSTS
+    from dockerdoctor.ladder import COSTS
 
     sys.stderr.write(f"Climb it? At worst it costs {COSTS[plan.worst]}. [y/N] ")
     sys.stderr.flush()

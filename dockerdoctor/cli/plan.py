@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Rung, Scene
-from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.nouns import COMES_BACK, Container
+from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Finding, Hold, Impact, Incident, Outcome
 
 BY_HAND: Mapping[str, str] = {
@@ -103,7 +104,7 @@ def fate(container: Container) -> Fate:
     """By its restart policy, which only an inspect tells."""
     if not container.inspected and not container.restart_policy:
         return Fate.NOT_KNOWN
-    if container.restart_policy in ("always", "unless-stopped"):
+    if container.restart_policy in COMES_BACK:
         return Fate.COMES_BACK
     return Fate.MAY if container.restart_policy == "on-failure" else Fate.STAYS_DOWN
 
@@ -114,10 +115,6 @@ def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
     if not why and impact > scene.policy.max_impact:
         why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
     return Step(rung.name, rung.help, impact, rung.settle_s(scene), BY_HAND.get(rung.name, ""), why)
-
-
-COSTS = ("nothing", "the daemon", "its containers", "the whole host")
-"""An impact in words, by its number."""
 
 
 def names_by_fate(plan: Plan) -> Mapping[Fate, Sequence[str]]:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from dockerdoctor.host.answers import Count, Ident, Text, Wanted, understood
+from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.layerdb import kept_by_label
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 STATES = ("exited", "dead")
-COMES_BACK = frozenset({"always", "unless-stopped"})
 NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from dockerdoctor.model import Process
 
+COMES_BACK = frozenset({"always", "unless-stopped"})
+"""Restart policies by which the daemon itself starts a container when it starts."""
+
 
 class Service(enum.StrEnum):
     """The services a daemon consists of; the configuration says what their units are called."""
