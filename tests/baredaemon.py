@@ -49,6 +49,13 @@ def require_engine() -> None:
         pytest.skip(reason)
 
 
+OUTSIDE = tuple(
+    Path(place)
+    for place in ("/etc/docker", "/opt/containerd", "/run/docker", "/run/containerd", "/run/runc")
+)
+"""What a bare engine writes outside its directories: a key, plug-in places, the shims' sockets."""
+
+
 class BareDaemon:
     """One dockerd and what it left behind, whoever started it again."""
 
@@ -60,6 +67,7 @@ class BareDaemon:
         self.data_root = directory / "data"
         self.cgroup: Path | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._new = [place for place in OUTSIDE if not place.exists()]
 
     def argv(self) -> list[str]:
         return [
@@ -129,7 +137,8 @@ class BareDaemon:
                 subprocess.run(["umount", "-l", place], check=False, timeout=30)
         if self.cgroup is not None:
             _remove_cgroup(self.cgroup)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for ours in (self.directory, *self._new):
+            shutil.rmtree(ours, ignore_errors=True)
 
     @property
     def containerd_socket(self) -> Path:

@@ -59,4 +59,5 @@ PROBE = Probe(
     ),
     timeout_s=3.0,
     run=run,
+    every_s=8.0,
 )
