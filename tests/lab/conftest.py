@@ -45,6 +45,18 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured (`record_property`), for people to read."""
+    told = [
+        f"{report.nodeid.rpartition('[')[2].rstrip(']'):10} {name} {value}"
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+    ]
+    if told:
+        terminalreporter.section("measured in the lab")
+        terminalreporter.write_line("\n".join(told))
+
+
 def _hosts(item: pytest.Item) -> list[LabHost]:
     used = getattr(item, "funcargs", {}).values()
     booted = [host for value in used if isinstance(value, Booted) for host in value.hosts]

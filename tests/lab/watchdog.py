@@ -28,6 +28,7 @@ CONFIG = "/etc/dockerdoctor/dockerdoctor.toml"
 RULES = "/etc/dockerdoctor/rules.d/lab.toml"
 STATE = "/var/lib/dockerdoctor"
 PROGRAM = (f"{VENV}/bin/python", "-I", "-m", "dockerdoctor.daemon")
+METRICS = "http://127.0.0.1:10073/metrics"
 WAIT_S = 180.0
 """For anything that the watchdog does by itself, on a machine that is busy with something else."""
 
@@ -138,6 +139,12 @@ class Watchdog:
 
         self.host.wait(said, WAIT_S, f"“{words}” to be said")
         return said()
+
+    def metric(self, name: str) -> float:
+        """A metric without labels, as it is served now."""
+        fetch = f"import urllib.request as u; print(u.urlopen('{METRICS}').read().decode())"
+        lines = self.host.run(PROGRAM[0], "-c", fetch).stdout.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
     def wait_known(self, *names: str) -> None:
         """Wait until it has on record that these containers run, and whether they come back."""
