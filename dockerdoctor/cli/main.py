@@ -27,6 +27,7 @@ from dockerdoctor.cli import (
     probes,
     rules,
     service,
+    top,
     watch,
 )
 from dockerdoctor.cli import check as checking
@@ -84,6 +85,7 @@ def main(
 
 
 app.command()(checking.check)
+app.command()(top.top)
 app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
