@@ -47,7 +47,9 @@ def top(
 
     options: Options = ctx.obj
     config = options.load()
-    looker = Looker(config, options.address(config), compose.knowledge(config))
+    address = options.address(config)
+    host = compose.host(config, address)
+    looker = Looker(config, address, compose.knowledge(config), host)
     try:
         if json:
             from dockerdoctor.cli.topjson import top_json
@@ -61,7 +63,7 @@ def top(
 
         return live(looker, every, sort)
     finally:
-        looker.close()
+        host.close()
 
 
 def _is_terminal() -> bool:

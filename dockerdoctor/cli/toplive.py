@@ -62,7 +62,9 @@ def live(looker: Looker, every_s: float, by: Sort) -> int:
             if key in PAUSE:
                 still = None if still else looks.latest
             columns, rows = display.size()
-            lines = _lines(still or looks.latest, by, columns, rows - 1, every_s)
+            lines = _lines(still or looks.latest, by, columns, rows - 1)
+            if not still and (late := _late(looks.latest, every_s)):
+                lines[2] = late[:columns]
             foot = _foot(by, every_s, paused=still is not None)
             blank = [""] * (rows - 1 - len(lines))
             display.draw(_dressed([*lines, *blank, foot[: columns - 1]]))
@@ -73,14 +75,16 @@ def live(looker: Looker, every_s: float, by: Sort) -> int:
     return BY_SIGNAL + display.ended_by if display.ended_by else 0
 
 
-def _lines(view: View | None, by: Sort, columns: int, rows: int, every_s: float) -> list[str]:
+def _lines(view: View | None, by: Sort, columns: int, rows: int) -> list[str]:
     if view is None:
         return ["looking ..."]
-    lines = screen(view, terminal.clock_of(view.report.at), by, columns, rows)[:rows]
-    age = clock.now().wall - view.report.at
-    if age > every_s + LATE_S:
-        lines[2] = f"     this was {age:.0f} s ago: the next look has not ended yet"[:columns]
-    return lines
+    return screen(view, terminal.clock_of(view.report.at), by, columns, rows)[:rows]
+
+
+def _late(view: View | None, every_s: float) -> str:
+    """How old the last look is, when the next one takes too long."""
+    age = clock.now().wall - view.report.at if view else 0.0
+    return f"     this was {age:.0f} s ago: a look takes long" if age > every_s + LATE_S else ""
 
 
 def _foot(by: Sort, every_s: float, *, paused: bool) -> str:

@@ -11,11 +11,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dockerdoctor import compose
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.healplan import plans_for
 from dockerdoctor.cli.history import LATELY_CLIMBED_S, Watchdog, since_in, watchdog
-from dockerdoctor.cli.looking import BY_API
+from dockerdoctor.cli.looking import BY_API, units
 from dockerdoctor.cli.options import same_daemon
 from dockerdoctor.cli.plan import Plan
 from dockerdoctor.cli.report import Looked, Report
@@ -26,8 +25,8 @@ from dockerdoctor.declare import Scene, known_readings
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
 from dockerdoctor.host.address import Address, for_watchdog
-from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.storage.facts import Survey
+from dockerdoctor.host.view import HostView
 from dockerdoctor.judge import judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.loglook import growths
@@ -49,11 +48,10 @@ SURVEYS = 7
 class Looker:
     """Remembers between the looks. Not thread-safe."""
 
-    def __init__(self, config: Config, address: Address, known: Knowledge) -> None:
-        self._config, self._known = config, known
+    def __init__(self, config: Config, address: Address, known: Knowledge, view: HostView) -> None:
+        self._config, self._known, self._host = config, known, view
         self._whole = same_daemon(address, for_watchdog(config.daemon.host))
         self._address = address
-        self._host: LinuxHost = compose.host(config, address)
         self._declared = known_readings(known.probes)
         self._record = Record(config.watch.record)
         self._history = History()
@@ -64,28 +62,12 @@ class Looker:
         self._unseen_logs = ""
         self._began = False
 
-    def close(self) -> None:
-        """Let go of the daemon's sockets."""
-        self._host.close()
-
     def look(self, within_s: float) -> View:
         """One look, which waits for its probes no longer than `within_s`."""
         about = watchdog(self._config, self._host.now()) if self._whole else Watchdog()
-        samples = self._samples(about, within_s)
-        now = self._host.now()
-        looked = Looked(
-            samples,
-            self._known.rules,
-            self._declared,
-            now,
-            str(self._address),
-            self._whole,
-            tuple(filter(None, (self._config.daemon.unit, self._config.daemon.socket_unit)))
-            if self._whole and self._config.daemon.pidfile is None
-            else (),
-            tuple(each for each in self._host.roster() if each.state == "running"),
-        )
-        self._remember(about, samples)
+        looked = self._looked(self._samples(about, within_s))
+        now = looked.now
+        self._remember(about, looked.samples)
         self._look_at_logs(now.mono)
         report = examine(looked, about, since_in(self._config, now))
         policy = replace(self._config.policy, paused=about.paused)
@@ -110,12 +92,24 @@ class Looker:
             unseen_logs=self._unseen_logs,
         )
 
+    def _looked(self, samples: Mapping[str, Sample]) -> Looked:
+        return Looked(
+            samples=samples,
+            rules=self._known.rules,
+            declared=self._declared,
+            now=self._host.now(),
+            address=str(self._address),
+            whole=self._whole,
+            units=units(self._config.daemon) if self._whole else (),
+            running=tuple(each for each in self._host.roster() if each.state == "running"),
+        )
+
     def _samples(self, about: Watchdog, within_s: float) -> Mapping[str, Sample]:
         """The newest of each probe, whoever took it."""
         told = {each.probe: each for each in about.samples} if about.running else {}
         if told:
             names: Sequence[str] = LIVE
-        else:
+        else:  # nobody else looks
             names = tuple(self._known.probes) if self._whole else BY_API
         collector = self._collectors.get(bool(told))
         if collector is None:

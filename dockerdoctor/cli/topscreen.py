@@ -28,7 +28,7 @@ def screen(
     report = view.report
     head = [
         f"{report.state.value.upper()}: {report.says}",
-        f"     {report.address}, {clock(report.at)}, {_watchdog(view)}",
+        f"     {clock(report.at)}, {_watchdog(view)}, {report.address}",
         "",
         *vitals(view),
         "",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import termios
@@ -18,6 +19,9 @@ _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SMALLEST = (40, 6)
 """Columns and rows: with less a terminal is taken for this large, and shows a part of it."""
 
+_SEQUENCES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|O.)?")
+"""What arrows and the like send: no keys of ours."""
+
 
 class Screen:
     """One terminal that is ours from `own` to its end. Not thread-safe, but for `wake`."""
@@ -27,6 +31,7 @@ class Screen:
         self._keys, self._display = keys, display
         self._before = termios.tcgetattr(keys)
         self._woken, self._alarm = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._typed = ""
         self.ended_by = 0
         """The signal that wants an end; 0 while none does. SIGHUP too when the terminal is gone."""
 
@@ -47,6 +52,8 @@ class Screen:
         """The next key; empty when the time is over, or when something else wants a new drawing."""
         if self.ended_by:
             return ""
+        if self._typed:
+            return self._next()
         ready, _, _ = select.select([self._keys, self._woken], [], [], timeout_s)
         if self._woken in ready:
             with contextlib.suppress(BlockingIOError):
@@ -59,8 +66,8 @@ class Screen:
             typed = b""
         if not typed:  # its end: the terminal was closed
             self.ended_by = signal.SIGHUP
-        # What begins with ESC is one key: arrows and the like.
-        return typed.decode("utf-8", "replace")[: None if typed[:1] == b"\x1b" else 1]
+        self._typed = _SEQUENCES.sub("", typed.decode("utf-8", "replace"))
+        return self._next()
 
     def wake(self) -> None:
         """End a wait for a key; may be called by another thread."""
@@ -85,6 +92,10 @@ class Screen:
                 signal.signal(number, handler)
             os.close(self._woken)
             os.close(self._alarm)
+
+    def _next(self) -> str:
+        key, self._typed = self._typed[:1], self._typed[1:]
+        return key
 
     def _take(self) -> None:
         with contextlib.suppress(termios.error):
