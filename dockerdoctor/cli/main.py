@@ -55,6 +55,7 @@ app = typer.Typer(
     name="dockerdoctor",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,  # ours are files, without a start of Python for each TAB
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
 )
@@ -107,7 +108,7 @@ DEFAULTS = {
     "disk": "show",
 }
 """What a group does without a command of its own."""
-FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+FOR_ALL = ("-h", "--help", "--version")
 """Options that need no command."""
 
 
