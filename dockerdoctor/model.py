@@ -167,6 +167,15 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A hold that lasts: `why` is its first sentence, `since` wall clock, s."""
+
+    reason: str
+    why: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """A rung that is passed over, and why it could not help."""
 

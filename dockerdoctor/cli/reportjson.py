@@ -10,7 +10,7 @@ import msgspec
 from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.report import EXIT, SCHEMA_VERSION, Found, Report, State
 from dockerdoctor.cli.terminal import iso
-from dockerdoctor.model import Attempt, Fault, Incident, Outcome, Readings, Value
+from dockerdoctor.model import Attempt, Fault, Held, Incident, Outcome, Readings, Value
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
@@ -76,12 +76,22 @@ class IncidentJson:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldJson:
+    """Why the watchdog does nothing, and since when."""
+
+    reason: str
+    why: str
+    since: Time
+
+
+@dataclass(frozen=True, slots=True)
 class WatchdogJson:
     """Whether a watchdog runs, or a heal by hand (their pids), and what it knows."""
 
     pid: int | None
     healing_pid: int | None
     paused: str | None
+    held: HeldJson | None
     last_sample: Time | None
     trouble: str | None
     open: list[IncidentJson]
@@ -132,10 +142,15 @@ def watchdog_json(watchdog: Watchdog) -> WatchdogJson:
         pid=_pid(watchdog.running),
         healing_pid=_pid(watchdog.healing),
         paused=watchdog.paused or None,
+        held=_held(watchdog.held),
         last_sample=_when(watchdog.seen_at),
         trouble=watchdog.trouble or None,
         open=[incident_json(each) for each in watchdog.open],
     )
+
+
+def _held(held: Held | None) -> HeldJson | None:
+    return HeldJson(held.reason, held.why, iso(held.since)) if held else None
 
 
 def incident_json(incident: Incident) -> IncidentJson:

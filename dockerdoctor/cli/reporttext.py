@@ -194,6 +194,9 @@ def _watchdog(watchdog: Watchdog, now: float, clock: Clock) -> list[str]:
         lines.append(f"{INDENT}a heal by hand is under way (pid {watchdog.healing.split()[0]})")
     if watchdog.paused:
         lines.append(f"{INDENT}paused: {watchdog.paused}")
+    elif watchdog.held:
+        held = watchdog.held
+        lines.append(f"{INDENT}keeps still since {clock(held.since)} ({held.reason}): {held.why}")
     if watchdog.trouble:
         lines.append(f"{INDENT}its record could not be read: {watchdog.trouble}")
     for incident in watchdog.open:

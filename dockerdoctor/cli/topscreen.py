@@ -11,7 +11,7 @@ from dockerdoctor.cli.topsort import Sort
 from dockerdoctor.cli.topview import SLOWEST_START, VITALS, Grower, View, Vital, mark, ordered
 from dockerdoctor.judge import threshold
 from dockerdoctor.ladder import COSTS
-from dockerdoctor.model import Attempt, Climb, GiveUp, Incident, Severity, Value
+from dockerdoctor.model import Attempt, Climb, GiveUp, Held, Incident, Severity, Value
 from dockerdoctor.units import plain, plain_bytes, plain_seconds
 
 Clock = Callable[[float], str]
@@ -73,9 +73,10 @@ def vitals(view: View) -> list[str]:
 
 
 def ladder(view: View, clock: Clock) -> list[str]:
-    """What is held, climbed, and left: the watchdog's incidents first, then what comes next."""
+    """What is held or climbed now, by the watchdog's own word where it runs; then its incidents,
+    the rungs that are left, and the budget."""
     about = view.report.watchdog
-    lines = []
+    lines = [_held(about.held, clock) if about.held else _decision(view)]
     for incident in about.open:
         done = ", ".join(_done(each) for each in incident.attempts if not each.skipped)
         since = clock(incident.opened)
@@ -88,7 +89,7 @@ def ladder(view: View, clock: Clock) -> list[str]:
         last = about.ended[0]
         lines.append(f"     last     {clock(last.opened)}: {last.why or last.says}")
     lines.append(f"     budget   {_budget(view)}")
-    return [_decision(view), *lines]
+    return lines
 
 
 def growers(view: View, by: Sort) -> list[str]:
@@ -153,6 +154,10 @@ def _busy(view: View) -> str:
     if "events.starts" not in readings:
         says = ["the event stream was not seen", *says[1:]]
     return f"     {', '.join(says)}"
+
+
+def _held(held: Held, clock: Clock) -> str:
+    return f"holds since {clock(held.since)}: {held.reason}: {held.why}"
 
 
 def _decision(view: View) -> str:
