@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Literal
 
 import msgspec
 
@@ -23,7 +24,7 @@ BY_HAND_S = {
 }
 """What a person takes for the same remedy, woken and logged in: restart 2 min, `systemctl kill` 5,
 killing the processes by hand 10, a reboot 15. Any other rung counts like a restart."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 
 class RuleStats(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class RungStats(msgspec.Struct, frozen=True):
 class Stats(msgspec.Struct, frozen=True):
     """All of it. `saved_s` is the time by hand less the time taken, over the cured incidents."""
 
-    schema_version: int
+    schema_version: Literal[1]
     since: str | None
     incidents: int
     open: int
