@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ STAT_S = 5.0
 """A file system that does not tell its size for so long hangs: it is not walked."""
 QUIET_S = 2.0
 PROGRESS_S = 0.5
+MOST_HANDS = 4
 
 
 def surveyed(config: Config, recall: bool = False) -> tuple[Survey, DiskUse]:
@@ -33,11 +35,16 @@ def surveyed(config: Config, recall: bool = False) -> tuple[Survey, DiskUse]:
     progress = _Progress(lambda: clock.now().mono)
     try:
         store = places.get(Place.CONTAINERD)
-        found = survey(root, remembered, store, recall=recall, tick=progress.tick)
+        found = survey(root, remembered, store, recall=recall, hands=_hands(), tick=progress.tick)
     finally:
         progress.done()
     remembered.save()
     return found, use
+
+
+def _hands() -> int:
+    """As many as may run at once; more than four only wait for the disk."""
+    return min(MOST_HANDS, len(os.sched_getaffinity(0)))
 
 
 class _Progress:

@@ -120,7 +120,7 @@ class Home:
     box: Box
     own: Usage
     logs: tuple[str, ...] = ()
-    """Names of its json-file logs; the first is the one that grows."""
+    """Names of its json-file logs, and of the directory of local ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dockerdoctor.host.storage.facts import Box, Home, LogUse, Usage
 from dockerdoctor.host.storage.layerdb import HEX
 from dockerdoctor.host.storage.opened import Directory, readable
 from dockerdoctor.host.storage.remembered import settled
+from dockerdoctor.host.storage.walk import BLOCK
 from dockerdoctor.host.storage.work import Work, itself
 
 PLACE = "containers"
@@ -73,6 +74,7 @@ def _read(entry: Directory, ident: str, work: Work) -> tuple[Home, bool]:
         if name in ours and stat.S_ISREG(entry.stat(name).st_mode):
             logs.append(name)
         elif name == LOCAL_LOGS:
+            logs.append(name)
             own += itself(entry, name)
         else:
             if name in ours:
@@ -85,27 +87,29 @@ def _read(entry: Directory, ident: str, work: Work) -> tuple[Home, bool]:
 
 def _log(directory: Directory, home: Home, where: Path) -> LogUse | None:
     """The log files of one container. One may be rotated away while it is looked at."""
-    ident = home.box.id
-    if home.logs:
-        return _files(directory, ident, home.logs, where / current_name(ident))
-    if home.box.log_driver == "local":
+    if not home.logs:
+        return None
+    ident, usage = home.box.id, Usage()
+    path = where / current_name(ident)
+    for name in home.logs:
+        if name != LOCAL_LOGS:
+            usage += _file(directory, f"{ident}/{name}")
+            continue
+        path = where / LOCAL_LOGS / "container.log"
         try:
             with directory.sub(ident, LOCAL_LOGS) as local:
-                path = where / LOCAL_LOGS / "container.log"
-                return _files(local, ".", tuple(local.names()), path)
-        except OSError:
-            return None
-    return None
-
-
-def _files(parent: Directory, place: str, names: tuple[str, ...], current: Path) -> LogUse:
-    usage, changed = Usage(), 0.0
-    for name in names:
-        try:
-            seen = parent.stat(f"{place}/{name}")
+                usage = sum((_file(local, each) for each in local.names()), usage)
         except OSError:
             continue
-        usage += Usage(seen.st_blocks * 512, 1)
-        if name == current.name:
-            changed = seen.st_mtime
-    return LogUse(usage, current, changed)
+    try:
+        return LogUse(usage, path, directory.stat(str(path.relative_to(where.parent))).st_mtime)
+    except OSError:
+        return LogUse(usage, path)
+
+
+def _file(parent: Directory, name: str) -> Usage:
+    """Nothing for what is gone."""
+    try:
+        return Usage(parent.stat(name).st_blocks * BLOCK, 1)
+    except OSError:
+        return Usage()

@@ -35,12 +35,14 @@ def survey(
     *,
     measure: bool = True,
     recall: bool = False,
+    hands: int = 1,
     tick: Callable[[int], None] = lambda _: None,
     now: Callable[[], float] = lambda: clock.now().wall,
 ) -> Survey:
     """`measure` False: nothing is walked but logs; layers have the sizes that are remembered, or
     the layer database's (which are too small, and without inodes). `recall`: databases in which
-    nothing was added or removed are taken from memory too: to show what there is, not to act."""
+    nothing was added or removed are taken from memory too: to show what there is, not to act.
+    `hands`: processes that may measure at once."""
     with Directory.root(root) as top:
         names = top.names()
         if sum(name in names for name in MARKS) < len(MARKS) // 2:
@@ -50,7 +52,7 @@ def survey(
                 "name the right one: [daemon] data_root in the configuration",
             )
         device = top.stat(".").st_dev
-        work = Work(Walk(device, tick), remembered, now(), measure, recall and measure)
+        work = Work(Walk(device, tick), remembered, now(), measure, hands, recall and measure)
         driver = _driver(top, names)
         told = databases(top, driver, work)
         boxes, logs, rest = homes.homes(root, top, work)

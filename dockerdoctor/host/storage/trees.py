@@ -10,6 +10,7 @@ import os
 import stat
 
 from dockerdoctor.host.storage.facts import Survey, Tree, Usage
+from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Stamp, settled
 from dockerdoctor.host.storage.work import Work
@@ -28,28 +29,39 @@ def trees(found: Survey, top: Directory, work: Work) -> dict[str, Tree]:
     by_layer = {layer.cache_id: layer.size for layer in found.layers.values()}
     final = by_layer.keys() | {mount.init_id for mount in found.mounts.values()}
     live = _live(found)
-    found_trees: dict[str, Tree] = {}
+    stats: dict[str, os.stat_result] = {}
+    known: dict[str, Usage] = {}
+    stamps: dict[str, Stamp] = {}
     try:
         directory = top.sub(found.driver, *(["dir"] if found.driver == "vfs" else []))
     except OSError:
         return {}
     with directory:
         for name in directory.names():
-            if name == LINKS:
-                continue
             try:
                 seen = directory.stat(name)
             except OSError:
                 continue
-            key = f"{found.driver}/{name}"
+            if name == LINKS:
+                continue
+            stats[name] = seen
             stamp = None if name in live else _stamp(directory, name, seen, name in final)
-            usage = work.remembered.of(key, stamp) if stamp else None
-            if usage is None and work.measure:
-                usage = work.walk.tree(directory, name, key)
-                if stamp and stamp == _stamp(directory, name, seen, name in final):
-                    work.remembered.learn(key, stamp, usage)
-            found_trees[name] = Tree(usage or Usage(by_layer.get(name, 0), 0), seen.st_ctime)
-    return found_trees
+            usage = work.remembered.of(f"{found.driver}/{name}", stamp) if stamp else None
+            if usage is not None:
+                known[name] = usage
+            elif stamp is not None:
+                stamps[name] = stamp
+        strange = [name for name in stats if name not in known] if work.measure else []
+        for name, usage in measured(work.walk, directory, strange, found.driver, work.hands):
+            known[name] = usage
+            if name in stamps and stamps[name] == _stamp(
+                directory, name, stats[name], name in final
+            ):
+                work.remembered.learn(f"{found.driver}/{name}", stamps[name], usage)
+    return {
+        name: Tree(known.get(name) or Usage(by_layer.get(name, 0), 0), seen.st_ctime)
+        for name, seen in stats.items()
+    }
 
 
 def links(directory: Directory, driver: str, work: Work) -> Usage:

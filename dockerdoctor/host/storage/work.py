@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dockerdoctor.host.storage.facts import NOTHING, Usage
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Remembered
-from dockerdoctor.host.storage.walk import Walk
+from dockerdoctor.host.storage.walk import BLOCK, Walk
 
 
 @dataclass(slots=True)
@@ -19,6 +19,8 @@ class Work:
     now: float
     """When it began: wall clock, s."""
     measure: bool = True
+    hands: int = 1
+    """Processes that may measure at once."""
     recall: bool = False
     """Whether databases may be taken from memory: to show what there is, never to act on it."""
 
@@ -30,6 +32,6 @@ class Work:
 def itself(parent: Directory, name: str) -> Usage:
     """A thing without what is below it; nothing when it is gone."""
     try:
-        return Usage(parent.stat(name).st_blocks * 512, 1)
+        return Usage(parent.stat(name).st_blocks * BLOCK, 1)
     except OSError:
         return NOTHING
