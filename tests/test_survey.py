@@ -114,7 +114,7 @@ def test_parts_are_named_by_what_they_are(root: DataRoot) -> None:
 def test_the_second_look_walks_no_layer_again(root: DataRoot, tmp_path: Path) -> None:
     web = root.image("web:1", {f"l{number}": 10 for number in range(5)}, OLD, files=200)
     root.container("one", web, "running")
-    sizes = tmp_path / "state/sizes.json"
+    sizes = tmp_path / "state/sizes"
     first_memory = Remembered(sizes)
     first = look(root, first_memory)
     first_memory.save()
@@ -179,14 +179,14 @@ def test_a_layer_that_was_mounted_to_be_written_is_walked_again(
     root: DataRoot, tmp_path: Path
 ) -> None:
     box = root.container("one", root.image("web:1", {"web": 10}, OLD))
-    memory = Remembered(tmp_path / "sizes.json")
+    memory = Remembered(tmp_path / "sizes")
     before = look(root, memory)
     memory.save()
     mount = root.path / "overlay2" / ident("mount one")
     (mount / "diff/d0/f0").write_bytes(b"x" * MIB)
     (mount / "work").rmdir()
     (mount / "work").mkdir()  # as the kernel does when it mounts
-    after = look(root, Remembered(tmp_path / "sizes.json"))
+    after = look(root, Remembered(tmp_path / "sizes"))
     assert after.total.bytes >= before.total.bytes + MIB - 4096
     assert (after.total.bytes, after.total.inodes) == counted(root.path)
     assert box in after.boxes
@@ -197,8 +197,8 @@ def test_a_garbled_memory_is_as_good_as_none(
     root: DataRoot, tmp_path: Path, content: bytes
 ) -> None:
     fill(root)
-    (tmp_path / "sizes.json").write_bytes(content)
-    assert look(root, Remembered(tmp_path / "sizes.json")).total.bytes == counted(root.path)[0]
+    (tmp_path / "sizes").write_bytes(content)
+    assert look(root, Remembered(tmp_path / "sizes")).total.bytes == counted(root.path)[0]
 
 
 def test_what_no_database_knows_is_an_orphan_once_it_is_old(root: DataRoot) -> None:
