@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook"),
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
     ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
-    ("collect", "watch"),
+    ("collect", "watch", "whereabouts"),
     ("compose", "glance", "bundle", "metric*", "demo*", "service"),
     ("daemon", "cli", "__main__"),
 )

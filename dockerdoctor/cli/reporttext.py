@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 from dockerdoctor.cli.history import Watchdog
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.report import Found, Report, State
 from dockerdoctor.declare import Scene
 from dockerdoctor.judge import Rule
@@ -241,26 +240,3 @@ def _threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> str:
 
 def _number(value: object) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-
-
-def wrap(line: str, columns: int | None) -> list[str]:
-    """Wrapped with the continuation under the text, not under its mark, number, time or label. A
-    path is never broken."""
-    if columns is None or len(line) <= columns or " " not in line.strip():
-        return [line]
-    lead = _LEAD.match(line)
-    hang = min(len(lead[0]) if lead else 0, columns // 3)
-    return textwrap.wrap(
-        line,
-        columns,
-        subsequent_indent=" " * (hang or len(INDENT)),
-        break_long_words=False,
-        break_on_hyphens=False,
-        replace_whitespace=False,
-    )
-
-
-_LEAD = re.compile(
-    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
-    r"|(?:cause|seen|since|remedy|avoid|next|when|clear|ladder|rule|opened|closed|lasted|why) +)?"
-)

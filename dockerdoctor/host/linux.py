@@ -6,7 +6,6 @@ that satisfies HostView and HostControl. What is asked of the machine is in the 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import MACHINE, Lanes
-from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -222,12 +221,7 @@ class LinuxHost:
         known = self._layout
         if known is not None and known[0] == argv:
             return known[1]
-        config: Mapping[str, str] = {}
-        path = config_file(argv)
-        with contextlib.suppress(HostFault, OSError):
-            text = self._lanes.run(f"read {path}", path.read_text, FILE_S)
-            config = parse_config(text)
-        self._layout = (argv, layout(argv, config))
+        self._layout = (argv, read(argv, self._lanes))
         return self._layout[1]
 
     # What is done.
