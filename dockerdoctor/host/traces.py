@@ -67,6 +67,8 @@ class JournalTally:
     """Messages of the last hour by the name of their signature."""
     last: Mapping[str, str] = field(default_factory=dict)
     """The newest message of each, cut short."""
+    whom: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Ids of the containers they are about, where they tell, and when that was (wall clock, s)."""
     first_error: str = ""
     """Of the last start that failed; empty once a start has worked."""
     cause: str = ""
