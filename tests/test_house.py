@@ -21,7 +21,7 @@ PACKAGE = CHECKOUT / "dockerdoctor"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "units", "configkeys", "signatures", "stack*", "mask"),
     ("host",),
-    ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook"),
+    ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook", "leftovers"),
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
     ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch", "whereabouts"),

@@ -36,6 +36,7 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.peers import Listening
+from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.roster import merge_roster
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
@@ -78,6 +79,10 @@ class LinuxHost:
         self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
         self._roster: Mapping[str, Container] = {}
+        after = AfterAKill(self._lanes, keeper, self.layout)
+        self.remains, self.has_process = after.remains, after.has_process
+        self.pid_file, self.firewall = after.pid_file, after.firewall
+        self.drop_copy = after.drop_copy
 
     def close(self) -> None:
         """End the event stream and give the kernel's log back, if they were opened."""

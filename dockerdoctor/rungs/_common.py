@@ -85,6 +85,13 @@ def takes_no_signal(scene: Scene) -> str:
     return "dockerd is dead, a zombie" if state == "Z" else ""
 
 
+def only_looks(scene: Scene) -> str:
+    """Why even what costs nothing is not done."""
+    if scene.policy.max_impact < Impact.DAEMON:
+        return "the policy says: only look"
+    return ""
+
+
 def still_deaf(scene: Scene) -> str:
     """While looking: a SIGTERM that is still pending will stay so."""
     return "dockerd has not even taken its SIGTERM" if scene.flag("process.sigterm_pending") else ""
