@@ -29,6 +29,7 @@ from dockerdoctor.host.nouns import (
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Fault, Instant, Process
+from tests.fakelens import FakeLens
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver
 
@@ -171,6 +172,9 @@ class FakeHost(FakeMachine):
         self._fail("proc_files")
         live = self._find(process)
         return {"status": f"Name:\t{live.identity.name}\nState:\t{live.state}\n", "wchan": "0"}
+
+    def lens(self) -> FakeLens:
+        return self.closeup
 
     # HostControl.
 

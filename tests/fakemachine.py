@@ -22,6 +22,7 @@ from dockerdoctor.host.nouns import (
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.model import Fault, Instant, Process
+from tests.fakelens import FakeLens
 from tests.fakeworld import FakeProcess, FakeUnit, World
 
 BEGAN = Instant(wall=1_800_000_000.0, mono=5_000.0)
@@ -69,6 +70,8 @@ class FakeMachine:
         self.tidings = JournalTally()
         """What the messages of docker and containerd amount to."""
         self.grown = GrowthWatch()
+        self.closeup = FakeLens()
+        """What a closer look sees."""
         self.held_container: HeldThread | None = None
         self._held_since: dict[int, float] = {}
         self._evidence = directory / "evidence"
