@@ -13,19 +13,48 @@ from dockerdoctor.host.layout import flags
 from dockerdoctor.host.lens import Program
 from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.host.view import HostView
-from dockerdoctor.model import Severity
+from dockerdoctor.model import Fault, Severity
 from dockerdoctor.probes.unit import START_LIMIT
 
+PROGRAMS = tuple(map(Path, ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")))
 PID_FILE = Path("/var/run/docker.pid")
 AGAIN = "systemctl reset-failed docker.service docker.socket && systemctl start docker"
 
 
 def run(view: HostView) -> Sequence[Clue]:
     """Nothing while it runs."""
+    if not _has_unit(view):
+        return list(_not_installed(view))
     if not is_down(view):
         return []
     daemons = view.lens().programs("dockerd")
     return [*_pid_file(view, daemons), *_another(view, daemons), *_start_limit(view)]
+
+
+def _has_unit(view: HostView) -> bool:
+    """Also where systemd does not answer: then nobody can say that there is none."""
+    try:
+        view.service(Service.DOCKERD)
+    except HostFault as fault:
+        return fault.fault is not Fault.MISSING
+    return True
+
+
+def _not_installed(view: HostView) -> Iterator[Clue]:
+    """No unit, no socket, no program."""
+    for path in (view.lens().socket(), *PROGRAMS):
+        with contextlib.suppress(HostFault):
+            if path is None or view.lens().entry(path).kind in ("socket", "file"):
+                return
+    yield Clue(
+        "not-installed",
+        "docker is not installed here: there is no unit, no socket and no dockerd",
+        Severity.CRITICAL,
+        remedy="install an engine (Debian: docker.io; Docker's own packages: docker-ce); another "
+        "host's daemon is named with --host",
+        avoid="installing both docker.io and docker-ce: they share the data-root and the socket",
+        next="apt install docker.io",
+    )
 
 
 def _start_limit(view: HostView) -> Iterator[Clue]:

@@ -21,10 +21,10 @@ def diagnose(
 
     What people do by hand in five minutes: the unit, the last serious words of the journal, the
     disk, the vitals; then by symptom: start and configuration (daemon.json by line, flags that
-    stand against it, pid file, start limit), hang, socket and permission, disk, storage (containers,
-    layers and databases that cannot be read), network (bridge, firewall, address ranges, name
-    servers), memory and speed. Each cause comes with its evidence, the remedy, the wrong remedy to
-    avoid, the time it takes by hand and has taken dockerdoctor here, and the next command to type.
+    stand against it, pid file, start limit), hang, socket and permission, disk, storage (what
+    cannot be read of containers, layers and databases), network (bridge, firewall, address ranges,
+    name servers), memory and speed. Each cause comes with its evidence, the remedy, the wrong
+    remedy to avoid, the time by hand and by dockerdoctor here, and the next command to type.
 
     Answers within 10 s, also while dockerd, containerd or the disk hang. Needs no root, but root
     sees more; what could not be seen is said.
@@ -46,7 +46,8 @@ def diagnose(
     options: Options = ctx.obj
     config = options.load()
     known = compose.knowledge(config)
-    told = walk(options.address(config), config, known, symptom)
+    address = options.address(config)
+    told = walk(compose.host(config, address), address, config, known, symptom)
     if json:
         from dockerdoctor.cli.diagnosejson import diagnosis_json
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dockerdoctor import compose
 from dockerdoctor.cli.diagnosis import Diagnosis, causes, conclusion, reasons_to_wait
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import Watchdog, since_in, watchdog
@@ -34,10 +33,9 @@ HINTS = {Fault.DENIED: "run it as root: then nothing is hidden"}
 
 
 def diagnose(
-    address: Address, config: Config, known: Knowledge, symptom: Symptom | None
+    view: HostView, address: Address, config: Config, known: Knowledge, symptom: Symptom | None
 ) -> Diagnosis:
-    """Look and examine at the same time; at most 10 s, whatever hangs."""
-    view = compose.host(config, address)
+    """Look and examine at the same time; at most 10 s, whatever hangs. `view` is of `address`."""
     began = view.now().mono
     whole = same_daemon(address, for_watchdog(config.daemon.host))
     checks = load("dockerdoctor.checks", Check) if whole else {}
