@@ -29,6 +29,10 @@ THROUGH_THE_DAEMON = ("ping", "api", "containers", "events")
 has stopped would start it (socket activation)."""
 
 
+THROUGH_CONTAINERD = ("api",)
+"""Probes whose answer waits for containerd's: while that hangs, they are not waited for."""
+
+
 def at_once(rules: Sequence[Rule]) -> tuple[Rule, ...]:
     """The same rules, for a single look: what holds now is told now."""
     return tuple(replace(rule, for_s=0.0, looks=1, clear=(), clear_for_s=0.0) for rule in rules)
@@ -50,7 +54,9 @@ def glance(probes: Iterable[Probe], view: HostView) -> Mapping[str, Sample]:
     look.begin(wanted)
     look.wait(PATIENCE_S, {"ping"})
     if _says(look, "ping", "answered"):
-        look.wait(PATIENCE_S)
+        look.wait(PATIENCE_S, set(wanted) - set(THROUGH_CONTAINERD))
+        if _says(look, "containerd", "answered") or "containerd" not in wanted:
+            look.wait(PATIENCE_S)
     else:
         look.wait(HUNG_S, set(wanted) - set(THROUGH_THE_DAEMON))
     took = look.passed_s()

@@ -197,6 +197,7 @@ def test_what_could_not_be_seen_is_said(host: FakeHost, tmp_path: Path) -> None:
     host.faults["journal"] = HostFault(Fault.TIMEOUT, "it hangs")
     told = walk(host, tmp_path)
     assert [(each.probe, each.fault) for each in told.unseen] == [("storage", Fault.DENIED)]
+    assert "[?] journal: cannot be seen" in printed(told)
     assert "[?] storage: not seen: cannot look into /var/lib/docker" in printed(told)
 
 

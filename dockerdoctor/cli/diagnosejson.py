@@ -72,7 +72,7 @@ class DiagnosisJson:
     symptom: Symptom | None
     path: list[StepJson]
     causes: list[CauseJson]
-    journal: list[str]
+    journal: list[str] | None
     holds: list[str]
     unseen: list[UnseenJson]
     notes: list[str]
@@ -95,7 +95,7 @@ def diagnosis_json(told: Diagnosis) -> bytes:
             symptom=told.symptom,
             path=[StepJson(each.name, each.state, list(each.says)) for each in path(told)],
             causes=[_cause(each) for each in told.causes],
-            journal=list(told.journal),
+            journal=None if told.journal is None else list(told.journal),
             holds=list(told.holds),
             unseen=[
                 UnseenJson(each.probe, each.fault, each.detail, each.hint) for each in told.unseen

@@ -83,25 +83,34 @@ def _first_steps(told: Diagnosis) -> list[Step]:
         vitals.insert(0, str(readings.get("ping.says") or "nobody answers the ping"))
     unit = lines.get("unit") or _unit_down(readings)
     return [
-        Step("unit", _state(told, Symptom.START), (unit,)),
-        Step(
-            "journal",
-            State.WARNING if told.journal else State.OK,
-            tuple(line[:SAID] for line in told.journal) or ("no serious word of late",),
-        ),
-        Step("disk", _state(told, Symptom.DISK), (_disk(readings, lines),)),
-        Step(
+        _seen("unit", _state(told, Symptom.START), unit),
+        _journal(told.journal),
+        _seen("disk", _state(told, Symptom.DISK), _disk(readings, lines)),
+        _seen(
             "vitals",
             _state(told, Symptom.HANG, Symptom.MEMORY, Symptom.SOCKET),
-            ("; ".join(vitals) or "cannot be seen",),
+            "; ".join(vitals),
         ),
     ]
+
+
+def _seen(name: str, state: State, says: str) -> Step:
+    """What could not be seen is neither well nor ill."""
+    return Step(name, state if says else State.UNKNOWN, (says or "cannot be seen",))
+
+
+def _journal(words: Sequence[str] | None) -> Step:
+    if words is None:
+        return _seen("journal", State.UNKNOWN, "")
+    if not words:
+        return Step("journal", State.OK, ("no serious word of late",))
+    return Step("journal", State.WARNING, tuple(line[:SAID] for line in words))
 
 
 def _unit_down(readings: Readings) -> str:
     state = readings.get("unit.active_state")
     if state is None:
-        return "cannot be seen"
+        return ""
     job = readings.get("unit.job")
     return (
         f"{state}/{readings.get('unit.sub_state', '')}, Result={readings.get('unit.result', '')}"
@@ -112,16 +121,14 @@ def _unit_down(readings: Readings) -> str:
 
 def _disk(readings: Readings, lines: Mapping[str, str]) -> str:
     if "disk" not in lines:
-        return "cannot be seen"
+        return ""
     run = readings.get("disk.run_used_ratio")
     return lines["disk"] + (f"; /run {plain(run, 'ratio')} full" if run is not None else "")
 
 
 def _state(told: Diagnosis, *branches: Symptom) -> State:
-    """The worst of these branches; unknown where the look saw nothing of it."""
+    """The worst of these branches."""
     found = [each.state for each in told.causes if each.branch in branches]
-    if not found and told.report.state is State.UNKNOWN and Symptom.HANG in branches:
-        return State.UNKNOWN
     return max(found, key=lambda each: EXIT[each], default=State.OK)
 
 
@@ -146,7 +153,8 @@ def _causes(told: Diagnosis, declared: Mapping[str, Reading], clock: Clock) -> l
         return [f"No cause was found{where}: {told.report.says}{more}"]
     lines = ["Causes, by their evidence"]
     for number, cause in enumerate(told.causes, 1):
-        lines.append(f"{MARKS[cause.state]} {number}. {cause.says} ({GRADES[cause.grade]})")
+        says = f"{number}. {cause.rule}: {cause.says} ({GRADES[cause.grade]})"
+        lines.append(f"{MARKS[cause.state]} {says}")
         rows = _rows(cause, declared, told.report.at, clock)
         if number > IN_FULL:
             rows = [row for row in rows if row[0] in ("remedy", "next")]
@@ -159,7 +167,6 @@ def _rows(
 ) -> list[tuple[str, str]]:
     since = f"{clock(cause.since)} ({ago(now - cause.since)})" if cause.since else ""
     return [
-        ("rule", cause.rule),
         *(("seen", clue) for clue in cause.clues),
         ("seen", evidence(cause.evidence, declared)),
         ("since", since),

@@ -75,14 +75,14 @@ def past(config: Config, view: HostView) -> Stats:
     return stats(incidents, view.now().wall)
 
 
-def _words(view: HostView, looked: Looked) -> tuple[str, ...]:
+def _words(view: HostView, looked: Looked) -> tuple[str, ...] | None:
     """The last serious ones of the daemon, each once."""
     lines: Sequence[str] = looked.journal
-    if not lines and looked.whole and looked.units:
+    if not lines:
         try:
-            lines = view.journal(Service.DOCKERD, LINES, JOURNAL_S)
+            lines = view.journal(Service.DOCKERD, LINES, JOURNAL_S) if looked.whole else ()
         except HostFault:
-            lines = ()
+            return None
     said = [essence(line) for line in lines[-LINES:] if line.startswith("time=")]
     said += [line for line in lines[-LINES:] if "failed to start daemon" in line]
     return tuple(dict.fromkeys(each for each in said if each))[-SHOWN:]

@@ -64,8 +64,8 @@ class Diagnosis:
     """Where the walk began, when somebody said so."""
     looked: tuple[Symptom, ...] = ()
     """The branches whose checks were run."""
-    journal: tuple[str, ...] = ()
-    """The daemon's last serious words, oldest first."""
+    journal: tuple[str, ...] | None = ()
+    """The daemon's last serious words, oldest first; None where they cannot be read."""
     holds: tuple[str, ...] = ()
     """Why somebody should keep still for now."""
     unseen: tuple[Unseen, ...] = ()
@@ -169,7 +169,10 @@ def _made_exact(cause: Cause, clue: Clue) -> Cause:
 def _times(
     cause: Cause, rule: Rule | None, scene: Scene, rungs: Mapping[str, Rung], past: Stats
 ) -> tuple[Time, ...]:
-    """Of the rungs that could help now; without one, of the usual cure by hand."""
+    """Of the rungs that could help now; without one, of the usual cure by hand. What an operator
+    wants so, or has only just begun, needs none."""
+    if cause.rule in holds.HOLDS:
+        return ()
     cured = {each.rung: each for each in past.rungs}
     ladder = [name for name in (rule.ladder if rule else ()) if not rungs[name].useless(scene)]
     timed = [
