@@ -108,10 +108,25 @@ def test_a_full_disk_goes_before_the_hang_it_brings_about(host: FakeHost, tmp_pa
     root = Path("/var/lib/docker")
     host.disks[root] = disk_use(root, 0.999)
     told = walk(host, tmp_path)
-    assert names(told)[0] == "disk-full"
-    assert names(told)[-1] == "daemon-unresponsive"
-    restart = [time.remedy for time in told.causes[-1].times]
-    assert "restart" not in restart  # it cannot help on a full disk
+    assert names(told) == ["disk-full", "daemon-unresponsive", "disk-high"]
+    rungs = [time.remedy for time in told.causes[1].times]
+    assert "restart" not in rungs  # it cannot help on a full disk
+
+
+def test_a_warning_goes_before_a_hang_only_where_it_may_be_behind_it(
+    host: FakeHost, tmp_path: Path
+) -> None:
+    host.dockerd_process.hung = True
+    host.closeup.daemon_json("{")  # of the next start
+    root = Path("/var/lib/docker")
+    host.disks[root] = disk_use(root, 0.86)
+    host.tidings = JournalTally(True, 9, {"port_foreign": 9}, {}, "", "")
+    told = walk(host, tmp_path)
+    assert names(told)[0] == "daemon-unresponsive"
+    assert set(names(told)[1:3]) == {"disk-high", "bad-daemon-json"}
+    assert names(told)[-1] == "port-foreign"
+    host.kernel_log = replace(host.kernel_log, silent_nfs="filer")
+    assert names(walk(host, tmp_path))[0] == "nfs-silent"
 
 
 def test_the_line_of_a_bad_daemon_json_makes_the_rule_exact(host: FakeHost, tmp_path: Path) -> None:

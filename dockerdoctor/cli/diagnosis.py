@@ -79,7 +79,7 @@ def causes(
     rungs: Mapping[str, Rung],
     past: Stats,
 ) -> list[Cause]:
-    """All of them, the best founded first; of two alike the worse, then in the tree's order."""
+    """All of them, ranked."""
     found = {each.rule: _of_finding(each, rules.get(each.rule)) for each in report.findings}
     for result in examined.values():
         for clue in result.clues:
@@ -91,14 +91,34 @@ def causes(
                 branch = branch_of(clue.rule, rule) if rule else Symptom(result.check.symptom)
                 found[clue.rule] = _of_clue(clue, rule, branch)
     scene = Scene(report.readings)
-    timed = [
-        replace(each, times=_times(each, rules.get(each.rule), scene, rungs, past))
-        for each in found.values()
-    ]
-    order = list(Symptom)
-    return sorted(
-        timed, key=lambda each: (-each.grade, -EXIT[each.state], order.index(each.branch))
+    return ranked(
+        [
+            replace(each, times=_times(each, rules.get(each.rule), scene, rungs, past))
+            for each in found.values()
+        ]
     )
+
+
+def ranked(found: Sequence[Cause]) -> list[Cause]:
+    """The best founded first; of two alike the worse, then in the tree's order. A warning goes
+    before a critical symptom only where it may be what is behind it: one of the same branch, or
+    what cannot be read where the daemon does not start."""
+    grave = {
+        each.branch
+        for each in found
+        if each.grade is Grade.FOLLOWS and each.state is State.CRITICAL
+    }
+    if Symptom.START in grave:
+        grave.add(Symptom.STORAGE)
+    order = list(Symptom)
+
+    def place(cause: Cause) -> tuple[bool, bool, int, int, int]:
+        explains = cause.state is State.CRITICAL or not grave or cause.branch in grave
+        grade = cause.grade if explains else min(cause.grade, Grade.FOLLOWS)
+        against, harmless = cause.grade is Grade.AGAINST, cause.state is State.OK
+        return against, harmless, -grade, -EXIT[cause.state], order.index(cause.branch)
+
+    return sorted(found, key=place)
 
 
 def conclusion(report: Report, ranked: Sequence[Cause]) -> tuple[State, str]:
