@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.plain import wrap
@@ -107,7 +107,11 @@ def _finding(found: Found, declared: Mapping[str, Reading], now: float, clock: C
 def _vitals(readings: Readings, findings: Sequence[Found]) -> list[str]:
     """One line for each vital that was seen and that no finding speaks of."""
     blamed = {name.partition(".")[0] for found in findings for name in found.evidence}
-    lines = []
+    return [f"[ok] {probe}: {says}" for probe, says in vital_lines(readings) if probe not in blamed]
+
+
+def vital_lines(readings: Readings) -> Iterator[tuple[str, str]]:
+    """Each vital that was seen, by its probe, in a few words."""
     for probe, line in (
         ("ping", _ping),
         ("unit", _unit),
@@ -116,10 +120,8 @@ def _vitals(readings: Readings, findings: Sequence[Found]) -> list[str]:
         ("containerd", _containerd),
         ("api", _api),
     ):
-        says = line(readings)
-        if says and probe not in blamed:
-            lines.append(f"[ok] {probe}: {says}")
-    return lines
+        if says := line(readings):
+            yield probe, says
 
 
 def _ping(readings: Readings) -> str:

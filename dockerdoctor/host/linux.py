@@ -14,6 +14,7 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock, containerd, disks, kernel, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
+from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
@@ -219,6 +220,9 @@ class LinuxHost:
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
+
+    def lens(self) -> Closeup:
+        return Closeup(self.address, self.keeper, self._lanes, self._wake_nobody)
 
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""
