@@ -3,7 +3,7 @@
 _dockerdoctor_about() {
     case $1 in
         '')
-            commands='check top heal watch explain bundle pause resume demo incidents disk rules probes service'
+            commands='check top diagnose heal watch explain bundle pause resume demo incidents disk rules probes service'
             options='--output -o --json'
             valued=' --output -o '
             ;;
@@ -17,9 +17,14 @@ _dockerdoctor_about() {
             options='--once --every --sort --json'
             valued=' --every --sort '
             ;;
+        'diagnose')
+            commands=''
+            options='--symptom --json'
+            valued=' --symptom '
+            ;;
         'heal')
             commands=''
-            options='--plan --yes -y --only --max-impact --json'
+            options='--plan --yes -y --only --max-impact --emergency --json'
             valued=' --only --max-impact '
             ;;
         'watch')
@@ -158,7 +163,8 @@ _dockerdoctor_values() {
         ':--output'|':-o') words='text json nagios' ;;
         'check:--output'|'check:-o') words='text json nagios' ;;
         'top:--sort') words='growth size name' ;;
-        'heal:--only') words='dump-stacks free-space-outside kill-shim prune reboot restart restart-containerd restart-if-live sigkill start systemd-kill' ;;
+        'diagnose:--symptom') words='start hang socket disk storage network memory' ;;
+        'heal:--only') words='clear-pid-file drop-doubled-rules dump-stacks end-orphan-proxies free-space-outside kill-all kill-shim prune reboot restart restart-containerd restart-if-live sigkill start systemd-kill' ;;
         'heal:--max-impact') words='none daemon containers host' ;;
         'explain:') action=file ;;
         'bundle:--output'|'bundle:-o') action=file ;;
@@ -169,8 +175,8 @@ _dockerdoctor_values() {
         'incidents report:--html') action=file ;;
         'incidents report:') action=ids ;;
         'rules check:') action=directory ;;
-        'rules show:') words='container-stuck daemon-unresponsive daemon-down containerd-hung daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high run-full bad-daemon-json flag-and-file-conflict network-database-corrupt network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent rss-high rss-critical memory-leak memory-leak-of-version container-start-slow container-starts-fail' ;;
-        'probes run:') words='api containerd containers disk events journal kernel ping pressure process trend unit' ;;
+        'rules show:') words='container-stuck daemon-unresponsive daemon-down containerd-hung daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high run-full bad-daemon-json flag-and-file-conflict network-database-corrupt network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent proxy-orphaned container-ghost shim-lost health-checks-stopped firewall-doubled rss-high rss-critical memory-leak memory-leak-of-version container-start-slow container-starts-fail' ;;
+        'probes run:') words='api containerd containers disk events firewall health journal kernel leftovers ping pressure process trend unit' ;;
         'service install:--into') action=directory ;;
     esac
 }

@@ -6,9 +6,9 @@ function __dockerdoctor_at --argument-names wanted
     for word in (commandline -opc)[2..-1]
         if test -n "$skip"
             set skip
-        else if contains -- $word --config --context --cut --engine --every --fault --for --host --html --into --keep --limit --max-impact --max-size --only --output --sort --stacks --to --why -H -o
+        else if contains -- $word --config --context --cut --engine --every --fault --for --host --html --into --keep --limit --max-impact --max-size --only --output --sort --stacks --symptom --to --why -H -o
             set skip yes
-        else if contains -- (string join ' ' -- $path $word) 'check' 'top' 'heal' 'watch' 'explain' 'bundle' 'pause' 'resume' 'demo' 'incidents' 'incidents list' 'incidents show' 'incidents report' 'incidents stats' 'disk' 'disk show' 'disk reclaim' 'disk logs' 'rules' 'rules list' 'rules check' 'rules show' 'probes' 'probes list' 'probes run' 'service' 'service print' 'service install'
+        else if contains -- (string join ' ' -- $path $word) 'check' 'top' 'diagnose' 'heal' 'watch' 'explain' 'bundle' 'pause' 'resume' 'demo' 'incidents' 'incidents list' 'incidents show' 'incidents report' 'incidents stats' 'disk' 'disk show' 'disk reclaim' 'disk logs' 'rules' 'rules list' 'rules check' 'rules show' 'probes' 'probes list' 'probes run' 'service' 'service print' 'service install'
             set -a path $word
         end
     end
@@ -25,6 +25,7 @@ complete -c dockerdoctor -l version -d 'Show the version.'
 complete -c dockerdoctor -l help -s h -d 'Show what it does, with examples.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a check -d 'Look once at everything and say what is wrong (the default)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a top -d 'Show the vitals, the verdict, the ladder and what grows, live'
+complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a diagnose -d 'Walk the tree of a diagnosis and rank the causes'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a heal -d 'Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a watch -d 'Watch the daemon and heal it, in the foreground'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a explain -d 'Read a goroutine dump: what all wait for, who holds it, what to do'
@@ -45,10 +46,13 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l once -d 'Print one sc
 complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l every -x -d 'Seconds between two looks.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l sort -x -a 'growth size name' -d 'Which of what grows comes first.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l json -d 'One look for programs.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'diagnose\'' -l symptom -x -a 'start hang socket disk storage network memory' -d 'Begin in the middle of the tree, with this.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'diagnose\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l plan -d 'Show what would be done, do nothing.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l yes -s y -d 'Do not ask.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l only -x -a 'dump-stacks free-space-outside kill-shim prune reboot restart restart-containerd restart-if-live sigkill start systemd-kill' -d 'This rung alone, whatever the ladder.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l only -x -a 'clear-pid-file drop-doubled-rules dump-stacks end-orphan-proxies free-space-outside kill-all kill-shim prune reboot restart restart-containerd restart-if-live sigkill start systemd-kill' -d 'This rung alone, whatever the ladder.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l max-impact -x -a 'none daemon containers host' -d 'The most that may be lost. [the policy of the configuration]'
+complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l emergency -d 'The shortest safe way back; see above.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l json -d 'Plan or record for programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'watch\'' -l dry-run -d 'Look for real, tell what would be done, do nothing.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'watch\'' -l once -d 'One look, one sentence, and out.'
@@ -102,7 +106,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'rules\'' -l json -d 'For progra
 complete -c dockerdoctor -n '__dockerdoctor_at \'rules list\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'rules check\'' -a '(__fish_complete_directories)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'rules show\'' -l json -d 'For programs.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'rules show\'' -a 'container-stuck daemon-unresponsive daemon-down containerd-hung daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high run-full bad-daemon-json flag-and-file-conflict network-database-corrupt network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent rss-high rss-critical memory-leak memory-leak-of-version container-start-slow container-starts-fail'
+complete -c dockerdoctor -n '__dockerdoctor_at \'rules show\'' -a 'container-stuck daemon-unresponsive daemon-down containerd-hung daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high run-full bad-daemon-json flag-and-file-conflict network-database-corrupt network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent proxy-orphaned container-ghost shim-lost health-checks-stopped firewall-doubled rss-high rss-critical memory-leak memory-leak-of-version container-start-slow container-starts-fail'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -a list -d 'List the probes, how often they look, and their deadlines (the default)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -a run -d 'Take one sample and show its readings'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -l json -d 'For programs.'
@@ -110,7 +114,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -l readings -d 'Each 
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes list\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes list\'' -l readings -d 'Each reading too, as rules name it.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -l json -d 'For programs.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -a 'api containerd containers disk events journal kernel ping pressure process trend unit'
+complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -a 'api containerd containers disk events firewall health journal kernel leftovers ping pressure process trend unit'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a print -d 'Print the unit (the default)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a install -d 'Write the unit and let systemd read it'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service install\'' -l enable -d 'Start it now, and at each boot.'

@@ -120,9 +120,11 @@ class Judgement:
 
 
 def ails(verdict: Verdict) -> bool:
-    """Whether something is wrong that calls for an act, or nobody can see. A message of an hour ago
-    is no reason to forget who runs."""
-    return verdict.health is Health.BLIND or any(finding.ladder for finding in verdict.findings)
+    """Whether something critical calls for an act, or nobody can see. A message of an hour ago, or
+    a port that is held, is no reason to forget who runs."""
+    return verdict.health is Health.BLIND or any(
+        finding.ladder and finding.severity is Severity.CRITICAL for finding in verdict.findings
+    )
 
 
 def flatten(samples: Mapping[str, Sample]) -> Readings:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import Watchdog, since_when
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.report import EXIT, Found, Report, State, Unseen
 from dockerdoctor.cli.reportjson import check_json
-from dockerdoctor.cli.reporttext import nagios, text, wrap
+from dockerdoctor.cli.reporttext import nagios, text
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.model import Fault, Held, Incident, Outcome, Process, Severity

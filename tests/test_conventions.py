@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from dockerdoctor.cli.healing import Ending
+from dockerdoctor.cli.main import CHECKS
 from dockerdoctor.cli.reportjson import incident_json
 from dockerdoctor.cli.schemas import shapes_of
 from dockerdoctor.cli.shapes import HealJson
@@ -93,7 +94,7 @@ def test_a_wrong_option_is_said_on_stderr_with_a_hint_and_a_traceback_on_demand_
     name: str,
 ) -> None:
     wrong = dockerdoctor(*name.split(), "--no-such-option")
-    assert (wrong.code, wrong.out) == (3 if name == "check" else 64, "")
+    assert (wrong.code, wrong.out) == (3 if name in CHECKS else 64, "")
     assert wrong.err.startswith("dockerdoctor: ")
     assert f"`dockerdoctor {name} --help`" in wrong.err
     assert "Traceback" in dockerdoctor(*name.split(), "--no-such-option", "--debug").err

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dockerdoctor.account import Part
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.units import plain_bytes, plain_ratio
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.stackjams import Explanation, Jam, held, issue, short, works_at
 from dockerdoctor.stacks import Stack
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import ExplanationJson, FrameJson, JamJson, StackJson
 
 LABEL = 8
-SCHEMA_VERSION: Literal[1] = 1
 
 
 def explanation_text(found: Explanation, name: str, stacks: int, columns: int | None) -> str:
@@ -55,7 +53,7 @@ def explanation_json(found: Explanation, stacks: int) -> bytes:
         "jams": [_jam_json(jam) for jam in found.jams],
         "stacks": [_stack_json(stack) for stack in dump.stacks[:stacks]],
     }
-    return msgspec.json.format(msgspec.json.encode(told), indent=2)
+    return pretty(told)
 
 
 def _no_sign(found: Explanation, known: bool) -> str:

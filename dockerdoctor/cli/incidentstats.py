@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.table import table
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.model import Incident, Outcome
@@ -20,11 +21,11 @@ BY_HAND_S = {
     "systemd-kill": 300.0,
     "kill-shim": 300.0,
     "sigkill": 600.0,
+    "kill-all": 600.0,
     "reboot": 900.0,
 }
 """What a person takes for the same remedy, woken and logged in: restart 2 min, `systemctl kill` 5,
 killing the processes by hand 10, a reboot 15. Any other rung counts like a restart."""
-SCHEMA_VERSION: Literal[1] = 1
 
 
 class RuleStats(msgspec.Struct, frozen=True):
@@ -99,7 +100,7 @@ def saved(incident: Incident) -> float:
 
 def stats_json(found: Stats) -> bytes:
     """For programs."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2)
+    return pretty(found)
 
 
 def stats_text(

@@ -27,9 +27,13 @@ BY_API = ("ping", "api", "containers")
 def look(address: Address, config: Config, known: Knowledge) -> Looked:
     """One look by all probes, or by those that need the API only where the configuration's unit and
     process are not those of this daemon."""
+    return look_with(compose.host(config, address), address, config, known)
+
+
+def look_with(view: HostView, address: Address, config: Config, known: Knowledge) -> Looked:
+    """The same through a door that is open already."""
     whole = same_daemon(address, for_watchdog(config.daemon.host))
     names = [name for name in known.probes if name not in STREAMED] if whole else BY_API
-    view = compose.host(config, address)
     samples = glance([known.probes[name] for name in names], view)
     return Looked(
         samples=samples,

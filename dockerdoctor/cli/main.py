@@ -19,6 +19,7 @@ import typer
 from dockerdoctor.cli import (
     bundle,
     demo,
+    diagnose,
     disk,
     explain,
     heal,
@@ -33,18 +34,21 @@ from dockerdoctor.cli import (
 from dockerdoctor.cli import check as checking
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
+CHECKS = ("check", "diagnose", "")
+"""Commands with the exit codes of the monitoring plugins."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE, as a shell tells it."""
 
 EPILOG = """\b
 Options of dockerdoctor itself may stand before or after the command.
-Exit codes (but for check): 0 done, 1 failed, 64 usage, 65 no such data,
+Exit codes (but for check, diagnose): 0 done, 1 failed, 64 usage, 65 no such data,
 69 no daemon, 70 bug, 73/74 cannot write or read, 75 busy, 77 no permission,
 78 configuration.
 
 \b
 Examples:
   dockerdoctor                        what is wrong, and what to do now
+  dockerdoctor diagnose               why, with the causes ranked by evidence
   dockerdoctor heal --plan            what healing would do and cost
   dockerdoctor heal                   do it, after asking
   dockerdoctor incidents show 2025    the story of one incident
@@ -87,6 +91,7 @@ def main(
 
 app.command()(checking.check)
 app.command()(top.top)
+app.command()(diagnose.diagnose)
 app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
@@ -188,7 +193,7 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, terminal.ReaderGone):
         return _reader_gone()
-    code, lines = endings.explained(error, checks=_command_of(words) in ("check", ""))
+    code, lines = endings.explained(error, checks=_command_of(words) in CHECKS)
     with contextlib.suppress(OSError):
         for line in lines:
             terminal.say(line)

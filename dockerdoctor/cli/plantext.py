@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.plan import Fate, Plan, Step, names_by_fate
 from dockerdoctor.cli.reportjson import IMPACTS
-from dockerdoctor.cli.reporttext import evidence, wrap
+from dockerdoctor.cli.reporttext import evidence
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Impact, Reading
 from dockerdoctor.units import plain_seconds

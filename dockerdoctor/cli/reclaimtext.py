@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockerdoctor.allowed import Allowed, Step
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Usage

@@ -8,7 +8,8 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from dockerdoctor.cli.history import Watchdog
-from dockerdoctor.cli.report import EXIT, SCHEMA_VERSION, Found, Report, State
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.report import EXIT, Found, Report, State
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.model import Attempt, Fault, Held, Incident, Outcome, Readings, Value
 
@@ -166,11 +167,6 @@ def incident_json(incident: Incident) -> IncidentJson:
         evidence=readings_json(incident.evidence),
         attempts=[_attempt(each) for each in incident.attempts],
     )
-
-
-def pretty(value: object) -> bytes:
-    """Any of these as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2)
 
 
 SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")

@@ -79,7 +79,7 @@ def show(
 ) -> int:
     """Show one rule: when it holds, its ladder, the right remedy and the wrong one."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.reporttext import wrap
+    from dockerdoctor.cli.plain import wrap
     from dockerdoctor.cli.suggest import one_of
 
     rules, readings = _rules(ctx.obj)
@@ -150,8 +150,7 @@ def _as_json(rule: Rule, readings: Mapping[str, Reading]) -> RuleJson:
 
 def _emit_json(rules: list[RuleJson]) -> None:
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 
     told: RulesJson = {"schema_version": SCHEMA_VERSION, "rules": rules}
     terminal.emit_raw(pretty(told))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dockerdoctor.cli.report import SCHEMA_VERSION, State
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.report import State
 from dockerdoctor.cli.reportjson import (
     Time,
     WatchdogJson,
-    pretty,
     readings_json,
     watchdog_json,
 )

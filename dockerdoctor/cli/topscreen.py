@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.plan import Plan
 from dockerdoctor.cli.report import State
-from dockerdoctor.cli.reporttext import MARKS, ago, state_of, wrap
+from dockerdoctor.cli.reporttext import MARKS, ago, state_of
 from dockerdoctor.cli.topsort import Sort
 from dockerdoctor.cli.topview import SLOWEST_START, VITALS, Grower, View, Vital, mark, ordered
 from dockerdoctor.judge import threshold
