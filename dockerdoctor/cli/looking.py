@@ -42,7 +42,7 @@ def look_with(view: HostView, address: Address, config: Config, known: Knowledge
         now=view.now(),
         address=str(address),
         whole=whole,
-        units=_units(config.daemon) if whole else (),
+        units=units(config.daemon) if whole else (),
         running=tuple(each for each in view.roster() if each.state == "running"),
         journal=_journal(view) if _is_down(samples) else (),
     )
@@ -60,6 +60,7 @@ def _journal(view: HostView) -> tuple[str, ...]:
         return ()
 
 
-def _units(daemon: DaemonConfig) -> tuple[str, ...]:
+def units(daemon: DaemonConfig) -> tuple[str, ...]:
+    """Its units, its own first; none where it has only a pid file."""
     units = (daemon.unit, daemon.socket_unit) if daemon.pidfile is None else ()
     return tuple(unit for unit in units if unit)

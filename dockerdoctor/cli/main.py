@@ -28,6 +28,7 @@ from dockerdoctor.cli import (
     probes,
     rules,
     service,
+    top,
     watch,
 )
 from dockerdoctor.cli import check as checking
@@ -58,6 +59,7 @@ app = typer.Typer(
     name="dockerdoctor",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,  # ours are files, without a start of Python for each TAB
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
 )
@@ -89,6 +91,7 @@ def main(
 
 app.command()(checking.check)
 app.command()(diagnose.diagnose)
+app.command()(top.top)
 app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
@@ -110,7 +113,7 @@ DEFAULTS = {
     "disk": "show",
 }
 """What a group does without a command of its own."""
-FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+FOR_ALL = ("-h", "--help", "--version")
 """Options that need no command."""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.report import EXIT, Found, Report, State
 from dockerdoctor.cli.terminal import iso
@@ -117,7 +118,6 @@ class CheckJson:
 
 def check_json(report: Report, version: str) -> bytes:
     """The report as JSON, indented."""
-    watchdog = report.watchdog
     whole = CheckJson(
         schema_version=SCHEMA_VERSION,
         state=report.state,
@@ -132,17 +132,22 @@ def check_json(report: Report, version: str) -> bytes:
             UnseenJson(each.probe, each.fault, each.detail, each.hint) for each in report.unseen
         ],
         notes=list(report.notes),
-        watchdog=WatchdogJson(
-            pid=_pid(watchdog.running),
-            healing_pid=_pid(watchdog.healing),
-            paused=watchdog.paused or None,
-            held=_held(watchdog.held),
-            last_sample=_when(watchdog.seen_at),
-            trouble=watchdog.trouble or None,
-            open=[incident_json(each) for each in watchdog.open],
-        ),
+        watchdog=watchdog_json(report.watchdog),
     )
     return pretty(whole)
+
+
+def watchdog_json(watchdog: Watchdog) -> WatchdogJson:
+    """What a watchdog knows and does."""
+    return WatchdogJson(
+        pid=_pid(watchdog.running),
+        healing_pid=_pid(watchdog.healing),
+        paused=watchdog.paused or None,
+        held=_held(watchdog.held),
+        last_sample=_when(watchdog.seen_at),
+        trouble=watchdog.trouble or None,
+        open=[incident_json(each) for each in watchdog.open],
+    )
 
 
 def _held(held: Held | None) -> HeldJson | None:

@@ -8,7 +8,7 @@ from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.report import Found, Report, State
 from dockerdoctor.declare import Scene
-from dockerdoctor.judge import Rule
+from dockerdoctor.judge import Rule, threshold
 from dockerdoctor.model import Attempt, Incident, Outcome, Reading, Readings, Severity, Value
 from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain, plain_seconds
@@ -225,20 +225,15 @@ def _figures(readings: Readings, rules: Sequence[Rule]) -> list[str]:
         ("containers.running", "containers_running", "", ""),
     )
     return [
-        f"{label}={_number(readings[name])}{unit};{_threshold(rules, name, Severity.WARNING)};"
-        f"{_threshold(rules, name, Severity.CRITICAL) or critical};0"
+        f"{label}={_number(readings[name])}{unit};"
+        f"{_number(threshold(rules, name, Severity.WARNING))};"
+        f"{_number(threshold(rules, name, Severity.CRITICAL)) or critical};0"
         for name, label, unit, critical in wanted
         if name in readings
     ]
 
 
-def _threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> str:
-    """The value from which a rule of this severity speaks of this reading alone."""
-    for rule in rules:
-        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
-            return _number(rule.when[0].value)
-    return ""
-
-
-def _number(value: object) -> str:
+def _number(value: Value | None) -> str:
+    if value is None:
+        return ""
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
