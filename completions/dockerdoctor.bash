@@ -3,7 +3,7 @@
 _dockerdoctor_about() {
     case $1 in
         '')
-            commands='check top diagnose heal watch explain bundle pause resume demo incidents disk rules probes service'
+            commands='check diagnose top heal watch explain bundle pause resume demo incidents disk rules probes service'
             options='--output -o --json'
             valued=' --output -o '
             ;;
@@ -12,15 +12,15 @@ _dockerdoctor_about() {
             options='--output -o --json'
             valued=' --output -o '
             ;;
-        'top')
-            commands=''
-            options='--once --every --sort --json'
-            valued=' --every --sort '
-            ;;
         'diagnose')
             commands=''
             options='--symptom --json'
             valued=' --symptom '
+            ;;
+        'top')
+            commands=''
+            options='--once --every --sort --json'
+            valued=' --every --sort '
             ;;
         'heal')
             commands=''
@@ -162,8 +162,8 @@ _dockerdoctor_values() {
         *':--config') action=file ;;
         ':--output'|':-o') words='text json nagios' ;;
         'check:--output'|'check:-o') words='text json nagios' ;;
-        'top:--sort') words='growth size name' ;;
         'diagnose:--symptom') words='start hang socket disk storage network memory' ;;
+        'top:--sort') words='growth size name' ;;
         'heal:--only') words='clear-pid-file drop-doubled-rules dump-stacks end-orphan-proxies free-space-outside kill-all kill-shim prune reboot restart restart-containerd restart-if-live sigkill start systemd-kill' ;;
         'heal:--max-impact') words='none daemon containers host' ;;
         'explain:') action=file ;;

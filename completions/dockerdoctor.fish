@@ -8,7 +8,7 @@ function __dockerdoctor_at --argument-names wanted
             set skip
         else if contains -- $word --config --context --cut --engine --every --fault --for --host --html --into --keep --limit --max-impact --max-size --only --output --sort --stacks --symptom --to --why -H -o
             set skip yes
-        else if contains -- (string join ' ' -- $path $word) 'check' 'top' 'diagnose' 'heal' 'watch' 'explain' 'bundle' 'pause' 'resume' 'demo' 'incidents' 'incidents list' 'incidents show' 'incidents report' 'incidents stats' 'disk' 'disk show' 'disk reclaim' 'disk logs' 'rules' 'rules list' 'rules check' 'rules show' 'probes' 'probes list' 'probes run' 'service' 'service print' 'service install'
+        else if contains -- (string join ' ' -- $path $word) 'check' 'diagnose' 'top' 'heal' 'watch' 'explain' 'bundle' 'pause' 'resume' 'demo' 'incidents' 'incidents list' 'incidents show' 'incidents report' 'incidents stats' 'disk' 'disk show' 'disk reclaim' 'disk logs' 'rules' 'rules list' 'rules check' 'rules show' 'probes' 'probes list' 'probes run' 'service' 'service print' 'service install'
             set -a path $word
         end
     end
@@ -24,8 +24,8 @@ complete -c dockerdoctor -l no-input -d 'Never ask; what needs an answer is refu
 complete -c dockerdoctor -l version -d 'Show the version.'
 complete -c dockerdoctor -l help -s h -d 'Show what it does, with examples.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a check -d 'Look once at everything and say what is wrong (the default)'
-complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a top -d 'Show the vitals, the verdict, the ladder and what grows, live'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a diagnose -d 'Walk the tree of a diagnosis and rank the causes'
+complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a top -d 'Show the vitals, the verdict, the ladder and what grows, live'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a heal -d 'Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a watch -d 'Watch the daemon and heal it, in the foreground'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a explain -d 'Read a goroutine dump: what all wait for, who holds it, what to do'
@@ -42,12 +42,12 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -l output -s o -x -a 'text 
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -l json -d 'The same as --output json.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'check\'' -l output -s o -x -a 'text json nagios' -d 'For people, programs or Nagios.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'check\'' -l json -d 'The same as --output json.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'diagnose\'' -l symptom -x -a 'start hang socket disk storage network memory' -d 'Begin in the middle of the tree, with this.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'diagnose\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l once -d 'Print one screen, and end.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l every -x -d 'Seconds between two looks.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l sort -x -a 'growth size name' -d 'Which of what grows comes first.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'top\'' -l json -d 'One look for programs.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'diagnose\'' -l symptom -x -a 'start hang socket disk storage network memory' -d 'Begin in the middle of the tree, with this.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'diagnose\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l plan -d 'Show what would be done, do nothing.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l yes -s y -d 'Do not ask.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l only -x -a 'clear-pid-file drop-doubled-rules dump-stacks end-orphan-proxies free-space-outside kill-all kill-shim prune reboot restart restart-containerd restart-if-live sigkill start systemd-kill' -d 'This rung alone, whatever the ladder.'

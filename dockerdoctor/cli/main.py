@@ -90,8 +90,8 @@ def main(
 
 
 app.command()(checking.check)
-app.command()(top.top)
 app.command()(diagnose.diagnose)
+app.command()(top.top)
 app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
