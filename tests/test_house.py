@@ -229,6 +229,19 @@ def test_the_rules_are_found_from_a_checkout() -> None:
     assert Path(told) == CHECKOUT / "rules"
 
 
+def test_a_wheel_installs_completions_and_the_man_page_where_shells_and_man_look(
+    tmp_path: Path,
+) -> None:
+    (share,) = built("wheel", tmp_path).glob("*.data/data/share")
+    installed = {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()}
+    assert installed == {
+        "bash-completion/completions/dockerdoctor",
+        "zsh/site-functions/_dockerdoctor",
+        "fish/vendor_completions.d/dockerdoctor.fish",
+        "man/man1/dockerdoctor.1",
+    }
+
+
 def test_the_rules_are_found_from_a_wheel(tmp_path: Path) -> None:
     unpacked = built("wheel", tmp_path)
     told = run_python(RULES, tmp_path, PYTHONPATH=str(unpacked))
