@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from dockerdoctor import eaten
 from dockerdoctor.config import Config
 from dockerdoctor.host import clock
 from dockerdoctor.host.nouns import DiskUse, Place
@@ -34,6 +35,7 @@ def surveyed(config: Config, host: HostView) -> tuple[Survey, DiskUse]:
     finally:
         progress.done()
     remembered.save()
+    eaten.save(config.watch.eaten, found)
     return found, use
 
 

@@ -7,13 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dockerdoctor.eaten import CONSUMERS, Eaten
 from dockerdoctor.host import web
 from dockerdoctor.host.nouns import Start
-from dockerdoctor.metrics import Metrics
+from dockerdoctor.host.webpages import Pages, Texts
+from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Incident
 from dockerdoctor.watch import Hooks, Snapshot
 from tests.story import RULES, Story
 from tests.values import PROBES, RUNGS
+
+MAX_CONTAINERS = 100
+EATEN = Eaten(1_800_000_000.0, {name: 2**30 * number for number, name in enumerate(CONSUMERS)})
 
 
 class Exporter:
@@ -21,18 +26,26 @@ class Exporter:
 
     def __init__(self, directory: Path) -> None:
         self.story = Story(directory, hooks=Hooks(looked=self._looked, closed=self._closed))
+        self.lock_held_s = 0.0
+        sources = Sources(
+            self.story.host.events,
+            self.story.host.roster,
+            MAX_CONTAINERS,
+            lambda: EATEN,
+            lambda: self.lock_held_s,
+        )
         self.metrics = Metrics(
             PROBES,
             {rule.name: rule.severity for rule in RULES},
             RUNGS,
-            self.story.host.events,
+            sources,
         )
-        self.server = web.serve(
-            ("127.0.0.1", 0),
-            self.metrics.registry,
+        self.pages = Pages(
+            Texts(self.metrics.registry, lambda: self.metrics.generation),
             lambda: self.metrics.healthy(self.story.host.now()),
             self.metrics.ready,
         )
+        self.server = web.serve(("127.0.0.1", 0), self.pages)
         self.instance = "{}:{}".format(*self.server.address)
 
     def starts_a_container(self, took_s: float) -> None:
