@@ -17,20 +17,19 @@ from dockerdoctor.watch import Hooks, Snapshot
 from tests.story import RULES, Story
 from tests.values import PROBES, RUNGS
 
-MAX_CONTAINERS = 100
 EATEN = Eaten(1_800_000_000.0, {name: 2**30 * number for number, name in enumerate(CONSUMERS)})
 
 
 class Exporter:
     """One host's watchdog and its endpoint. `instance` is how Prometheus calls it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, max_containers: int) -> None:
         self.story = Story(directory, hooks=Hooks(looked=self._looked, closed=self._closed))
         self.lock_held_s = 0.0
         sources = Sources(
             self.story.host.events,
             self.story.host.roster,
-            MAX_CONTAINERS,
+            max_containers,
             lambda: EATEN,
             lambda: self.lock_held_s,
         )
@@ -67,10 +66,10 @@ class Exporter:
 
 
 @contextmanager
-def exporter(directory: Path) -> Iterator[Exporter]:
-    """One that serves until the block ends."""
+def exporter(directory: Path, max_containers: int = 100) -> Iterator[Exporter]:
+    """One that serves until the block ends; so many containers have series of their own."""
     directory.mkdir(parents=True)
-    made = Exporter(directory)
+    made = Exporter(directory, max_containers)
     try:
         yield made
     finally:
