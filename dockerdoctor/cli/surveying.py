@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from dockerdoctor import whereabouts
+from dockerdoctor import eaten, whereabouts
 from dockerdoctor.config import Config
 from dockerdoctor.host import clock, disks
 from dockerdoctor.host.lanes import MACHINE, Lanes
@@ -39,6 +39,7 @@ def surveyed(config: Config, recall: bool = False) -> tuple[Survey, DiskUse]:
     finally:
         progress.done()
     remembered.save()
+    eaten.save(config.watch.eaten, found)
     return found, use
 
 
