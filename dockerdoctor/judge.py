@@ -148,6 +148,14 @@ def flatten(samples: Mapping[str, Sample]) -> Readings:
     }
 
 
+def threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> Value | None:
+    """The value from which a rule of this severity speaks of this reading alone."""
+    for rule in rules:
+        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
+            return rule.when[0].value
+    return None
+
+
 def judge(
     rules: Sequence[Rule],
     samples: Mapping[str, Sample],

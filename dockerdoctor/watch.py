@@ -124,6 +124,7 @@ class Watch:
         self._look_anew()
         decision = self._decide()
         self._now.decision = decision
+        self._memory.hold(decision, self._control.now().wall)
         self._publish()
         if isinstance(decision, Climb):
             return self._climb(decision)

@@ -37,6 +37,7 @@ from dockerdoctor.host.traces import (
     Remains,
 )
 from dockerdoctor.model import Fault, Instant, Process
+from tests.fakelens import FakeLens
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver
 
@@ -196,6 +197,9 @@ class FakeHost(FakeMachine):
     def firewall(self, timeout_s: float) -> Firewall:
         self._fail("firewall")
         return self.rules
+
+    def lens(self) -> FakeLens:
+        return self.closeup
 
     # HostControl.
 

@@ -31,6 +31,7 @@ from dockerdoctor.host.traces import (
     Whose,
 )
 from dockerdoctor.model import Fault, Instant, Process
+from tests.fakelens import FakeLens
 from tests.fakeworld import FakeProcess, FakeUnit, World
 
 BEGAN = Instant(wall=1_800_000_000.0, mono=5_000.0)
@@ -86,6 +87,8 @@ class FakeMachine:
         """Ids of containers whose process is gone."""
         self.rules = Firewall(20)
         self.grown = GrowthWatch()
+        self.closeup = FakeLens()
+        """What a closer look sees."""
         self.held_container: HeldThread | None = None
         self._held_since: dict[int, float] = {}
         self._evidence = directory / "evidence"

@@ -48,6 +48,7 @@ class DryRun:
         self.pid_file = host.pid_file
         self.has_process = host.has_process
         self.firewall = host.firewall
+        self.lens = host.lens
         self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause

@@ -6,7 +6,6 @@ that satisfies HostView and HostControl. What is asked of the machine is in the 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock, containerd, disks, kernel, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
+from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
@@ -22,7 +22,7 @@ from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import MACHINE, Lanes
-from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -221,18 +221,16 @@ class LinuxHost:
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
 
+    def lens(self) -> Closeup:
+        return Closeup(self.address, self.keeper, self._lanes, self._wake_nobody)
+
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""
         argv = self.keeper.dockerd_argv()
         known = self._layout
         if known is not None and known[0] == argv:
             return known[1]
-        config: Mapping[str, str] = {}
-        path = config_file(argv)
-        with contextlib.suppress(HostFault, OSError):
-            text = self._lanes.run(f"read {path}", path.read_text, FILE_S)
-            config = parse_config(text)
-        self._layout = (argv, layout(argv, config))
+        self._layout = (argv, read(argv, self._lanes))
         return self._layout[1]
 
     # What is done.

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.host.lens import Lens
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -150,6 +151,10 @@ class HostView(Protocol):
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         """/proc/PID/{status,stack,wchan,limits,cgroup} as far as they can be read."""
+        ...
+
+    def lens(self) -> Lens:
+        """A closer look, for examinations on demand."""
         ...
 
 
