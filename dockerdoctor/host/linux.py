@@ -266,12 +266,14 @@ class LinuxHost:
         clock.pause(seconds)
 
     def shim_of(self, ident: str) -> Process | None:
-        found = self.layout()
-        return shims.of_container(self._lanes, found.containerd_socket(), found.namespace, ident)
+        return self._shims().get(ident)
 
     def shims(self) -> Sequence[Process]:
-        found = self.layout()
-        return shims.of(self._lanes, found.containerd_socket(), found.namespace)
+        return tuple(self._shims().values())
+
+    def _shims(self) -> Mapping[str, Process]:
+        dockerd, found = self.main_process(Service.DOCKERD), self.layout()
+        return shims.of(self._lanes, found.containerd_socket(), found.namespace, dockerd)
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         return self._engine.prune(what, older_than_s, timeout_s)
