@@ -99,7 +99,7 @@ def test_logs_are_cut_without_the_daemon_only_where_that_is_allowed(tmp_path: Pa
     long = box("long", one, "running", 0.0, log_driver="json-file")
     bounded = box("bounded", one, "running", 0.0, log_driver="json-file", log_rotates=True)
     host.stock = survey([one], [long, bounded], logs={"long": 50 * MIB, "bounded": 50 * MIB})
-    assert "does not allow" in free_space_outside.useless(Scene())
+    assert "[disk] allows neither" in free_space_outside.useless(Scene())
     scene = Scene(allowed=Allowed(cut_logs=True))
     assert free_space_outside.useless(scene) == ""
     told = free_space_outside.run(host, scene)

@@ -69,6 +69,7 @@ def _ends(plan: Plan, allowed: Allowed) -> list[str]:
         lines.append(f"[!] Not enough: {_amount(plan.short)} more must go by other means.")
         hints = [
             *([] if allowed.cut_logs else ["--logs (cut logs that nobody rotates)"]),
+            *([] if allowed.orphans else ["--orphans (old overlay2 directories nothing knows)"]),
             *([] if allowed.anonymous_volumes else ["--volumes (anonymous ones of no container)"]),
         ]
         lines += [f"    May go too if you say so: {', '.join(hints)}."] if hints else []
