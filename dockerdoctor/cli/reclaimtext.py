@@ -5,7 +5,7 @@ from __future__ import annotations
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.cli.plain import wrap
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Usage
+from dockerdoctor.host.storage.facts import Kind, Usage
 from dockerdoctor.reclaim import Plan
 from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
 
@@ -59,7 +59,9 @@ def plan_json(plan: Plan) -> dict[str, object]:
 
 def _line(number: int, step: Step, now: float) -> str:
     size = plain_bytes(step.frees.bytes)
-    used = f", last used {plain_seconds(max(0.0, now - step.used))} ago" if step.used else ""
+    last = "unchanged for" if step.what.kind is Kind.ORPHAN else "last used"
+    ago = "" if step.what.kind is Kind.ORPHAN else " ago"
+    used = f", {last} {plain_seconds(max(0.0, now - step.used))}{ago}" if step.used else ""
     return f"{number:>4}. {size:>9}  {step.what.kind} {step.name}{used}: {step.back}"
 
 
