@@ -18,6 +18,7 @@ from dockerdoctor.errors import DoctorError, HostFault, UsageError
 from dockerdoctor.host import clock
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.imageuse import recalled
 from dockerdoctor.reclaim import Plan, plan
 from dockerdoctor.record import Record
@@ -25,6 +26,7 @@ from dockerdoctor.rungs.prune import STEADY_S
 from dockerdoctor.units import parse_ratio, plain_bytes, plain_ratio
 
 PING_S = 5.0
+IMAGES_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ def reclaim_now(
     try:
         daemon = not apply or _answers(host, allowed)
         found, use = surveyed(config)
+        if daemon:
+            found = _with_images(host, found, apply)
         now = clock.now().wall
         wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed), daemon)
         if not apply or not wanted.steps:
@@ -98,6 +102,16 @@ def _answers(host: LinuxHost, allowed: Allowed) -> bool:
         terminal.say(f"{fault.sentence}: only what needs no daemon is removed")
         return False
     return True
+
+
+def _with_images(host: LinuxHost, found: Survey, apply: bool) -> Survey:
+    """A plan alone is shown also where no daemon tells of its images."""
+    try:
+        return host.with_images(found, IMAGES_S)
+    except HostFault:
+        if apply:
+            raise
+        return found
 
 
 def _uses(config: Config) -> Mapping[str, float]:

@@ -43,6 +43,7 @@ class DryRun:
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files
         self.survey = host.survey
+        self.with_images = host.with_images
         self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause
