@@ -190,6 +190,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "keep": Key("keep", list[str], tuple),
         "cut_logs": _flag("cut_logs"),
         "keep_log": _text("keep_log_bytes", _size),
+        "orphans": _flag("orphans"),
+        "orphan_age": _text("orphan_age_s", _span(0, 3650 * 86400)),
         "anonymous_volumes": _flag("anonymous_volumes"),
     },
     "metrics": {

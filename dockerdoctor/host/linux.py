@@ -12,7 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import clock, containerd, disks, kernel, pressure, processes, shims, upkeep
+from dockerdoctor.host import (
+    clock,
+    containerd,
+    disks,
+    imagestore,
+    kernel,
+    pressure,
+    processes,
+    shims,
+    upkeep,
+)
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
@@ -217,6 +227,11 @@ class LinuxHost:
 
     def survey(self) -> Survey:
         return self._door.survey(self._lanes, self.places()[Place.DATA_ROOT])
+
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        if found.layers and self.info(timeout_s).storage_driver != imagestore.DRIVER:
+            return found
+        return self._engine.with_images(found, timeout_s)
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
