@@ -89,7 +89,8 @@ def ladder(view: View, clock: Clock) -> list[str]:
     if about.ended and not about.open:
         last = about.ended[0]
         lines.append(f"     last     {clock(last.opened)}: {last.why or last.says}")
-    lines.append(f"     budget   {_budget(view)}")
+    if not view.report.notes:
+        lines.append(f"     budget   {_budget(view)}")
     return lines
 
 
@@ -166,6 +167,8 @@ def _decision(view: View) -> str:
     if about.awake and (climbing := [each for each in map(_under_way, about.open) if each]):
         took = max(0.0, view.report.at - climbing[0].began)
         return f"climbing: {climbing[0].rung}, for {plain_seconds(round(took))}"
+    if view.report.notes:  # another daemon than the configuration's
+        return f"no ladder: {view.report.notes[0]}"
     if isinstance(decision, GiveUp):
         return f"GAVE UP: {decision.why}"
     if isinstance(decision, Climb):

@@ -61,10 +61,13 @@ class LinuxHost:
         evidence: Path,
         places: Mapping[Place, Path] | None = None,
         sizes: Path | None = None,
+        stranger: bool = False,
     ) -> None:
         """`places` overrides what is found out (the configuration's `[daemon] data_root`); `sizes`
-        is the file where the sizes of layers are remembered."""
+        is the file where the sizes of layers are remembered; `stranger` is whether the daemon at
+        this address is another one than the keeper's."""
         self.address = address
+        self._kept = not stranger
         self.keeper = keeper
         self._engine = Engine(address)
         self._listening = Listening(Path(address.path))
@@ -106,7 +109,7 @@ class LinuxHost:
     def _asleep(self) -> str:
         """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
         word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
-        if not self.address.local:
+        if not (self._kept and self.address.local):
             return ""
         process = self.keeper.main_process(Service.DOCKERD)
         if process is not None and self._listening.held_by(process):
@@ -118,10 +121,14 @@ class LinuxHost:
         try:
             pong = self._engine.ping(timeout_s)
         except HostFault:
-            self.keeper.answered(False)
+            self._tell_keeper(False)
             raise
-        self.keeper.answered(True)
+        self._tell_keeper(True)
         return pong
+
+    def _tell_keeper(self, answered: bool) -> None:
+        if self._kept:
+            self.keeper.answered(answered)
 
     def service(self, which: Service) -> ServiceState:
         return self.keeper.state(which)
