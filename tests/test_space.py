@@ -88,7 +88,12 @@ def test_a_prune_that_finds_nothing_says_so(tmp_path: Path) -> None:
 def store_answer(target: str) -> bytes:
     """What engine 28 answers with containerd's image store (fields that are not used left out)."""
     old, new = "2024-05-01T00:00:00Z", "2026-11-01T00:00:00.5Z"
-    one = {"Created": 1_700_000_000, "Size": 60 * MIB, "SharedSize": 20 * MIB, "Labels": {"keep": "yes"}}
+    one = {
+        "Created": 1_700_000_000,
+        "Size": 60 * MIB,
+        "SharedSize": 20 * MIB,
+        "Labels": {"keep": "yes"},
+    }
     two = {"Created": 1_700_000_000, "Size": 50 * MIB, "SharedSize": 20 * MIB, "Labels": None}
     answers: dict[str, object] = {
         imagestore.LIST: [
