@@ -76,7 +76,7 @@ class Remembered:
     def learn_databases(self, stamp: Stamp, told: Databases) -> None:
         """Remember what the databases told."""
         kinds = (told.layers, told.images, told.mounts)
-        row = [{name: _plain(astuple(each)) for name, each in kind.items()} for kind in kinds]
+        row: Row = [{name: _plain(astuple(each)) for name, each in kind.items()} for kind in kinds]
         row += [sorted(told.cached), sorted(told.cached_chains), _plain(astuple(told.own))]
         self._now["databases"] = [list(stamp), row]
 
