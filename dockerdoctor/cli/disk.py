@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.options import Options
+    from dockerdoctor.cli.shapes import DiskJson
 
 app = typer.Typer(rich_markup_mode=None, help="What eats the data-root, and how to get it back.")
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -37,7 +38,7 @@ def show(
     if store := account.store_account(found):
         wholes.append(store)
     if json:
-        told: dict[str, object] = {
+        told: DiskJson = {
             "schema_version": SCHEMA_VERSION,
             "used_ratio": use.used_ratio,
             "inodes_ratio": use.inodes_used_ratio,

@@ -36,5 +36,6 @@ def pretty(value: object) -> bytes:
 
 _LEAD = re.compile(
     r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
-    r"|(?:cause|seen|since|remedy|avoid|next|when|clear|ladder|rule|opened|closed|lasted|why) +)?"
+    r"|(?:cause|seen|since|remedy|avoid|next|time|when|clear|ladder|rule|opened|closed|lasted|why)"
+    r" +)?"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
 from dockerdoctor.allowed import Allowed
@@ -24,6 +25,9 @@ from dockerdoctor.reclaim import Plan, plan
 from dockerdoctor.record import Record
 from dockerdoctor.rungs.prune import STEADY_S
 from dockerdoctor.units import parse_ratio, plain_bytes, plain_ratio
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import ReclaimJson
 
 PING_S = 5.0
 IMAGES_S = 60.0
@@ -151,7 +155,7 @@ def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
 
 
 def _json(wanted: Plan, came: Reclaimed | None) -> bytes:
-    told: dict[str, object] = {
+    told: ReclaimJson = {
         "schema_version": SCHEMA_VERSION,
         "plan": reclaimtext.plan_json(wanted),
     }

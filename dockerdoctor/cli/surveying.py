@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from dockerdoctor import whereabouts
+from dockerdoctor import eaten, whereabouts
 from dockerdoctor.config import Config
 from dockerdoctor.host import clock, disks, remote
 from dockerdoctor.host.lanes import MACHINE, Lanes
@@ -55,6 +55,7 @@ def surveyed(
         note = f"{root} lies on {other}: not walked, sizes are those that docker wrote down"
         return replace(found, skipped=(note, *found.skipped)), use
     remembered.save()
+    eaten.save(config.watch.eaten, found)
     return found, use
 
 

@@ -35,6 +35,7 @@ class Layout:
     exec_root: Path = Path("/run/docker")
     containerd: Path | None = None
     """The socket named with --containerd; None when dockerd chose for itself."""
+    pidfile: Path = Path("/run/docker.pid")
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
 
@@ -95,6 +96,7 @@ def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
         data_root=Path(said("--data-root", "graph") or usual.data_root),
         exec_root=Path(said("--exec-root") or usual.exec_root),
         containerd=Path(containerd) if containerd else None,
+        pidfile=Path(said("--pidfile") or usual.pidfile),
         namespace=said("--containerd-namespace") or usual.namespace,
     )
 

@@ -24,6 +24,7 @@ from dockerdoctor.host import (
     upkeep,
 )
 from dockerdoctor.host.address import Address
+from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
@@ -46,6 +47,7 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.peers import Listening
+from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.roster import merge_roster
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
@@ -88,6 +90,10 @@ class LinuxHost:
         self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
         self._roster: Mapping[str, Container] = {}
+        after = AfterAKill(self._lanes, keeper, self.layout)
+        self.remains, self.has_process = after.remains, after.has_process
+        self.pid_file, self.firewall = after.pid_file, after.firewall
+        self.drop_copy = after.drop_copy
 
     def close(self) -> None:
         """End the event stream and give the kernel's log back, if they were opened."""
@@ -230,6 +236,9 @@ class LinuxHost:
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
 
+    def lens(self) -> Closeup:
+        return Closeup(self.address, self.keeper, self._lanes, self._wake_nobody)
+
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""
         argv = self.keeper.dockerd_argv()
@@ -272,12 +281,14 @@ class LinuxHost:
         clock.pause(seconds)
 
     def shim_of(self, ident: str) -> Process | None:
-        found = self.layout()
-        return shims.of_container(self._lanes, found.containerd_socket(), found.namespace, ident)
+        return self._shims().get(ident)
 
     def shims(self) -> Sequence[Process]:
-        found = self.layout()
-        return shims.of(self._lanes, found.containerd_socket(), found.namespace)
+        return tuple(self._shims().values())
+
+    def _shims(self) -> Mapping[str, Process]:
+        dockerd, found = self.main_process(Service.DOCKERD), self.layout()
+        return shims.of(self._lanes, found.containerd_socket(), found.namespace, dockerd)
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         return self._engine.prune(what, older_than_s, timeout_s)
