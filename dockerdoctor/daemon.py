@@ -27,6 +27,7 @@ from dockerdoctor.host.webserver import Server
 from dockerdoctor.metricfamilies import PREFIX
 from dockerdoctor.metrics import Metrics
 from dockerdoctor.model import Climb, Severity
+from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
 
@@ -133,8 +134,10 @@ def _severities(knowledge: Knowledge) -> Mapping[str, Severity]:
 
 
 def _cycle(watch: Watch, store: Store) -> None:
+    before = watch.decision
     sentence = watch.cycle()
-    log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
+    if not goes_on(before, watch.decision):
+        log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
     notify.notify(READY=1, STATUS=sentence)
     for note in store.take_notes():
         log.warning("%s", note)

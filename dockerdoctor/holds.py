@@ -14,10 +14,15 @@ from dockerdoctor.model import Hold
 from dockerdoctor.units import plain
 
 
+def named(scene: Scene) -> str:
+    """What its keeper calls the daemon: its unit, or dockerd where only a pid file keeps it."""
+    return scene.word("unit.name") or "the daemon"
+
+
 def masked(scene: Scene) -> str:
     """An operator forbade the unit to run."""
     if scene.word("unit.load_state") == "masked":
-        return "docker.service is masked: an operator wants it down"
+        return f"{named(scene)} is masked: an operator wants it down"
     return ""
 
 
@@ -25,7 +30,7 @@ def stopped(scene: Scene) -> str:
     """An operator stopped the unit."""
     if scene.flag("unit.stopped_by_operator"):
         how = f"{scene.word('unit.active_state')}, Result={scene.word('unit.result')}"
-        return f"docker.service was stopped on purpose ({how}): hands off"
+        return f"{named(scene)} was stopped on purpose ({how}): hands off"
     return ""
 
 
