@@ -192,6 +192,10 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "keep_log": _text("keep_log_bytes", _size),
         "anonymous_volumes": _flag("anonymous_volumes"),
     },
+    "canary": {
+        "enabled": _flag("enabled"),
+        "every": _text("every_s", _span(10, 86400)),
+    },
     "metrics": {
         "listen": _text("listen", _listen),
         "web_config": _text("web_config", _path_or_none),

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose, config, pausing
+from dockerdoctor.canary import Canary
 from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
 from dockerdoctor.host import notify, web
 from dockerdoctor.host.dryrun import DryRun
@@ -32,6 +33,8 @@ from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
 
 log = logging.getLogger("dockerdoctor")
+LANDING_S = 10.0
+"""For a canary that is under way when we are stopped, to remove what it made."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,13 +72,17 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         settings.watch.pace_s,
     )
     textfile = None if once else _textfile(settings, metrics)
+    control = DryRun(host, log.info) if dry_run else host
+    canary = None
+    if settings.canary.enabled and not once:
+        canary = Canary(control, settings.canary.every_s, lambda: turn.why)
     watch = compose.watch(
         settings,
         knowledge,
-        DryRun(host, log.info) if dry_run else host,
+        control,
         store,
         lambda: replace(settings.policy, paused=turn.why),
-        _hooks(metrics, textfile),
+        _hooks(metrics, textfile, canary),
     )
     server = None if once else _serve(settings, metrics, host)
     wishes = Wishes()
@@ -96,6 +103,8 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             server.stop()
         if textfile:
             textfile.remove()
+        if canary:
+            canary.land(LANDING_S)
         store.shut()
         turn.leave()
         host.close()
@@ -160,9 +169,14 @@ def _paused(settings: config.Config, now: float) -> str:
     return pausing.paused(pausing.read(pausing.pause_path(settings.watch.state_dir)), now)
 
 
-def _hooks(metrics: Metrics, textfile: Textfile | None) -> Hooks:
+def _hooks(metrics: Metrics, textfile: Textfile | None, canary: Canary | None) -> Hooks:
+    def looked(seen: Snapshot) -> None:
+        _looked(metrics, textfile, seen)
+        if canary:
+            canary.look(seen)
+
     return Hooks(
-        looked=lambda seen: _looked(metrics, textfile, seen),
+        looked=looked,
         closed=metrics.closed,
         say=log.info,
     )

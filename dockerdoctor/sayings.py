@@ -19,6 +19,10 @@ SHOWN = (
 """What the log line of a good look tells."""
 
 
+WAITS = ("cool-down", "restarted", "waiting", "starved", "building")
+"""The holds whose sentences count time, or shares of it."""
+
+
 def calm(rules: Sequence[Rule], judgement: Judgement, declared: Mapping[str, Reading]) -> str:
     """What a look showed that found nothing: how well it is, or which rule may hold soon."""
     pending = [
@@ -36,8 +40,7 @@ def calm(rules: Sequence[Rule], judgement: Judgement, declared: Mapping[str, Rea
 
 
 def goes_on(before: Decision, now: Decision) -> bool:
-    """Whether it still waits for the same thing: only the time in its sentence has changed, and
-    that is not worth another line. What all looks find is told at each of them."""
+    """Whether it still waits for the same: a line that differs in its seconds alone is no news."""
     if not (isinstance(before, Hold) and isinstance(now, Hold)):
         return False
-    return before.reason == now.reason and now.reason not in ("well", "told")
+    return before.reason == now.reason and now.reason in WAITS

@@ -27,7 +27,7 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import Builds, Client, Flights, Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Fault, Instant, Process
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver
@@ -153,6 +153,18 @@ class FakeHost(FakeMachine):
     def growth(self) -> Growth:
         return self.grown.told()
 
+    def builds(self, timeout_s: float) -> Builds:
+        self._fail("builds")
+        self._must_serve(timeout_s)
+        return self.grown.saw_builds(self.live_builds, self.now().mono)
+
+    def flights(self) -> Flights:
+        return self.flown
+
+    def clients(self) -> Sequence[Client]:
+        self._fail("clients")
+        return self.all_clients
+
     def pressure(self) -> Pressure:
         self._fail("pressure")
         return self.starved
@@ -255,6 +267,12 @@ class FakeHost(FakeMachine):
         index = self._index(ident)
         self.all_containers[index] = dataclasses.replace(
             self.all_containers[index], state="running"
+        )
+
+    def fly(self, timeout_s: float) -> None:
+        self._did("fly")
+        self.flown = dataclasses.replace(
+            self.flown, total=self.flown.total + 1, took_s=0.4, began=self.now().mono
         )
 
     def reboot(self) -> None:

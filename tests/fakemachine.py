@@ -20,7 +20,7 @@ from dockerdoctor.host.nouns import (
     Service,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
+from dockerdoctor.host.traces import Client, Flights, HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.model import Fault, Instant, Process
 from tests.fakeworld import FakeProcess, FakeUnit, World
 
@@ -56,6 +56,9 @@ class FakeMachine:
         self.stock = Survey(Path("/var/lib/docker"))
         """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []
+        self.live_builds = 0
+        self.flown = Flights()
+        self.all_clients: tuple[Client, ...] = ()
         self.dumps = True
         self.stacks = "goroutine 1 [semacquire, 5 minutes]:\n"
         """Whether SIGUSR1 makes it write its goroutines."""

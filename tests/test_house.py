@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
     ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "watch"),
-    ("compose", "glance", "bundle", "metric*", "demo*", "service"),
+    ("compose", "glance", "bundle", "canary", "metric*", "demo*", "service"),
     ("daemon", "cli", "__main__"),
 )
 """Arrows point upwards in this list, or stay within a line. A new module gets its place here."""

@@ -17,8 +17,10 @@ import pytest
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import parse
+from dockerdoctor.host.canary import LABEL, Canary
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
+from dockerdoctor.host.nouns import CANARY
 from dockerdoctor.model import Fault
 from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
 from tests.sockets import eventually
@@ -149,3 +151,53 @@ def test_starts_and_failures_of_a_real_daemon_are_told_across_its_death(
         assert (tally().failed_starts_total, watch.garbled_total()) == (2, 0)
     finally:
         watch.stop()
+
+
+def test_a_canary_comes_back_leaves_nothing_and_counts_for_nothing(
+    daemon: BareDaemon, engine: Engine, make: Callable[..., str]
+) -> None:
+    api = client(daemon)
+    watch = EventWatch(engine.address)
+    canary = Canary(engine, daemon.process)
+    try:
+        eventually(lambda: watch.tally().alive, PATIENCE_S)
+        for flown in (1, 2):  # the second one finds its image there
+            canary.fly(PATIENCE_S)
+            told = canary.told()
+            assert (told.why, told.total, told.failed) == ("", flown, 0)
+            assert told.took_s is not None
+            assert 0 < told.took_s < PATIENCE_S
+        assert api.containers(all=True, filters={"name": CANARY}) == []
+        make("good", "sleep", "1000")
+        api.start("good")
+        eventually(lambda: watch.tally().starts_total == 1, PATIENCE_S)
+        assert [start.container for start in watch.tally().starts] == ["good"]
+        assert watch.tally().failed_starts_total == 0
+    finally:
+        watch.stop()
+
+
+def test_a_canary_removes_what_one_before_it_left_and_nobody_elses(
+    daemon: BareDaemon, engine: Engine, make: Callable[..., str]
+) -> None:
+    api = client(daemon)
+    canary = Canary(engine, daemon.process)
+    canary.fly(PATIENCE_S)
+    left = api.create_container(IMAGE, ["sleep", "1000"], name=CANARY, labels={LABEL: "1"})["Id"]
+    api.start(left)
+    assert left not in [each.id for each in engine.containers(PATIENCE_S)]
+    canary.fly(PATIENCE_S)
+    assert (canary.told().total, canary.told().failed) == (2, 0)
+    make(CANARY, "sleep", "1000")
+    canary.fly(PATIENCE_S)
+    assert canary.told().failed_in_a_row == 1
+    assert "not ours" in canary.told().why
+    assert len(api.containers(all=True, filters={"name": CANARY})) == 1
+
+
+def test_a_canary_that_a_restart_broke_off_says_nothing(daemon: BareDaemon, engine: Engine) -> None:
+    processes = iter([daemon.process(), None])  # as seen before, and after
+    canary = Canary(engine, lambda: next(processes))
+    client(daemon).remove_image(f"{CANARY}:1", force=True)
+    canary.fly(0.0)
+    assert (canary.told().total, canary.told().why) == (0, "")

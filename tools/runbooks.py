@@ -69,6 +69,7 @@ LOOK: Mapping[str, str] = {
     "process": "ps -o pid,rss,nlwp,etime,comm -C dockerd",
     "containers": "docker ps -a",
     "events": "docker events --since 1h --until 0s",
+    "canary": "journalctl -u docker -u containerd -n 50 --no-pager",
 }
 """What shows by hand what a probe reads."""
 

@@ -206,6 +206,21 @@ def minimum_version(body: bytes) -> str:
     return found.min_api_version
 
 
+BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*BuildManager).Build+")
+"""One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
+a daemon at rest has none of them."""
+
+
+def live_builds(body: bytes) -> int:
+    """The builds in a `GET /debug/pprof/goroutine?debug=1`: blocks of equal goroutines, as
+    `2 @ 0x…`, each with its stack."""
+    if not body.startswith(b"goroutine profile: "):
+        raise garbled("GET /debug/pprof/goroutine", "it is no profile")
+    blocks = (each for each in body.split(b"\n\n") if any(mark in each for mark in BUILDS))
+    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in blocks)
+    return sum(int(count) for count in counts if count.isdigit())
+
+
 def not_granted(answer: http.Answer, address: Address) -> HostFault:
     """The fault of an answer that is not 200: what the daemon says, or that it is none."""
     try:

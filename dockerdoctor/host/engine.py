@@ -18,7 +18,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http, litter, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
-from dockerdoctor.host.nouns import Container, EngineInfo, Pong, Pruned
+from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Pruned
 from dockerdoctor.host.storage.facts import Removal
 from dockerdoctor.model import Fault
 
@@ -56,9 +56,11 @@ class Engine:
         return answers.engine_info(self._get("GET /info", "/info", timeout_s))
 
     def containers(self, timeout_s: float) -> tuple[Container, ...]:
-        """All containers by one list call, which takes no container's lock."""
+        """All containers by one list call, which takes no container's lock; not our own canary,
+        which nobody would start again or miss."""
         body = self._get("GET /containers/json", "/containers/json?all=1", timeout_s, MAX_LIST)
-        return tuple(answers.from_list(line) for line in answers.listed(body))
+        found = (answers.from_list(line) for line in answers.listed(body))
+        return tuple(each for each in found if each.name != CANARY)
 
     def container(self, ident: str, timeout_s: float) -> Container:
         """One container by inspect, which takes its lock. HostFault(MISSING) if it is gone."""
@@ -67,6 +69,12 @@ class Engine:
     def start_error(self, ident: str, timeout_s: float) -> str:
         """Why a container's last start failed; empty if it did not. By inspect, as `container`."""
         return answers.start_error(self._inspect(ident, timeout_s))
+
+    def builds(self, timeout_s: float) -> int:
+        """How many image builds run, by the daemon's own list of its goroutines: no other call
+        tells it on all engines. 1 to 5 ms; it takes no lock of a container."""
+        target = "/debug/pprof/goroutine?debug=1"
+        return answers.live_builds(self._get("list of goroutines", target, timeout_s))
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         """Remove one of PRUNES that is older than `older_than_s`: containers as `litter` says,
@@ -92,6 +100,18 @@ class Engine:
         """Start a container; nothing happens to one that runs. HostFault(MISSING) if it is gone."""
         name = _named(ident)
         self._act(f"start of {name}", lambda api: api.start(name), timeout_s)
+
+    def ask(
+        self, kind: str, method: str, target: str, timeout_s: float, content: bytes | None = None
+    ) -> http.Answer:
+        """One call by path alone, as it is answered: JSON or, to the images, a tar goes in."""
+        media = "application/x-tar" if target.startswith("/images/") else "application/json"
+        patience = max(PATIENCE_S, timeout_s)
+        return self._lanes.run(
+            kind,
+            lambda: http.ask(self.address, method, target, patience, http.MAX_BODY, content, media),
+            timeout_s,
+        )
 
     def hanging(self) -> int:
         """Calls that were given up on and hang still."""

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from dockerdoctor.host.traces import Growth
+from dockerdoctor.host.traces import Builds, Growth
 from dockerdoctor.model import Process
 
 STEP_S = 60.0
@@ -60,6 +60,7 @@ class GrowthWatch:
         self._series: dict[str, collections.deque[tuple[float, float]]] = {}
         self._process: Process | None = None
         self._version = ""
+        self._building_since: float | None = None
 
     def saw_process(self, process: Process, rss_bytes: int, now: float) -> None:
         """Its vitals were read at `now` (monotonic, s)."""
@@ -75,6 +76,13 @@ class GrowthWatch:
             self._version = version
             for name, value in counters.items():
                 self._add(name, value, now)
+
+    def saw_builds(self, live: int, now: float) -> Builds:
+        """So many builds run; what that makes with what was seen before."""
+        with self._lock:
+            since = (self._building_since or now) if live else None
+            self._building_since = since
+        return Builds(live, now - since if since is not None else 0.0)
 
     def told(self) -> Growth:
         """What it amounts to."""

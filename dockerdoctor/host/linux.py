@@ -15,6 +15,8 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock, containerd, disks, kernel, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
+from dockerdoctor.host.canary import Canary
+from dockerdoctor.host.clients import connected_to
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
@@ -40,7 +42,7 @@ from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import Builds, Client, Flights, Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Fault, Instant, Process
 
 DOCKERD = "dockerd"
@@ -73,6 +75,7 @@ class LinuxHost:
         self._lanes = Lanes(MACHINE)
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
+        self._canary = Canary(self._engine, lambda: self.main_process(Service.DOCKERD))
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
@@ -198,6 +201,16 @@ class LinuxHost:
     def growth(self) -> Growth:
         return self._growth.told()
 
+    def builds(self, timeout_s: float) -> Builds:
+        self._wake_nobody()
+        return self._growth.saw_builds(self._engine.builds(timeout_s), self.now().mono)
+
+    def flights(self) -> Flights:
+        return self._canary.told()
+
+    def clients(self) -> Sequence[Client]:
+        return connected_to(Path(self.address.path))
+
     def pressure(self) -> Pressure:
         return pressure.look()
 
@@ -278,6 +291,9 @@ class LinuxHost:
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._engine.start_container(ident, timeout_s)
+
+    def fly(self, timeout_s: float) -> None:
+        self._canary.fly(timeout_s)
 
     def reboot(self) -> None:
         self.keeper.reboot()
