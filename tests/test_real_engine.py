@@ -16,12 +16,14 @@ import docker.errors
 import pytest
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import http
 from dockerdoctor.host.address import parse
 from dockerdoctor.host.canary import LABEL, Canary
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.nouns import CANARY
 from dockerdoctor.model import Fault
+from dockerdoctor.signatures import client_error
 from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
 from tests.sockets import eventually
 
@@ -102,6 +104,26 @@ def test_a_real_daemon_is_seen_as_it_is(engine: Engine, make: Callable[..., str]
     with pytest.raises(HostFault) as caught:
         engine.start_container("nobody", PATIENCE_S)
     assert caught.value.fault is Fault.MISSING
+
+
+def test_a_daemon_that_finds_a_client_too_old_is_known_to_live(engine: Engine) -> None:
+    answer = http.ask(engine.address, "GET", "/v1.0/_ping", PATIENCE_S)
+    assert answer.head.status == 400
+    assert http.is_docker(answer)
+    found = client_error(answer.body.decode())
+    assert found is not None
+    assert found.name == "client-too-old"
+
+
+def test_a_name_that_is_taken_is_told_to_the_client_in_words_that_are_known(
+    daemon: BareDaemon, make: Callable[..., str]
+) -> None:
+    make("twice", "true")
+    with pytest.raises(docker.errors.APIError) as caught:
+        client(daemon).create_container(IMAGE, ["true"], name="twice")
+    found = client_error(str(caught.value.explanation))
+    assert found is not None
+    assert found.name == "name-taken"
 
 
 def test_a_container_that_ended_just_now_is_kept_and_an_old_one_is_not(
