@@ -55,8 +55,8 @@ def test_a_recorded_message_is_recognised(line: dict[str, str]) -> None:
         ("all predefined address pools have been fully subnetted", "address_pools"),
         (
             "failed to start daemon: Error initializing network controller: Error creating default "
-            '"bridge" network: could not find an available, non-overlapping IPv4 address pool among '
-            "the defaults to assign to the network",
+            '"bridge" network: could not find an available, non-overlapping IPv4 address pool '
+            "among the defaults to assign to the network",
             "address_pools",
         ),
     ],
