@@ -67,7 +67,7 @@ class WatchConfig:
     @property
     def sizes(self) -> Path:
         """Where the sizes of layers that cannot change are remembered."""
-        return self.state_dir / "sizes.json"
+        return self.state_dir / "sizes"
 
     @property
     def evidence(self) -> Path:

@@ -120,9 +120,11 @@ class Judgement:
 
 
 def ails(verdict: Verdict) -> bool:
-    """Whether something is wrong that calls for an act, or nobody can see. A message of an hour ago
-    is no reason to forget who runs."""
-    return verdict.health is Health.BLIND or any(finding.ladder for finding in verdict.findings)
+    """Whether something critical calls for an act, or nobody can see. A message of an hour ago, or
+    a port that is held, is no reason to forget who runs."""
+    return verdict.health is Health.BLIND or any(
+        finding.ladder and finding.severity is Severity.CRITICAL for finding in verdict.findings
+    )
 
 
 def flatten(samples: Mapping[str, Sample]) -> Readings:
@@ -132,6 +134,14 @@ def flatten(samples: Mapping[str, Sample]) -> Readings:
         for sample in samples.values()
         for name, value in sample.readings.items()
     }
+
+
+def threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> Value | None:
+    """The value from which a rule of this severity speaks of this reading alone."""
+    for rule in rules:
+        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
+            return rule.when[0].value
+    return None
 
 
 def judge(

@@ -25,6 +25,7 @@ from dockerdoctor.model import (
     GiveUp,
     Health,
     Hold,
+    Impact,
     Incident,
     Instant,
     Policy,
@@ -136,6 +137,7 @@ class Watch:
         self._look()
         decision = self._decide()
         self._now.decision = decision
+        self._memory.hold(decision, self._control.now().wall)
         self._publish()
         if isinstance(decision, Climb):
             return self._climb(decision)
@@ -199,9 +201,10 @@ class Watch:
             and not self.episodes.has_given_up(rule.name)
         )
 
-    def _look(self, climbing: str = "") -> None:
-        close = self._close(climbing)
-        samples = self._collect(close, self._pace.close_s if close else None)
+    def _look(self, climbing: str = "", afresh: bool = False) -> None:
+        """`afresh`: with all probes and to their end, as nothing is as it was before."""
+        close = frozenset(self.knowledge.probes) if afresh else self._close(climbing)
+        samples = self._collect(close, self._pace.close_s if close and not afresh else None)
         fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
         now = self._control.now()
         self._now.samples = samples
@@ -251,6 +254,8 @@ class Watch:
         self._hooks.climbed(rule, attempt)
         if attempt.cured:
             self._bring_back(rule, scene)
+            if attempt.impact >= Impact.DAEMON:
+                self._look(climbing=rule, afresh=True)
             sentence = self.episodes.close(self.episodes.open[rule], self._control.now().wall)
             self._hooks.closed(self.episodes.ended.pop())
             return sentence

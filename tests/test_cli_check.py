@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import Watchdog, since_when
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.report import EXIT, Found, Report, State, Unseen
 from dockerdoctor.cli.reportjson import check_json, schema
-from dockerdoctor.cli.reporttext import nagios, text, wrap
+from dockerdoctor.cli.reporttext import nagios, text
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Place, Service
-from dockerdoctor.model import Fault, Incident, Outcome, Process, Severity
+from dockerdoctor.model import Fault, Held, Incident, Outcome, Process, Severity
 from tests.fakehost import disk_use
 from tests.looks import look, settled
 from tests.story import RULES
@@ -160,6 +161,14 @@ def test_an_open_incident_says_since_when_and_the_watchdog_is_looked_on(tmp_path
     assert "gave up since" in printed(examine(look(host), gave_up))
     paused = Watchdog(running="12 watch", paused="an operator wants no act", open=(incident(),))
     assert examine(look(host), paused).findings[0].next == "dockerdoctor heal --plan"
+
+
+def test_what_the_watchdog_waits_for_is_told(tmp_path: Path) -> None:
+    held = Held("installing", "dpkg installs packages", 1_800_000_000.0)
+    about = Watchdog(running="12 watch", held=held)
+    assert "(installing): dpkg installs packages" in printed(
+        examine(look(settled(tmp_path)), about)
+    )
 
 
 def test_an_incident_that_one_look_does_not_show_is_still_a_warning(tmp_path: Path) -> None:

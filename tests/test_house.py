@@ -21,11 +21,12 @@ PACKAGE = CHECKOUT / "dockerdoctor"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "units", "configkeys", "signatures", "stack*", "mask"),
     ("host",),
-    ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook"),
-    ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
+    ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook", "leftovers"),
+    ("rules", "holds", "ladder", "probes", "rungs", "checks", "store*", "record"),
     ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
-    ("collect", "watch"),
-    ("compose", "glance", "bundle", "canary", "metric*", "demo*", "service"),
+    ("collect", "watch", "whereabouts"),
+    ("compose", "glance", "examination", "together", "bundle", "metric*", "demo*", "service"),
+    ("canary",),
     ("daemon", "cli", "__main__"),
 )
 """Arrows point upwards in this list, or stay within a line. A new module gets its place here."""

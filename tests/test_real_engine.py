@@ -185,7 +185,7 @@ def test_a_canary_comes_back_leaves_nothing_and_counts_for_nothing(
         eventually(lambda: watch.tally().alive, PATIENCE_S)
         for flown in (1, 2):  # the second one finds its image there
             canary.fly(PATIENCE_S)
-            told = canary.told()
+            told = canary.flights()
             assert (told.why, told.total, told.failed) == ("", flown, 0)
             assert told.took_s is not None
             assert 0 < told.took_s < PATIENCE_S
@@ -209,11 +209,11 @@ def test_a_canary_removes_what_one_before_it_left_and_nobody_elses(
     api.start(left)
     assert left not in [each.id for each in engine.containers(PATIENCE_S)]
     canary.fly(PATIENCE_S)
-    assert (canary.told().total, canary.told().failed) == (2, 0)
+    assert (canary.flights().total, canary.flights().failed) == (2, 0)
     make(CANARY, "sleep", "1000")
     canary.fly(PATIENCE_S)
-    assert canary.told().failed_in_a_row == 1
-    assert "not ours" in canary.told().why
+    assert canary.flights().failed_in_a_row == 1
+    assert "not ours" in canary.flights().why
     assert len(api.containers(all=True, filters={"name": CANARY})) == 1
 
 
@@ -222,4 +222,4 @@ def test_a_canary_that_a_restart_broke_off_says_nothing(daemon: BareDaemon, engi
     canary = Canary(engine, lambda: next(processes))
     client(daemon).remove_image(f"{CANARY}:1", force=True)
     canary.fly(0.0)
-    assert (canary.told().total, canary.told().why) == (0, "")
+    assert (canary.flights().total, canary.flights().why) == (0, "")

@@ -1,7 +1,8 @@
 """python -m tools.generate [--check]: write what is derived from declarations, or name the stale.
 
 Everything that is listed in two places is written once and made from it here: the table of metrics
-from the probes, the alerts from the verdict rules, the dashboards from `tools/dashboards`.
+from the probes, the alerts from the verdict rules, the dashboards from `tools/dashboards`, the
+completions and the man page from the command line.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import alerts, alerttests, metricsdoc, runbooks
+from tools import alerts, alerttests, completions, manpage, metricsdoc, runbooks
 from tools.dashboards import build
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +23,8 @@ PARTS: tuple[Callable[[Path], Mapping[Path, str]], ...] = (
     alerttests.render,
     runbooks.render,
     build.render,
+    completions.render,
+    manpage.render,
 )
 """Each takes the checkout and returns the files it makes, by path, with their whole content."""
 

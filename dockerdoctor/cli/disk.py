@@ -23,19 +23,16 @@ def show(
 
     Layers that cannot change are counted once; the second look is quick. Needs root.
     """
-    from dockerdoctor import account, compose
+    from dockerdoctor import account
     from dockerdoctor.cli import disktext, terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.surveying import surveyed
 
     options: Options = ctx.obj
     config = options.load()
-    host = compose.host(config, options.own_address(config))
-    try:
-        found, use = surveyed(config, host)
-    finally:
-        host.close()
+    if options.host or options.context:
+        options.own_address(config)  # no other daemon's files can be looked at
+    found, use = surveyed(config, recall=True)
     wholes = [account.account(found)]
     if store := account.store_account(found):
         wholes.append(store)

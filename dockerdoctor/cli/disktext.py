@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dockerdoctor.account import Part
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.units import plain_bytes, plain_ratio
 

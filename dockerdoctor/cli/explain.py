@@ -65,9 +65,8 @@ def _explain_words(options: Options, said: str, json: bool) -> int:
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.explainsaid import meaning, meaning_text
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
-    from dockerdoctor.cli.reporttext import wrap
+    from dockerdoctor.cli.explaintext import SCHEMA_VERSION
+    from dockerdoctor.cli.plain import pretty, wrap
     from dockerdoctor.errors import DataError
 
     found = meaning(said, compose.knowledge(options.load()).rules)

@@ -10,9 +10,9 @@ from dockerdoctor.cli import healing, terminal
 from dockerdoctor.cli.healing import End, Ending
 from dockerdoctor.cli.history import watchdog
 from dockerdoctor.cli.incidents import story
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.progress import Progress
-from dockerdoctor.cli.report import SCHEMA_VERSION
-from dockerdoctor.cli.reportjson import incident_json, pretty
+from dockerdoctor.cli.reportjson import incident_json
 from dockerdoctor.config import Config
 from dockerdoctor.errors import Busy
 from dockerdoctor.host import clock

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dockerdoctor.cli import terminal
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import last_known, watchdog
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.plan import Plan, plan
 from dockerdoctor.cli.plantext import plan_json, plan_text
-from dockerdoctor.cli.report import SCHEMA_VERSION, Looked, State
-from dockerdoctor.cli.reportjson import pretty
+from dockerdoctor.cli.report import Looked, State
 from dockerdoctor.cli.reporttext import text
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene

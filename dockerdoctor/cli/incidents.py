@@ -29,8 +29,8 @@ def list_(
     """List the latest incidents, newest first (the default)."""
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.incidenttext import incidents_table
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import incident_json, pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+    from dockerdoctor.cli.reportjson import incident_json
     from dockerdoctor.host import clock
 
     found = _record(ctx.obj).incidents(limit)
@@ -53,8 +53,8 @@ def show(
 ) -> int:
     """Show one incident as a timeline: what was seen, climbed, kept, and how it ended."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import incident_json, pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+    from dockerdoctor.cli.reportjson import incident_json
     from dockerdoctor.host import clock
 
     record = _record(ctx.obj)

@@ -19,6 +19,7 @@ BY_HAND_S = {
     "systemd-kill": 300.0,
     "kill-shim": 300.0,
     "sigkill": 600.0,
+    "kill-all": 600.0,
     "reboot": 900.0,
 }
 """What a person takes for the same remedy, woken and logged in: restart 2 min, `systemctl kill` 5,

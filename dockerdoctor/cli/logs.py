@@ -10,9 +10,7 @@ from pathlib import Path
 from dockerdoctor import compose
 from dockerdoctor.cli import terminal
 from dockerdoctor.cli.options import Options
-from dockerdoctor.cli.report import SCHEMA_VERSION
-from dockerdoctor.cli.reportjson import pretty
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty, wrap
 from dockerdoctor.cli.table import table
 from dockerdoctor.errors import HostFault, UsageError
 from dockerdoctor.host.layout import CONFIG_FILE

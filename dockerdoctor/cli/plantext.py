@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.plan import Fate, Plan, Step, names_by_fate
-from dockerdoctor.cli.reporttext import evidence, wrap
+from dockerdoctor.cli.reporttext import evidence
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Impact, Reading
 from dockerdoctor.units import plain_seconds

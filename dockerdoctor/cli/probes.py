@@ -22,8 +22,7 @@ def list_(
 ) -> int:
     """List the probes, how often they look, and their deadlines (the default)."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.table import table
     from dockerdoctor.declare import Probe, known_readings, load
     from dockerdoctor.units import plain_seconds
@@ -65,8 +64,8 @@ def run(
     """Take one sample and show its readings. Exit code 1 when the probe could not look."""
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty, readings_json
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+    from dockerdoctor.cli.reportjson import readings_json
     from dockerdoctor.cli.suggest import one_of
     from dockerdoctor.cli.table import table
     from dockerdoctor.collect import run_probe

@@ -10,9 +10,8 @@ from dockerdoctor import compose
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.cli import reclaimtext, terminal
 from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.reclaiming import Reclaimed, reclaim
-from dockerdoctor.cli.report import SCHEMA_VERSION
-from dockerdoctor.cli.reportjson import pretty
 from dockerdoctor.cli.surveying import surveyed
 from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError, UsageError
@@ -43,7 +42,7 @@ def reclaim_now(
     try:
         if apply:
             host.ping(PING_S)  # a daemon that does not answer is asked to remove nothing
-        found, use = surveyed(config, host)
+        found, use = surveyed(config)
         now = clock.now().wall
         wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed))
         if not apply or not wanted.steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dockerdoctor.allowed import Allowed, Step
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Usage
 from dockerdoctor.reclaim import Plan

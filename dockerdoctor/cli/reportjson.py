@@ -7,9 +7,11 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from dockerdoctor.cli.report import EXIT, SCHEMA_VERSION, Found, Report, State
+from dockerdoctor.cli.history import Watchdog
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.report import EXIT, Found, Report, State
 from dockerdoctor.cli.terminal import iso
-from dockerdoctor.model import Attempt, Fault, Incident, Outcome, Readings, Value
+from dockerdoctor.model import Attempt, Fault, Held, Incident, Outcome, Readings, Value
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
@@ -75,12 +77,22 @@ class IncidentJson:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldJson:
+    """Why the watchdog does nothing, and since when."""
+
+    reason: str
+    why: str
+    since: Time
+
+
+@dataclass(frozen=True, slots=True)
 class WatchdogJson:
     """Whether a watchdog runs, or a heal by hand (their pids), and what it knows."""
 
     pid: int | None
     healing_pid: int | None
     paused: str | None
+    held: HeldJson | None
     last_sample: Time | None
     trouble: str | None
     open: list[IncidentJson]
@@ -106,7 +118,6 @@ class CheckJson:
 
 def check_json(report: Report, version: str) -> bytes:
     """The report as JSON, indented."""
-    watchdog = report.watchdog
     whole = CheckJson(
         schema_version=SCHEMA_VERSION,
         state=report.state,
@@ -121,16 +132,26 @@ def check_json(report: Report, version: str) -> bytes:
             UnseenJson(each.probe, each.fault, each.detail, each.hint) for each in report.unseen
         ],
         notes=list(report.notes),
-        watchdog=WatchdogJson(
-            pid=_pid(watchdog.running),
-            healing_pid=_pid(watchdog.healing),
-            paused=watchdog.paused or None,
-            last_sample=_when(watchdog.seen_at),
-            trouble=watchdog.trouble or None,
-            open=[incident_json(each) for each in watchdog.open],
-        ),
+        watchdog=watchdog_json(report.watchdog),
     )
     return pretty(whole)
+
+
+def watchdog_json(watchdog: Watchdog) -> WatchdogJson:
+    """What a watchdog knows and does."""
+    return WatchdogJson(
+        pid=_pid(watchdog.running),
+        healing_pid=_pid(watchdog.healing),
+        paused=watchdog.paused or None,
+        held=_held(watchdog.held),
+        last_sample=_when(watchdog.seen_at),
+        trouble=watchdog.trouble or None,
+        open=[incident_json(each) for each in watchdog.open],
+    )
+
+
+def _held(held: Held | None) -> HeldJson | None:
+    return HeldJson(held.reason, held.why, iso(held.since)) if held else None
 
 
 def incident_json(incident: Incident) -> IncidentJson:
@@ -147,11 +168,6 @@ def incident_json(incident: Incident) -> IncidentJson:
         evidence=readings_json(incident.evidence),
         attempts=[_attempt(each) for each in incident.attempts],
     )
-
-
-def pretty(value: object) -> bytes:
-    """Any of these as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2)
 
 
 def schema() -> bytes:

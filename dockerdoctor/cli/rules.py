@@ -78,7 +78,7 @@ def show(
 ) -> int:
     """Show one rule: when it holds, its ladder, the right remedy and the wrong one."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.reporttext import wrap
+    from dockerdoctor.cli.plain import wrap
     from dockerdoctor.cli.suggest import one_of
 
     rules, readings = _rules(ctx.obj)
@@ -147,7 +147,6 @@ def _as_json(rule: Rule, readings: Mapping[str, Reading]) -> dict[str, object]:
 
 def _emit_json(rules: list[dict[str, object]]) -> None:
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 
     terminal.emit_raw(pretty({"schema_version": SCHEMA_VERSION, "rules": rules}))

@@ -95,13 +95,13 @@ class Canary:
         self._flying = threading.Lock()
         self._flights = Flights()
 
-    def told(self) -> Flights:
+    def flights(self) -> Flights:
         """What came of it so far. Asks nobody."""
         return self._flights
 
     def fly(self, timeout_s: float) -> None:
         """One flight; nothing happens while there is one. Never raises HostFault: its end is told
-        by `told`."""
+        by `flights`."""
         if not self._flying.acquire(blocking=False):
             return
         self._flights = replace(self._flights, began=time.monotonic())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, http, litter, removal
+from dockerdoctor.host import answers, growth, http, litter, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Pruned
@@ -74,7 +74,7 @@ class Engine:
         """How many image builds run, by the daemon's own list of its goroutines: no other call
         tells it on all engines. 1 to 5 ms; it takes no lock of a container."""
         target = "/debug/pprof/goroutine?debug=1"
-        return answers.live_builds(self._get("list of goroutines", target, timeout_s))
+        return growth.live_builds(self._get("list of goroutines", target, timeout_s))
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         """Remove one of PRUNES that is older than `older_than_s`: containers as `litter` says,

@@ -6,7 +6,6 @@ that satisfies HostView and HostControl. What is asked of the machine is in the 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from dockerdoctor.host import clock, containerd, disks, kernel, pressure, proces
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.canary import Canary
 from dockerdoctor.host.clients import connected_to
+from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
@@ -24,7 +24,7 @@ from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import MACHINE, Lanes
-from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -39,10 +39,11 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.peers import Listening
+from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.roster import merge_roster
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Builds, Client, Flights, Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import Builds, Client, Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Fault, Instant, Process
 
 DOCKERD = "dockerd"
@@ -75,13 +76,18 @@ class LinuxHost:
         self._lanes = Lanes(MACHINE)
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
-        self._canary = Canary(self._engine, lambda: self.main_process(Service.DOCKERD))
+        canary = Canary(self._engine, lambda: self.main_process(Service.DOCKERD))
+        self.fly, self.flights = canary.fly, canary.flights
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
         self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
         self._roster: Mapping[str, Container] = {}
+        after = AfterAKill(self._lanes, keeper, self.layout)
+        self.remains, self.has_process = after.remains, after.has_process
+        self.pid_file, self.firewall = after.pid_file, after.firewall
+        self.drop_copy = after.drop_copy
 
     def close(self) -> None:
         """End the event stream and give the kernel's log back, if they were opened."""
@@ -205,9 +211,6 @@ class LinuxHost:
         self._wake_nobody()
         return self._growth.saw_builds(self._engine.builds(timeout_s), self.now().mono)
 
-    def flights(self) -> Flights:
-        return self._canary.told()
-
     def clients(self) -> Sequence[Client]:
         return connected_to(Path(self.address.path))
 
@@ -229,18 +232,16 @@ class LinuxHost:
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
 
+    def lens(self) -> Closeup:
+        return Closeup(self.address, self.keeper, self._lanes, self._wake_nobody)
+
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""
         argv = self.keeper.dockerd_argv()
         known = self._layout
         if known is not None and known[0] == argv:
             return known[1]
-        config: Mapping[str, str] = {}
-        path = config_file(argv)
-        with contextlib.suppress(HostFault, OSError):
-            text = self._lanes.run(f"read {path}", path.read_text, FILE_S)
-            config = parse_config(text)
-        self._layout = (argv, layout(argv, config))
+        self._layout = (argv, read(argv, self._lanes))
         return self._layout[1]
 
     # What is done.
@@ -291,9 +292,6 @@ class LinuxHost:
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._engine.start_container(ident, timeout_s)
-
-    def fly(self, timeout_s: float) -> None:
-        self._canary.fly(timeout_s)
 
     def reboot(self) -> None:
         self.keeper.reboot()

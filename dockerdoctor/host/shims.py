@@ -7,7 +7,7 @@ host, or of Kubernetes beside it, are not ours to kill.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
@@ -37,6 +37,20 @@ def of_container(lanes: Lanes, containerd: Path, namespace: str, ident: str) -> 
         if _flag(_command_line(lanes, process), "id") == ident:
             return process
     return None
+
+
+def by_container(containerd: Path, namespace: str) -> Mapping[str, Process]:
+    """All of them by the full id of their container. May hang (command lines are read one after
+    another): call it through `Lanes`."""
+    found = {}
+    for process in processes.all_named(NAME):
+        try:
+            argv = launch.words(process)
+        except OSError:
+            continue
+        if belongs(argv, containerd, namespace):
+            found[_flag(argv, "id")] = process
+    return found
 
 
 def belongs(argv: Sequence[str], containerd: Path, namespace: str) -> bool:

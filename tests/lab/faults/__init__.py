@@ -35,6 +35,7 @@ from tests.lab.faults.network import (
 )
 from tests.lab.faults.processes import (
     frozen,
+    kill,
     kill_unit,
     kill_unit_with_shims,
     stopped,
@@ -43,12 +44,15 @@ from tests.lab.faults.processes import (
     stuck_container,
     traced,
 )
+from tests.lab.faults.remains import PID_FILE, doubled_rules, ghost, lost_shim, stale_pid_file
 
 __all__ = [
     "DATA_ROOT",
+    "PID_FILE",
     "bad_daemon_json",
     "broken_layer",
     "daemon_json",
+    "doubled_rules",
     "down",
     "drop_in",
     "endless_log",
@@ -65,15 +69,19 @@ __all__ = [
     "garbled_container",
     "garbled_file",
     "garbled_network_db",
+    "ghost",
+    "kill",
     "kill_unit",
     "kill_unit_with_shims",
     "listening",
+    "lost_shim",
     "many_containers",
     "masked_by_operator",
     "no_bridge",
     "no_inodes_in_data_root",
     "orphan_proxy",
     "slow_start",
+    "stale_pid_file",
     "start_limit_hit",
     "state",
     "stopped",

@@ -1,0 +1,130 @@
+"""What a killed dockerd may leave on its machine: /proc and the pid file go in, `Remains` come out.
+
+The daemon is not asked; whether it knows of what is found here, `dockerdoctor.leftovers` finds out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import firewall, launch, pids, processes, shims
+from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.lanes import Lanes
+from dockerdoctor.host.layout import Layout
+from dockerdoctor.host.nouns import Container, Service
+from dockerdoctor.host.traces import Doubled, Firewall, PidFile, Proxy, Remains
+from dockerdoctor.model import Fault, Process
+
+PROXY = "docker-proxy"
+INHERITS = "systemd"
+"""The name of whoever else than PID 1 may inherit orphans: a user's service keeper."""
+SETTLED_S = 60.0
+"""A shim that is younger belongs to a container that is being started, or that ends at once."""
+READ_S = 2.0
+"""Deadline of reading command lines from /proc."""
+
+
+class AfterAKill:
+    """The part of `LinuxHost` that looks for what a kill leaves: see `view` for each."""
+
+    def __init__(self, lanes: Lanes, keeper: Keeper, found: Callable[[], Layout]) -> None:
+        self._lanes = lanes
+        self._keeper = keeper
+        self._layout = found
+
+    def remains(self) -> Remains:
+        dockerd, found = self._keeper.main_process(Service.DOCKERD), self._layout()
+        return self._lanes.run("look for remains", lambda: look(dockerd, found), READ_S)
+
+    def pid_file(self) -> PidFile | None:
+        return pid_file(self._layout().pidfile)
+
+    def has_process(self, container: Container) -> bool:
+        return has_process(container, self._keeper.main_process(Service.DOCKERD))
+
+    def firewall(self, timeout_s: float) -> Firewall:
+        dockerd = self._keeper.main_process(Service.DOCKERD)
+        if dockerd is None or not _same(dockerd.pid, "self", "ns/net"):
+            raise HostFault(Fault.MISSING, "dockerd's network is not this one")
+        return firewall.look(timeout_s)
+
+    def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
+        firewall.drop_copy(doubled, timeout_s)
+
+
+def look(dockerd: Process | None, found: Layout) -> Remains:
+    """Orphaned proxies of this daemon (none while it is down), and its shims. May hang, as it reads
+    command lines: call it through `Lanes`."""
+    ours = shims.by_container(found.containerd_socket(), found.namespace)
+    return Remains(
+        proxies=tuple(_orphans(dockerd)) if dockerd else (),
+        shims={ident: shim for ident, shim in ours.items() if processes.age_s(shim) >= SETTLED_S},
+    )
+
+
+def pid_file(path: Path) -> PidFile | None:
+    """None when there is none, or none that holds a pid. A zombie still has its pid."""
+    pid = pids.pid_in(path)
+    return PidFile(path, processes.identify(pid)) if pid else None
+
+
+def has_process(container: Container, dockerd: Process | None) -> bool:
+    """Whether anybody has the pid that an inspect told of. True where that cannot be told from
+    here: the daemon counts pids of another namespace, or nobody knows which."""
+    if not container.pid or dockerd is None or not _same(dockerd.pid, "self", "ns/pid"):
+        return True
+    return processes.identify(container.pid) is not None
+
+
+def _orphans(dockerd: Process) -> Iterator[Proxy]:
+    for process in processes.all_named(PROXY):
+        try:
+            if _is_orphan(process) and _is_of(process, dockerd):
+                proxy = parse(process, launch.words(process))
+                if proxy is not None and processes.exists(process):
+                    yield proxy
+        except OSError:
+            continue  # it has ended meanwhile, or may not be looked at: not ours to end
+
+
+def _is_orphan(process: Process) -> bool:
+    """A docker-proxy by its program too, and inherited by PID 1 or a keeper of services."""
+    program = Path(f"/proc/{process.pid}/exe").readlink().name.removesuffix(" (deleted)")
+    seen = processes.stat(process.pid)
+    if program != PROXY or seen is None:
+        return False
+    parent = processes.identify(seen.parent)
+    if parent is None or parent.name.startswith("dockerd"):
+        return False
+    return parent.pid == 1 or parent.name == INHERITS
+
+
+def _is_of(process: Process, dockerd: Process) -> bool:
+    """In the daemon's own cgroup and network: not another daemon's, nor one's in a container."""
+    return _same(process.pid, dockerd.pid, "ns/net") and (
+        _text(process.pid, "cgroup") == _text(dockerd.pid, "cgroup")
+    )
+
+
+def parse(process: Process, argv: Sequence[str]) -> Proxy | None:
+    """A proxy by its command line; None when that names no port."""
+    said = dict(itertools.pairwise(argv))
+    port = said.get("-host-port", "")
+    if not port.isdigit():
+        return None
+    return Proxy(process, int(port), said.get("-proto", "tcp"))
+
+
+def _same(one: int | str, other: int | str, name: str) -> bool:
+    """Whether two processes have the same namespace; False where that may not be seen."""
+    try:
+        return Path(f"/proc/{one}/{name}").readlink() == Path(f"/proc/{other}/{name}").readlink()
+    except OSError:
+        return False
+
+
+def _text(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
