@@ -70,6 +70,11 @@ class WatchConfig:
         return self.state_dir / "sizes"
 
     @property
+    def eaten(self) -> Path:
+        """Where it is kept what ate the data-root at the last survey."""
+        return self.state_dir / "eaten.json"
+
+    @property
     def evidence(self) -> Path:
         """Where evidence is kept: `evidence_dir`, or below the state directory."""
         return self.evidence_dir or self.state_dir / "evidence"
@@ -87,6 +92,10 @@ class MetricsConfig:
     """Whether more than this host may be served without TLS and users."""
     textfile: Path | None = None
     """A file for node_exporter's textfile collector, beside or instead of `listen`."""
+    container_labels: bool = False
+    """Whether containers have series of their own, with their names as labels."""
+    max_containers: int = 100
+    """How many of them at most; the others are counted together."""
 
     @property
     def address(self) -> tuple[str, int] | None:

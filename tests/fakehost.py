@@ -187,6 +187,10 @@ class FakeHost(FakeMachine):
     def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
         return (self._exec_root,) if which is Service.DOCKERD else ()
 
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        self._must_serve(timeout_s)
+        return found
+
     def survey(self) -> Survey:
         self._fail("survey")
         return dataclasses.replace(self.stock, taken=self.now().wall)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dockerdoctor import leftovers
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, firewall, remains
+from dockerdoctor.host import answers, firewall, processes, remains
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import Doubled, Firewall, Remains
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
@@ -105,6 +112,58 @@ def test_a_proxy_is_known_by_its_command_line() -> None:
     assert proxy is not None
     assert (proxy.port, proxy.protocol, proxy.process) == (53, "udp", process)
     assert remains.parse(process, ["docker-proxy"]) is None
+
+
+@pytest.fixture
+def stray(tmp_path: Path) -> Iterator[Callable[..., int]]:
+    """Starts a program of this name that looks like a proxy and waits; of this process's cgroup and
+    network. Returns its pid: our child, or PID 1's."""
+    os.mkfifo(tmp_path / "silence")
+    begun: list[Process] = []
+    children: list[subprocess.Popen[str]] = []
+
+    def start(name: str, orphaned: bool) -> int:
+        program = tmp_path / name
+        if not program.exists():
+            shutil.copy(Path("/bin/sh").resolve(), program)
+        wait = f"read x <>{tmp_path}/silence"
+        argv = [str(program), "-c", wait, "docker-proxy", "-proto", "tcp", "-host-port", "18081"]
+        if orphaned:
+            by_a_shell = ["sh", "-c", '"$@" >/dev/null 2>&1 & echo $!', "sh", *argv]
+            pid = int(subprocess.run(by_a_shell, stdout=subprocess.PIPE, check=True).stdout)
+        else:
+            children.append(subprocess.Popen(argv, text=True))
+            pid = children[-1].pid
+        deadline = time.monotonic() + 60
+        while not (seen := processes.stat(pid)) or seen.process.name != name[:15]:
+            assert time.monotonic() < deadline, f"{name} did not start"
+            time.sleep(0.01)
+        begun.append(seen.process)
+        return pid
+
+    yield start
+    for each in begun:
+        with contextlib.suppress(HostFault):
+            processes.signal(each, signal.SIGKILL)
+    for child in children:
+        child.wait(60)
+
+
+def test_only_a_docker_proxy_that_pid_1_has_inherited_is_an_orphan(
+    stray: Callable[..., int],
+) -> None:
+    me = processes.identify(os.getpid())
+    assert me is not None
+    orphan = stray("docker-proxy", orphaned=True)
+    seen = processes.stat(orphan)
+    assert seen is not None
+    if seen.parent != 1:
+        pytest.skip(f"orphans of this machine are inherited by {seen.parent}")
+    mine = stray("docker-proxy", orphaned=False)
+    other = stray("docker-proxy-x", orphaned=True)
+    found = {each.process.pid: each for each in remains.orphans(me)}
+    assert found[orphan].port == 18081
+    assert not {mine, other} & set(found)
 
 
 def test_an_orphaned_proxy_is_ended_and_one_whose_port_is_published_is_not(tmp_path: Path) -> None:

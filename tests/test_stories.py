@@ -11,6 +11,7 @@ import pytest
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container, Place
+from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.memory import HELD
@@ -223,6 +224,32 @@ def test_a_full_disk_is_pruned_and_the_daemon_is_not_restarted(tmp_path: Path) -
     assert story.acts == [f"remove image sha256:i{number}" for number in range(2)]
     assert "volumes" not in " ".join(story.acts)
     assert story.incidents[0].outcome is Outcome.CURED
+
+
+def test_a_disk_that_fills_within_the_hour_is_given_room_before_it_is_full(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    root = story.host.all_places[Place.DATA_ROOT]
+    story.host.stock = full_of_images(story.host.now().wall)
+    door = Door(None)
+    fullest = 0.0
+
+    def fill() -> None:
+        """Half a percent a minute; whoever removes something makes room below it."""
+        nonlocal fullest
+        seen = story.host.disks[root]
+        used = min(1.0, seen.used_ratio + 0.005 / 6)
+        fullest = max(fullest, used)
+        known = door.followed(disk_use(root, used_ratio=used), story.host.now().mono)
+        story.host.disks[root] = known
+        story.host.world.after(10.0, fill)
+
+    story.host.disks[root] = disk_use(root, used_ratio=0.70)
+    fill()
+    story.goes_on_until(lambda: bool(story.acts), within_s=3600.0)
+    assert story.incidents[0].rule == "disk-full-soon"
+    assert story.climbed() == ["dump-stacks", "prune"]
+    assert fullest < 0.90
+    assert story.host.disks[root].used_ratio <= 0.81
 
 
 def test_soon_after_a_restart_no_dead_container_is_called_litter(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 Everything that is listed in two places is written once and made from it here: the table of metrics
 from the probes, the alerts from the verdict rules, the dashboards from `tools/dashboards`, the
-completions and the man page from the command line.
+completions, the man page and the JSON Schemas from the command line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import alerts, alerttests, completions, manpage, metricsdoc, runbooks
+from tools import alerts, alerttests, completions, manpage, metricsdoc, runbooks, schemas
 from tools.dashboards import build
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +25,7 @@ PARTS: tuple[Callable[[Path], Mapping[Path, str]], ...] = (
     build.render,
     completions.render,
     manpage.render,
+    schemas.render,
 )
 """Each takes the checkout and returns the files it makes, by path, with their whole content."""
 

@@ -60,13 +60,10 @@ def explain(
 
 def _explain_words(options: Options, said: str, json: bool) -> int:
     """Raises DataError for what is not known."""
-    from dataclasses import asdict
-
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.explainsaid import meaning, meaning_text
-    from dockerdoctor.cli.explaintext import SCHEMA_VERSION
-    from dockerdoctor.cli.plain import pretty, wrap
+    from dockerdoctor.cli.explainsaid import meaning, meaning_json, meaning_text
+    from dockerdoctor.cli.plain import wrap
     from dockerdoctor.errors import DataError
 
     found = meaning(said, compose.knowledge(options.load()).rules)
@@ -76,7 +73,7 @@ def _explain_words(options: Options, said: str, json: bool) -> int:
             "`dockerdoctor check` looks at the daemon itself",
         )
     if json:
-        terminal.emit_raw(pretty({"schema_version": SCHEMA_VERSION, **asdict(found)}))
+        terminal.emit_raw(meaning_json(found))
     else:
         lines = meaning_text(found).splitlines()
         terminal.emit("\n".join(each for line in lines for each in wrap(line, terminal.width())))

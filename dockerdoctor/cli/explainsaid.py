@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.judge import Rule
 from dockerdoctor.signatures import SIGNATURES, client_error, recognise, spoken
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import MeaningJson
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,18 @@ def meaning_text(found: Meaning) -> str:
     rows = (("remedy", found.remedy), ("avoid", found.avoid))
     lines = [f"    {label:<8}{value}" for label, value in rows if value]
     return "\n".join([f"{found.name}: {found.says}", *lines])
+
+
+def meaning_json(found: Meaning) -> bytes:
+    """The same for programs."""
+    told: MeaningJson = {
+        "schema_version": SCHEMA_VERSION,
+        "name": found.name,
+        "says": found.says,
+        "remedy": found.remedy,
+        "avoid": found.avoid,
+    }
+    return pretty(told)
 
 
 def _is_about(rule: Rule, signature: str) -> bool:

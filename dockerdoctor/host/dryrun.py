@@ -52,6 +52,7 @@ class DryRun:
         self.has_process = host.has_process
         self.firewall = host.firewall
         self.lens = host.lens
+        self.with_images = host.with_images
         self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause

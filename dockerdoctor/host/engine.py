@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, growth, http, litter, removal
+from dockerdoctor.host import answers, growth, http, imagestore, litter, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Pruned
-from dockerdoctor.host.storage.facts import Removal
+from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.model import Fault
 
 if TYPE_CHECKING:
@@ -89,6 +90,16 @@ class Engine:
             "networks": lambda api: api.prune_networks({"until": until}),
         }
         return answers.pruned(what, self._act("prune", calls[what], timeout_s))
+
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        """What only the daemon can tell where there is no layer database: see `imagestore`."""
+        deadline = time.monotonic() + timeout_s
+
+        def ask(target: str) -> bytes:
+            left = max(0.1, deadline - time.monotonic())
+            return self._get(f"GET {target[:80]}", target, left, MAX_LIST)
+
+        return imagestore.with_images(found, ask)
 
     def remove(self, what: Removal, timeout_s: float) -> str:
         """One thing, if it may still go: see `removal`. Why it stays, or empty."""

@@ -165,6 +165,11 @@ class HostView(Protocol):
         """The packet filter's rules. HostFault where there are none to be seen."""
         ...
 
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        """The same with the images and the build cache as the daemon tells them, where they are in
+        containerd's store and the files do not tell; unchanged elsewhere."""
+        ...
+
     def proc_files(self, process: Process) -> Mapping[str, str]:
         """/proc/PID/{status,stack,wchan,limits,cgroup} as far as they can be read."""
         ...

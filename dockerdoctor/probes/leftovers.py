@@ -57,6 +57,6 @@ PROBE = Probe(
     ),
     timeout_s=15.0,
     run=run,
-    every_s=60.0,
+    every_s=300.0,
     urgent=False,
 )

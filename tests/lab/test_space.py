@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from dockerdoctor.model import Incident, Outcome
-from tests.lab import faults
+from tests.lab import faults, outer
 from tests.lab.boot import SHARE
 from tests.lab.conftest import suites
 from tests.lab.faults.disks import DATA_ROOT
@@ -46,6 +47,14 @@ severity = "critical"
 ladder = ["dump-stacks", "prune"]
 """
 """The shipped ones, without the time that they must hold for."""
+RULES_WITHOUT_THE_DAEMON = (
+    RULES.replace('"prune"]', '"prune", "free-space-outside"]', 1)
+    + """
+[daemon-unresponsive]
+ladder = ["dump-stacks"]
+"""
+)
+"""A daemon that hangs is left so: it is the disk that is looked at."""
 TALK = ("sh", "-c", "while :; do echo a line that nobody reads; sleep 0.2; done")
 
 
@@ -233,7 +242,10 @@ def test_what_eats_the_disk_is_told_while_no_daemon_runs(room: Room) -> None:
     host.settle()
 
 
-def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Room) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_reclaim_that_is_cut_off_is_on_record_and_the_next_one_goes_on(
+    room: Room, signum: signal.Signals
+) -> None:
     shown_on(room, "trixie")
     fill_with_images(room, 0.8)
     room.watchdog.begin(CONFIG)
@@ -244,16 +256,87 @@ def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Ro
     room.host.wait(
         lambda: any(each.attempts for each in record.incidents()), WAIT_S, "its first step"
     )
-    room.host.end(process)
+    for child in outer.children(process.pid):
+        os.kill(child, signum)
+    process.wait(WAIT_S)
     first = record.incidents()[0]
     assert first.rule == "by-hand"
     assert first.attempts[0].note
+    if signum != signal.SIGKILL and first.outcome is not Outcome.CURED:
+        assert first.closed
+        assert "stopped by its user" in first.why
+        assert all(each.ended for each in first.attempts)
     room.host.run(*act, timeout=180)
     assert room.used() <= 0.40
     closed = {each.id: each for each in record.incidents()}
     assert all(each.closed for each in closed.values())
     assert closed[first.id].outcome is (Outcome.GAVE_UP if not first.closed else first.outcome)
+    if closed[first.id].outcome is Outcome.GAVE_UP:
+        assert "not enough" in room.doctor("incidents", "show", first.id)
     assert "given back" in room.doctor("incidents", "show", record.incidents()[0].id)
+    room.assert_untouched()
+
+
+def fill_with_orphans(room: Room, until: float) -> list[str]:
+    """Leave copies of a layer in overlay2 that nothing knows, as a crash does, until that share is
+    used. Returns their names, the oldest first."""
+    assert import_image(room, "fill:seed", CHUNK_MB << 20, 0)
+    asked = ("image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "fill:seed")
+    layer = room.host.docker(*asked).stdout.strip().removesuffix("/diff")
+    made: list[str] = []
+    while room.used() < until:
+        name = hashlib.sha256(f"orphan {len(made)}".encode()).hexdigest()
+        short = name[:26].upper()
+        place = f"{DATA_ROOT}/overlay2"
+        script = """set -e; cp -a "$1" "$2"; printf %s "$3" >"$2/link"; ln -s "../$4/diff" "$5" """
+        words = (layer, f"{place}/{name}", short, name, f"{place}/l/{short}")
+        if room.host.run("sh", "-c", script, "sh", *words, check=False).returncode:
+            break  # the last one has what room there was
+        made.append(name)
+    room.host.docker("rmi", "fill:seed")
+    return made
+
+
+def layers(room: Room) -> set[str]:
+    """The directories of overlay2."""
+    return {each.name for each in (room.host.outside(f"{DATA_ROOT}/overlay2")).iterdir()}
+
+
+def test_a_disk_full_of_orphans_is_healed_to_the_mark_where_that_is_allowed(room: Room) -> None:
+    shown_on(room, "trixie")
+    known = layers(room)
+    made = fill_with_orphans(room, 0.97)
+    assert set(made) <= layers(room)
+    assert "no database knows" in room.doctor("disk") or "not yet known" in room.doctor("disk")
+    cured(room, room.begin('orphans = true\norphan_age = "0s"\n'), "disk-full")
+    assert room.used() <= 0.80
+    assert room.used() > 0.80 - 2.5 * CHUNK_MB / SIZE_MB, "more was removed than needed"
+    assert known <= layers(room)
+    left = [name for name in made if name in layers(room)]
+    assert left, "all of them"
+    room.assert_untouched()
+    act = ("disk", "reclaim", "--to", "1%", "--orphans", "--apply", "--yes")
+    room.doctor(*act, check=False)
+    assert not set(made) & layers(room)
+    room.assert_untouched()
+
+
+def test_room_is_made_without_the_daemon_while_it_hangs(room: Room) -> None:
+    shown_on(room, "trixie")
+    made = fill_with_orphans(room, 0.97)
+    began = time.time()
+    with faults.frozen(room.host):
+        config = CONFIG + 'orphans = true\norphan_age = "0s"\n'
+        room.watchdog.begin(config, RULES_WITHOUT_THE_DAEMON)
+        incident = room.watchdog.wait_closed(began, "disk-full")
+        assert rungs(incident) == ["dump-stacks", "(prune)", "free-space-outside"]
+        assert incident.outcome is Outcome.CURED
+        assert room.used() <= 0.80
+        assert set(made) - layers(room)
+        act = ("disk", "reclaim", "--to", "1%", "--orphans", "--apply", "--yes")
+        room.doctor(*act, check=False)
+        assert not set(made) & layers(room)
+    room.host.settle()
     room.assert_untouched()
 
 

@@ -44,7 +44,14 @@ from tests.lab.faults.processes import (
     stuck_container,
     traced,
 )
-from tests.lab.faults.remains import PID_FILE, doubled_rules, ghost, lost_shim, stale_pid_file
+from tests.lab.faults.remains import (
+    PID_FILE,
+    doubled_rules,
+    ghost,
+    lost_shim,
+    no_resolver,
+    stale_pid_file,
+)
 
 __all__ = [
     "DATA_ROOT",
@@ -79,6 +86,7 @@ __all__ = [
     "masked_by_operator",
     "no_bridge",
     "no_inodes_in_data_root",
+    "no_resolver",
     "orphan_proxy",
     "slow_start",
     "stale_pid_file",
