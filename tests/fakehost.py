@@ -318,9 +318,7 @@ class FakeHost(FakeMachine):
 
     def fly(self, timeout_s: float) -> None:
         self._did("fly")
-        self.flown = dataclasses.replace(
-            self.flown, total=self.flown.total + 1, took_s=0.4, began=self.now().mono
-        )
+        self.flown = dataclasses.replace(self.flown, total=self.flown.total + 1, took_s=0.4)
 
     def reboot(self) -> None:
         self._did("reboot")

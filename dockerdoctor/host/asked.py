@@ -16,7 +16,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.keeper import Keeper
-from dockerdoctor.host.nouns import Container, EngineInfo, Pong, Service
+from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster
 from dockerdoctor.host.traces import Builds
@@ -78,7 +78,8 @@ class Asked:
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self.wake_nobody()
         listed = self._engine.containers(timeout_s)
-        self._roster = merge_roster(self._roster, listed)
+        # Our own canary is nobody's to start again, or to miss.
+        self._roster = merge_roster(self._roster, [one for one in listed if one.name != CANARY])
         return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:

@@ -104,7 +104,6 @@ class Canary:
         by `flights`."""
         if not self._flying.acquire(blocking=False):
             return
-        self._flights = replace(self._flights, began=time.monotonic())
         try:
             before = self._daemon()
             try:
@@ -176,10 +175,13 @@ class Canary:
         content = json.dumps(CONTAINER).encode()
         made = self._ask("POST", f"/containers/create?name={CANARY}", deadline, content)
         if made.head.status == 409:
+            seen = self._ask("GET", f"/containers/{CANARY}/json", deadline).head.status != 404
             raise HostFault(
                 Fault.REFUSED,
-                f"the name {CANARY} is taken by a container that nobody sees",
-                "a restart of the daemon builds its names anew (moby #25416)",
+                "the canary before this one could not be removed"
+                if seen
+                else f"the name {CANARY} is taken by a container that nobody sees: a restart of the "
+                "daemon builds its names anew (moby #25416)",
             )
         if made.head.status != 201:
             raise answers.not_granted(made, self._engine.address)

@@ -19,7 +19,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, growth, http, imagestore, litter, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
-from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Pruned
+from dockerdoctor.host.nouns import Container, EngineInfo, Pong, Pruned
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.model import Fault
 
@@ -57,11 +57,9 @@ class Engine:
         return answers.engine_info(self._get("GET /info", "/info", timeout_s))
 
     def containers(self, timeout_s: float) -> tuple[Container, ...]:
-        """All containers by one list call, which takes no container's lock; not our own canary,
-        which nobody would start again or miss."""
+        """All containers by one list call, which takes no container's lock."""
         body = self._get("GET /containers/json", "/containers/json?all=1", timeout_s, MAX_LIST)
-        found = (answers.from_list(line) for line in answers.listed(body))
-        return tuple(each for each in found if each.name != CANARY)
+        return tuple(answers.from_list(line) for line in answers.listed(body))
 
     def container(self, ident: str, timeout_s: float) -> Container:
         """One container by inspect, which takes its lock. HostFault(MISSING) if it is gone."""

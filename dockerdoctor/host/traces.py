@@ -97,8 +97,6 @@ class Flights:
     """From create to exit, of the last one that came back."""
     why: str = ""
     """Of the last one, when it failed."""
-    began: float | None = None
-    """When the last one began, on the monotonic clock."""
 
 
 @dataclass(frozen=True, slots=True)

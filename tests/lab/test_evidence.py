@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from dockerdoctor.host.nouns import Container
 from tests.lab import faults
 from tests.lab.host import LabHost
 from tests.lab.product import VENV
@@ -108,7 +109,11 @@ def test_a_canary_comes_back_counts_for_nothing_and_tells_a_hung_containerd(
     assert (told["total"], told["failed"], told["why"]) == (2, 0, "")
     assert 0 < told["took_s"] < WAIT_S
     assert host.docker("ps", "--all", "--quiet").stdout == ""
+    host.start_container("dockerdoctor-canary", "--label", "dockerdoctor.canary")
     host.start_container("web")
+    watchdog.wait_known("web")
+    running = watchdog.record.recall("running", tuple[Container, ...]) or ()
+    assert [each.name for each in running] == ["web"]
     counted = ("dockerdoctor_events_starts_total", "dockerdoctor_events_failed_starts_total")
     host.wait(lambda: watchdog.metric(counted[0]) == starts + 1, WAIT_S, "the one start to count")
     assert watchdog.metric(counted[1]) == 0
