@@ -16,9 +16,10 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.keeper import Keeper
-from dockerdoctor.host.nouns import Container, EngineInfo, Pong, Service
+from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster
+from dockerdoctor.host.traces import Builds
 from dockerdoctor.model import Fault
 
 
@@ -75,10 +76,15 @@ class Asked:
         self._growth.saw_info(info.version, counters, clock.now().mono)
         return info
 
+    def builds(self, timeout_s: float) -> Builds:
+        self.wake_nobody()
+        return self._growth.saw_builds(self._engine.builds(timeout_s), clock.now().mono)
+
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self.wake_nobody()
         listed = self._engine.containers(timeout_s)
-        self._roster = merge_roster(self._roster, listed)
+        # Our own canary is nobody's to start again, or to miss.
+        self._roster = merge_roster(self._roster, [one for one in listed if one.name != CANARY])
         return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:

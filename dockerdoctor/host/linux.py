@@ -23,6 +23,8 @@ from dockerdoctor.host import (
 )
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.asked import Asked
+from dockerdoctor.host.canary import Canary
+from dockerdoctor.host.clients import connected_to
 from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
@@ -45,7 +47,7 @@ from dockerdoctor.host.nouns import (
 from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import Client, Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
 
 DOCKERD = "dockerd"
@@ -85,6 +87,9 @@ class LinuxHost:
         self.ping, self.info = asked.ping, asked.info
         self.containers, self.container = asked.containers, asked.container
         self.roster = asked.roster
+        self.builds = asked.builds
+        canary = Canary(self._engine, lambda: self.main_process(Service.DOCKERD))
+        self.fly, self.flights = canary.fly, canary.flights
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
@@ -154,6 +159,9 @@ class LinuxHost:
 
     def growth(self) -> Growth:
         return self._growth.told()
+
+    def clients(self) -> Sequence[Client]:
+        return connected_to(Path(self.address.path))
 
     def pressure(self) -> Pressure:
         return pressure.look()
