@@ -45,6 +45,12 @@ SIGNATURES = (
     ),
     _of("bad_config", "A bad daemon.json", r"^unable to configure the Docker daemon with file "),
     _of(
+        "bad_flag",
+        "A flag that dockerd does not know, or with a bad value",
+        r"^(?:Status: )?unknown (?:shorthand )?flag: ",
+        r'^(?:Status: )?invalid argument ".*" for ".*" flag: ',
+    ),
+    _of(
         "stale_pid",
         "A pid file that names a process that runs",
         r"^failed to start daemon[:,] (?:pid file found, )?ensure docker is not running or delete ",
@@ -72,6 +78,12 @@ SIGNATURES = (
         "network_controller",
         "A network controller that does not start",
         r"^failed to start daemon: [Ee]rror initializing network controller: ",
+    ),
+    _of(
+        "bridge_gone",
+        "A bridge of dockerd that is gone",
+        r"adding interface \S+ to bridge \S+ failed: "
+        r"(?:Device does not exist|could not find bridge|Link not found)",
     ),
     _of(
         "no_containerd",

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import leftovers, sources, tree
+from tests.lab import leftovers, showing, sources, tree
 from tests.lab.host import LabHost
 from tests.lab.watchdog import Watchdog
 
+BOOK = showing.Book()
 UNITS = ("docker.service", "containerd.service", "dockerdoctor.service")
 
 
@@ -39,10 +40,16 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    BOOK.saw(item, report)
     if report.failed:
         for host in _hosts(item):
             report.sections.append((f"{host.name}", _last_words(host)))
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if path := showing.wanted():
+        BOOK.write(path, session.items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
