@@ -67,22 +67,28 @@ def table(root: Path) -> str:
     head = ["failure", "recognised by", "done", *engines.values()]
     lines = [_line(head), _line(["---"] * 3 + [":-:"] * len(engines))]
     lines += [
-        _line(_cells(row, [each for each in shown if each.fault == row.name], list(engines)))
+        _line(cells(row, [each for each in shown if each.fault == row.name], list(engines)))
         for row in failures(root)
     ]
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Row, shown: Sequence[Shown], suites: Sequence[str]) -> list[str]:
+def cells(row: Row, shown: Sequence[Shown], suites: Sequence[str]) -> list[str]:
+    """A row's cells, from what tests showed of it on these suites."""
     if row.unshown:
-        mark = TEXT if row.rule else UNSEEN
         found = f"`{row.rule}`" if row.rule else UNSEEN
-        return [row.says, found, f"{TOLD}; " * bool(row.rule) + f"not shown: {row.unshown}"] + [
-            mark for _ in suites
+        did = f"{TOLD}; " if row.rule else ""
+        return [row.says, found, f"{did}not shown: {row.unshown}"] + [
+            TEXT if row.rule else UNSEEN for _ in suites
         ]
-    found = _joined(f"`{each.found}`" for each in shown)
+    found = _joined(_named(each.found) for each in shown)
     did = _joined(each.did or TOLD for each in shown)
     return [row.says, found, did, *(_mark(shown, suite) for suite in suites)]
+
+
+def _named(found: str) -> str:
+    """A rule in its type; a hold, or nothing, in words."""
+    return found if ":" in found else f"`{found}`"
 
 
 def _joined(words: Iterable[str]) -> str:

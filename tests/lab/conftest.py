@@ -29,7 +29,9 @@ def suites() -> list[str]:
     return list(tree.SUITES) if "all" in named else named
 
 
+@pytest.hookimpl(tryfirst=True)  # before any is deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    BOOK.collected(items)
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
@@ -47,9 +49,9 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish() -> None:
     if path := showing.wanted():
-        BOOK.write(path, session.items)
+        BOOK.write(path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

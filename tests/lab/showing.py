@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,6 +20,7 @@ from tests.lab import tree
 
 WORST = ("failed", "passed", "skipped")
 """Of several outcomes of one test on one suite (its phases, its cases), the first of these."""
+EMPTY: dict[str, Any] = {"engines": dict.fromkeys(tree.SUITES, ""), "tests": []}
 
 
 class Claim(NamedTuple):
@@ -41,7 +42,12 @@ class Book:
     """Collects outcomes by suite while tests run."""
 
     def __init__(self) -> None:
+        self._claims: set[Claim] = set()
         self._went: dict[Claim, dict[str, str]] = {}
+
+    def collected(self, items: Sequence[pytest.Item]) -> None:
+        """These tests are there, whether they are selected or not."""
+        self._claims.update(claim for item in items for claim in claims(item))
 
     def saw(self, item: pytest.Item, report: pytest.TestReport) -> None:
         """One phase of one test is over; a set-up that passed says nothing."""
@@ -53,24 +59,32 @@ class Book:
             outcomes = {went.get(suite, report.outcome), report.outcome}
             went[suite] = next(each for each in WORST if each in outcomes)
 
-    def write(self, path: Path, collected: Sequence[pytest.Item]) -> None:
-        """Put it into the file; what a collected test claims no more is dropped."""
-        made = [claim for item in collected for claim in claims(item)]
-        here = {item.nodeid.partition("[")[0] for item in collected}
-        before = _read(path)
-        kept = {claim: on for claim, on in before.items() if claim.test not in here}
-        again = {claim: {**before.get(claim, {}), **self._went.get(claim, {})} for claim in made}
-        tests = [{**claim._asdict(), "on": on} for claim, on in sorted({**kept, **again}.items())]
-        engines = {name: suite.engine for name, suite in tree.SUITES.items()}
-        told = json.dumps({"engines": engines, "tests": tests}, indent=1, ensure_ascii=False)
-        path.write_text(told + "\n", "utf-8")
+    def write(self, path: Path) -> None:
+        """Put it into the file; what a test claimed once and claims no more is dropped."""
+        told = json.loads(path.read_text("utf-8")) if path.exists() else EMPTY
+        tests = {claim.test for claim in self._claims}
+        before = {
+            Claim(*(each[field] for field in Claim._fields)): each["on"] for each in told["tests"]
+        }
+        shown = {
+            claim: on
+            for claim, on in before.items()
+            if claim in self._claims or claim.test not in tests
+        }
+        shown |= {claim: {**shown.get(claim, {}), **on} for claim, on in self._went.items()}
+        suites = {suite for went in self._went.values() for suite in went}
+        told = {
+            "engines": told["engines"] | {suite: engine(suite) for suite in sorted(suites)},
+            "tests": [{**claim._asdict(), "on": on} for claim, on in sorted(shown.items())],
+        }
+        path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _read(path: Path) -> Mapping[Claim, dict[str, str]]:
-    if not path.exists():
-        return {}
-    told = json.loads(path.read_text("utf-8"))["tests"]
-    return {Claim(*(each[field] for field in Claim._fields)): each["on"] for each in told}
+def engine(suite: str) -> str:
+    """The version of a suite's engine, without what Debian adds to it."""
+    status = (tree.tree(suite) / "var/lib/dpkg/status").read_text("utf-8")
+    package = status.partition("Package: docker.io\n")[2]
+    return package.partition("\nVersion: ")[2].partition("\n")[0].partition("+")[0]
 
 
 def wanted() -> Path | None:

@@ -175,6 +175,7 @@ def cured(room: Room, began: float, rule: str) -> Incident:
     return incident
 
 
+@pytest.mark.fault("F16", "disk-full", "prune")
 def test_a_disk_full_of_images_is_healed_to_the_mark_least_recently_used_first(room: Room) -> None:
     shown_on(room, "trixie")
     made = fill_with_images(room, 0.96)
@@ -207,6 +208,7 @@ def test_what_builds_leave_is_given_back(room: Room) -> None:
     room.assert_untouched()
 
 
+@pytest.mark.fault("F16i", "inodes-high", "prune")
 def test_inodes_used_up_by_images_are_given_back(room: Room) -> None:
     shown_on(room, "trixie")
     fill_with_files(room)
@@ -257,6 +259,7 @@ def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Ro
     room.assert_untouched()
 
 
+@pytest.mark.fault("F18", "disk-full", "prune, which cuts logs where that is allowed")
 def test_a_full_disk_of_one_log_is_cut_where_that_is_allowed_and_its_writer_goes_on(
     room: Room,
 ) -> None:

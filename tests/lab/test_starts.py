@@ -21,21 +21,43 @@ def bad_drop_in(host: LabHost) -> AbstractContextManager[None]:
     return faults.drop_in(host, "--no-such-flag")
 
 
-def case(fault: str, broken: Broken, rule: str, *why: str) -> object:
-    """A failure, the rule that must name it, and words of the daemon's that must be told."""
-    mark = pytest.mark.fault(fault, rule)
-    return pytest.param(broken, rule, why, marks=mark, id=broken.__name__)
+def case(mark: pytest.MarkDecorator, broken: Broken, *why: str) -> object:
+    """A failure with the rule that must name it, and words of the daemon's that must be told."""
+    return pytest.param(broken, mark.args[1], why, marks=mark, id=broken.__name__)
 
 
 @pytest.mark.parametrize(
     ("broken", "rule", "why"),
     [
-        case("F12", faults.garbled_network_db, "network-database-corrupt", "invalid database"),
-        case("F13", faults.other_dockerd, "another-dockerd", "metadata.db", "timeout"),
-        case("F29", faults.flag_conflict, "flag-and-file-conflict", "hosts: (from flag: [fd://]"),
-        case("F29d", bad_drop_in, "unknown-flag", "unknown flag: --no-such-flag"),
-        case("F31", faults.stale_pid_file, "pid-file-stale", "ensure docker is not running"),
-        case("F43", faults.garbled_build_cache, "build-cache-database-corrupt", "metadata_v2.db"),
+        case(
+            pytest.mark.fault("F12", "network-database-corrupt"),
+            faults.garbled_network_db,
+            "invalid database",
+        ),
+        case(
+            pytest.mark.fault("F13", "another-dockerd"),
+            faults.other_dockerd,
+            "metadata.db",
+            "timeout",
+        ),
+        case(
+            pytest.mark.fault("F29", "flag-and-file-conflict"),
+            faults.flag_conflict,
+            "hosts: (from flag: [fd://]",
+        ),
+        case(
+            pytest.mark.fault("F29d", "unknown-flag"), bad_drop_in, "unknown flag: --no-such-flag"
+        ),
+        case(
+            pytest.mark.fault("F31", "pid-file-stale"),
+            faults.stale_pid_file,
+            "ensure docker is not running",
+        ),
+        case(
+            pytest.mark.fault("F43", "build-cache-database-corrupt"),
+            faults.garbled_build_cache,
+            "metadata_v2.db",
+        ),
     ],
 )
 def test_what_keeps_it_from_starting_is_named_and_left_to_people(
