@@ -15,6 +15,8 @@ from dataclasses import dataclass
 SERIOUS = frozenset({"warning", "warn", "error", "fatal", "panic"})
 MAX_SAID = 300
 """Characters of a message that are shown."""
+SHORT = 12
+"""Characters of a container's id, as `docker ps` shows it."""
 
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 _HANDLER = re.compile(r"Handler for [A-Z]+ \S+ returned error: ")
@@ -165,7 +167,8 @@ SIGNATURES = (
 def essence(line: str) -> str:
     """What a line says, without its wrapping; empty when it is not serious.
 
-    `time="…" level=error msg="Handler for POST … returned error: X" error=Y` says "X: Y"."""
+    `time="…" level=error msg="Handler for POST … returned error: X" error=Y` says "X: Y", and one
+    that names a container beside its message names it here too."""
     if not line.startswith("time="):
         return _DATED.sub("", line, count=1).strip()
     fields = {name: _unquoted(value) for name, value in reversed(_FIELD.findall(line))}
@@ -173,7 +176,8 @@ def essence(line: str) -> str:
         return ""
     said = _HANDLER.sub("", fields.get("msg", ""), count=1).strip()
     error = fields.get("error") or fields.get("err") or ""
-    return f"{said}: {error}" if error else said
+    whose = f" {container[:SHORT]}" if (container := fields.get("container")) else ""
+    return f"{said}{whose}: {error}" if error else said
 
 
 def recognise(said: str) -> str:

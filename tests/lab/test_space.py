@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from dockerdoctor.model import Incident, Outcome
-from tests.lab import faults
+from tests.lab import faults, showing
 from tests.lab.boot import SHARE
 from tests.lab.conftest import suites
 from tests.lab.faults.disks import DATA_ROOT
@@ -132,8 +132,9 @@ def room(shared_room: Room) -> Iterator[Room]:
 
 
 def shown_on(room: Room, suite: str) -> None:
-    """Skip what does not depend on the engine where another suite of this run shows it."""
-    if room.host.suite != suite and suite in suites():
+    """Skip what does not depend on the engine where another suite of this run shows it; for the
+    table each suite shows all."""
+    if not showing.wanted() and room.host.suite != suite and suite in suites():
         pytest.skip(f"shown on {suite}")
 
 
