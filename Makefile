@@ -58,7 +58,7 @@ bench: $(INSTALLED) engine ## measurements, beside what they are compared with
 packages:
 	@tools/packages.sh $(PACKAGES)
 
-generate: $(INSTALLED) ## write what is made from declarations: alerts, dashboards, the table of metrics
+generate: $(INSTALLED) ## write what is made from declarations: alerts, dashboards, completions, man page ...
 	@$(BIN)/python -m tools.generate
 
 sweep: $(INSTALLED) ## remove what a killed lab run left behind

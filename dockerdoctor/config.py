@@ -67,7 +67,12 @@ class WatchConfig:
     @property
     def sizes(self) -> Path:
         """Where the sizes of layers that cannot change are remembered."""
-        return self.state_dir / "sizes.json"
+        return self.state_dir / "sizes"
+
+    @property
+    def eaten(self) -> Path:
+        """Where it is kept what ate the data-root at the last survey."""
+        return self.state_dir / "eaten.json"
 
     @property
     def evidence(self) -> Path:
@@ -87,6 +92,10 @@ class MetricsConfig:
     """Whether more than this host may be served without TLS and users."""
     textfile: Path | None = None
     """A file for node_exporter's textfile collector, beside or instead of `listen`."""
+    container_labels: bool = False
+    """Whether containers have series of their own, with their names as labels."""
+    max_containers: int = 100
+    """How many of them at most; the others are counted together."""
 
     @property
     def address(self) -> tuple[str, int] | None:

@@ -197,6 +197,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "web_config": _text("web_config", _path_or_none),
         "allow_insecure": _flag("allow_insecure"),
         "textfile": _text("textfile", _textfile),
+        "container_labels": _flag("container_labels"),
+        "max_containers": Key("max_containers", int, _count(1, 1000)),
     },
 }
 """All keys by table; the table "" is the top of the file."""

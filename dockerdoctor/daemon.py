@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose, config, pausing
+from dockerdoctor.eaten import LastSurvey
 from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
 from dockerdoctor.host import notify, web
 from dockerdoctor.host.dryrun import DryRun
@@ -23,9 +24,10 @@ from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import Turn, held
 from dockerdoctor.host.signals import Wishes
 from dockerdoctor.host.textfile import Textfile
+from dockerdoctor.host.webpages import Pages, Texts
 from dockerdoctor.host.webserver import Server
 from dockerdoctor.metricfamilies import PREFIX
-from dockerdoctor.metrics import Metrics
+from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Climb, Severity
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
@@ -64,7 +66,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         knowledge.probes,
         _severities(knowledge),
         knowledge.rungs,
-        host.events,
+        _sources(settings, host, turn),
         settings.watch.pace_s,
     )
     textfile = None if once else _textfile(settings, metrics)
@@ -84,7 +86,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             if wishes.take_reload():
                 _reload(settings, watch, metrics)
             began = host.now().mono
-            turn.ask(_paused(settings, host.now().wall))
+            turn.ask(_paused(settings, host.now().wall), began)
             _cycle(watch, store)
             if once:
                 break
@@ -105,6 +107,17 @@ def _record(settings: config.Config, dry_run: bool) -> Path:
     return settings.watch.run_dir / "dry-run.sqlite" if dry_run else settings.watch.record
 
 
+def _sources(settings: config.Config, host: LinuxHost, turn: Turn) -> Sources:
+    asked = settings.metrics
+    return Sources(
+        host.events,
+        host.roster,
+        asked.max_containers if asked.container_labels else 0,
+        LastSurvey(settings.watch.eaten),
+        lambda: turn.others_s,
+    )
+
+
 def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server | None:
     """The metrics endpoint. A port that is taken must not keep the watchdog from its work."""
     if settings.metrics.address is None:
@@ -112,9 +125,11 @@ def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server
     try:
         return web.serve(
             settings.metrics.address,
-            metrics.registry,
-            lambda: metrics.healthy(host.now()),
-            metrics.ready,
+            Pages(
+                Texts(metrics.registry, lambda: metrics.generation),
+                lambda: metrics.healthy(host.now()),
+                metrics.ready,
+            ),
             settings.metrics.web_config,
             settings.metrics.allow_insecure,
         )

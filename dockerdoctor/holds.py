@@ -41,6 +41,8 @@ def starting(scene: Scene) -> str:
 
 def stopping(scene: Scene) -> str:
     """Somebody else stops or restarts the unit right now; ours are known to the ladder."""
+    if scene.policy.emergency:
+        return ""  # most likely the restart that hangs
     if scene.word("unit.active_state") == "deactivating" or scene.word("unit.job"):
         return "somebody else is stopping or restarting the daemon: let them finish"
     return ""
@@ -81,6 +83,8 @@ def waiting(scene: Scene) -> str:
 def starved(scene: Scene) -> str:
     """On a host that lets nobody run, a late answer says nothing about the daemon. A daemon that
     is stopped or frozen is no victim of the host."""
+    if scene.policy.emergency:
+        return ""  # it may be the daemon that starves it
     if scene.word("process.state") in ("T", "t", "Z") or scene.flag("process.frozen"):
         return ""
     for reading, limit, words in STARVED:

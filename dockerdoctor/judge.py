@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from dockerdoctor.model import (
     NOTHING,
     Finding,
     Health,
+    Incident,
     Instant,
     Reading,
     Readings,
@@ -119,10 +120,23 @@ class Judgement:
     watched: Mapping[str, Watched] = field(default_factory=dict)
 
 
+def remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
+    """What a watchdog before this one had found still holds until it is seen to be over."""
+    watched = {
+        each.rule: Watched(
+            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
+        )
+        for each in incidents
+    }
+    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
+
+
 def ails(verdict: Verdict) -> bool:
-    """Whether something is wrong that calls for an act, or nobody can see. A message of an hour ago
-    is no reason to forget who runs."""
-    return verdict.health is Health.BLIND or any(finding.ladder for finding in verdict.findings)
+    """Whether something critical calls for an act, or nobody can see. A message of an hour ago, or
+    a port that is held, is no reason to forget who runs."""
+    return verdict.health is Health.BLIND or any(
+        finding.ladder and finding.severity is Severity.CRITICAL for finding in verdict.findings
+    )
 
 
 def flatten(samples: Mapping[str, Sample]) -> Readings:
@@ -132,6 +146,14 @@ def flatten(samples: Mapping[str, Sample]) -> Readings:
         for sample in samples.values()
         for name, value in sample.readings.items()
     }
+
+
+def threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> Value | None:
+    """The value from which a rule of this severity speaks of this reading alone."""
+    for rule in rules:
+        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
+            return rule.when[0].value
+    return None
 
 
 def judge(

@@ -159,7 +159,7 @@ SIGNATURES = (
     _of(
         "resolver",
         "A container without name resolution",
-        r"^Resolver (?:Setup/)?Start failed for container \S+",
+        r"^Resolver (?:Setup/)?Start failed for container (?P<whom>[0-9a-f]+)",
     ),
 )
 
@@ -185,6 +185,14 @@ def recognise(said: str) -> str:
     for signature in SIGNATURES:
         if signature.pattern.search(said):
             return signature.name
+    return ""
+
+
+def whom(said: str) -> str:
+    """The id of the container that a recognised essence is about, where its signature tells it."""
+    for signature in SIGNATURES:
+        if found := signature.pattern.search(said):
+            return found.groupdict().get("whom") or ""
     return ""
 
 

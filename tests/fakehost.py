@@ -27,8 +27,17 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import (
+    Doubled,
+    Firewall,
+    Growth,
+    JournalTally,
+    KernelTraces,
+    PidFile,
+    Remains,
+)
 from dockerdoctor.model import Fault, Instant, Process
+from tests.fakelens import FakeLens
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver
 
@@ -172,6 +181,26 @@ class FakeHost(FakeMachine):
         live = self._find(process)
         return {"status": f"Name:\t{live.identity.name}\nState:\t{live.state}\n", "wchan": "0"}
 
+    def remains(self) -> Remains:
+        self._fail("remains")
+        proxies = [each for each in self.left.proxies if self._lives(each.process)]
+        return Remains(tuple(proxies), self.left.shims)
+
+    def pid_file(self) -> PidFile | None:
+        if self.foreign_pid is None or not self.foreign_pid.path.exists():
+            return None
+        return self.foreign_pid
+
+    def has_process(self, container: Container) -> bool:
+        return container.id not in self.dead
+
+    def firewall(self, timeout_s: float) -> Firewall:
+        self._fail("firewall")
+        return self.rules
+
+    def lens(self) -> FakeLens:
+        return self.closeup
+
     # HostControl.
 
     def start(self, *which: Service) -> None:
@@ -221,6 +250,8 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.MISSING, f"cannot keep {source.name}: No such file")
         kept = self._write(source.name, source.read_bytes())
         source.unlink()
+        if self.foreign_pid is not None and source == self.foreign_pid.path:
+            self.dockerd.start_fails = ""
         return kept
 
     def pause(self, seconds: float) -> None:
@@ -248,6 +279,15 @@ class FakeHost(FakeMachine):
         root = self.all_places[Place.DATA_ROOT]
         self.disks[root] = freed(self.disks[root], size)
         return ""
+
+    def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
+        self._did("drop_copy", doubled.rule)
+        fewer = (
+            dataclasses.replace(each, copies=each.copies - (each.rule == doubled.rule))
+            for each in self.rules.doubled
+        )
+        left = tuple(each for each in fewer if each.copies > 1)
+        self.rules = Firewall(self.rules.rules - 1, left)
 
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._did("start_container", ident)

@@ -310,15 +310,17 @@ def test_the_lock_names_its_holder_to_whoever_only_looks(tmp_path: Path) -> None
 def test_a_paused_watchdog_lets_go_and_takes_its_turn_again(tmp_path: Path) -> None:
     path = tmp_path / "act.lock"
     turn = Turn(path, "watch")
-    turn.ask("")
+    turn.ask("", 0)
     assert (turn.why, holder(path)) == ("", f"{os.getpid()} watch")
-    turn.ask("an operator wants no act")
-    assert (turn.why, holder(path)) == ("an operator wants no act", "")
+    turn.ask("an operator wants no act", 4)
+    assert (turn.why, holder(path), turn.others_s) == ("an operator wants no act", "", 0)
     with held(path, "heal"):
-        turn.ask("")
+        turn.ask("", 8)
         assert turn.why == f"heal (pid {os.getpid()}) already looks after this daemon"
-    turn.ask("")
-    assert turn.why == ""
+        turn.ask("", 20)
+        assert turn.others_s == 12
+    turn.ask("", 24)
+    assert (turn.why, turn.others_s) == ("", 0)
     turn.leave()
     assert holder(path) == ""
 

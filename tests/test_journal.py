@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import journalwatch
 from dockerdoctor.host.journalwatch import STARTED, STARTING, JournalWatch, Line, Tally
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Fault
 from dockerdoctor.probes import journal
@@ -178,6 +180,17 @@ def test_a_message_about_a_container_names_it() -> None:
 
 def test_other_programs_in_the_daemons_unit_are_not_heard() -> None:
     assert folded(said(BAD_JSON, program="runc")).counts_1h == {}
+
+
+def test_a_container_without_name_resolution_is_named_until_it_is_started_again() -> None:
+    ident = "0a1b" * 16
+    tally = folded(said(f'Resolver Start failed for container {ident}, "Chain already exists"'))
+    assert tally.whom == {"resolver": {ident: 1000.0}}
+    web = Container(ident, "web", "running", started_at=900.0)
+    told = tally.whom["resolver"]
+    assert journal.since_told([web, Container("c2", "other", "running")], told) == ["web"]
+    assert journal.since_told([replace(web, started_at=1001.0)], told) == []
+    assert journal.since_told([replace(web, state="exited")], told) == []
 
 
 def test_without_units_there_is_no_journal() -> None:

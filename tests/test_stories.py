@@ -13,7 +13,8 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container, Place, Service
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
-from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
+from dockerdoctor.memory import HELD
+from dockerdoctor.model import Fault, Held, Impact, Outcome, Policy, Process
 from dockerdoctor.signatures import SIGNATURES
 from tests.fakehost import disk_use
 from tests.stock import DAY, box, image, survey
@@ -167,6 +168,22 @@ def test_nothing_is_done_while_paused_and_the_incident_waits(tmp_path: Path) -> 
     story.policy = Policy()
     story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
     assert story.incidents[0].outcome is Outcome.CURED
+
+
+def test_why_the_watchdog_keeps_still_is_on_record_while_it_does(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd_process.frozen = True
+    story.host.faults["service"] = HostFault(Fault.TIMEOUT, "systemctl does not answer")
+    story.goes_on_for(60)
+    held = story.store.read(story.path).recall(HELD, Held)
+    assert held is not None
+    assert (held.reason, held.why) == ("blind", story.said[-1].removeprefix("blind: "))
+    story.killed_and_started_again()
+    story.goes_on_for(60)
+    assert story.store.read(story.path).recall(HELD, Held) == held
+    story.host.faults.clear()
+    story.goes_on_for(120)
+    assert story.store.read(story.path).recall(HELD, Held) is None
 
 
 def test_nobody_acts_when_systemd_cannot_be_asked(tmp_path: Path) -> None:

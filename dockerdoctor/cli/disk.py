@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.options import Options
+    from dockerdoctor.cli.shapes import DiskJson
 
 app = typer.Typer(rich_markup_mode=None, help="What eats the data-root, and how to get it back.")
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -23,24 +24,21 @@ def show(
 
     Layers that cannot change are counted once; the second look is quick. Needs root.
     """
-    from dockerdoctor import account, compose
+    from dockerdoctor import account
     from dockerdoctor.cli import disktext, terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.surveying import surveyed
 
     options: Options = ctx.obj
     config = options.load()
-    host = compose.host(config, options.own_address(config))
-    try:
-        found, use = surveyed(config, host)
-    finally:
-        host.close()
+    if options.host or options.context:
+        options.own_address(config)  # no other daemon's files can be looked at
+    found, use = surveyed(config, recall=True)
     wholes = [account.account(found)]
     if store := account.store_account(found):
         wholes.append(store)
     if json:
-        told: dict[str, object] = {
+        told: DiskJson = {
             "schema_version": SCHEMA_VERSION,
             "used_ratio": use.used_ratio,
             "inodes_ratio": use.inodes_used_ratio,

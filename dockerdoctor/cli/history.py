@@ -18,7 +18,8 @@ from dockerdoctor.glance import at_once
 from dockerdoctor.host import lock
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.judge import Judgement, Rule, judge
-from dockerdoctor.model import Incident, Instant, Sample
+from dockerdoctor.memory import HELD
+from dockerdoctor.model import Held, Incident, Instant, Sample
 from dockerdoctor.record import Record
 
 Since: TypeAlias = Callable[[Rule], float | None]
@@ -42,6 +43,8 @@ class Watchdog:
     """Who acts by hand now: "1234 heal"; empty when nobody does."""
     paused: str = ""
     """Why it keeps still; empty when it may act."""
+    held: Held | None = None
+    """Why a watchdog that runs does nothing about what is wrong."""
     open: tuple[Incident, ...] = ()
     """Incidents that are not closed."""
     ended: tuple[Incident, ...] = ()
@@ -77,12 +80,14 @@ def watchdog(config: Config, now: Instant) -> Watchdog:
         record = Record(config.watch.record)
         recent = record.incidents(20)
         samples = record.samples(since=now.wall - FRESH_S, until=now.wall + 60)
+        held = record.recall(HELD, Held) if running else None
     except DoctorError as error:
         return Watchdog(running, healing, paused, trouble=error.sentence)
     return Watchdog(
         running=running,
         healing=healing,
         paused=paused,
+        held=held,
         open=tuple(each for each in recent if each.closed is None),
         ended=tuple(
             each for each in recent if each.closed is not None and now.wall - each.closed < RECENT_S

@@ -19,6 +19,7 @@ import typer
 from dockerdoctor.cli import (
     bundle,
     demo,
+    diagnose,
     disk,
     explain,
     heal,
@@ -27,23 +28,27 @@ from dockerdoctor.cli import (
     probes,
     rules,
     service,
+    top,
     watch,
 )
 from dockerdoctor.cli import check as checking
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
+CHECKS = ("check", "diagnose", "")
+"""Commands with the exit codes of the monitoring plugins."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE, as a shell tells it."""
 
 EPILOG = """\b
 Options of dockerdoctor itself may stand before or after the command.
-Exit codes (but for check): 0 done, 1 failed, 64 usage, 65 no such data,
+Exit codes (but for check, diagnose): 0 done, 1 failed, 64 usage, 65 no such data,
 69 no daemon, 70 bug, 73/74 cannot write or read, 75 busy, 77 no permission,
 78 configuration.
 
 \b
 Examples:
   dockerdoctor                        what is wrong, and what to do now
+  dockerdoctor diagnose               why, with the causes ranked by evidence
   dockerdoctor heal --plan            what healing would do and cost
   dockerdoctor heal                   do it, after asking
   dockerdoctor incidents show 2025    the story of one incident
@@ -54,6 +59,7 @@ app = typer.Typer(
     name="dockerdoctor",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,  # ours are files, without a start of Python for each TAB
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
 )
@@ -84,6 +90,8 @@ def main(
 
 
 app.command()(checking.check)
+app.command()(diagnose.diagnose)
+app.command()(top.top)
 app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
@@ -105,7 +113,7 @@ DEFAULTS = {
     "disk": "show",
 }
 """What a group does without a command of its own."""
-FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+FOR_ALL = ("-h", "--help", "--version")
 """Options that need no command."""
 
 
@@ -185,7 +193,7 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, terminal.ReaderGone):
         return _reader_gone()
-    code, lines = endings.explained(error, checks=_command_of(words) in ("check", ""))
+    code, lines = endings.explained(error, checks=_command_of(words) in CHECKS)
     with contextlib.suppress(OSError):
         for line in lines:
             terminal.say(line)

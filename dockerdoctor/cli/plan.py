@@ -19,6 +19,7 @@ BY_HAND: Mapping[str, str] = {
     "restart": "2 min",
     "systemd-kill": "5 min",
     "sigkill": "10 min",
+    "kill-all": "10 min",
     "reboot": "15 min and more",
 }
 """What the same takes a person, typing (reference figures of incident response)."""

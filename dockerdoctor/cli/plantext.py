@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.plan import Fate, Plan, Step, names_by_fate
-from dockerdoctor.cli.reporttext import evidence, wrap
+from dockerdoctor.cli.reportjson import IMPACTS
+from dockerdoctor.cli.reporttext import evidence
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Impact, Reading
 from dockerdoctor.units import plain_seconds
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import PlanJson
 
 NAMES_SHOWN = 12
 """Containers by name, of one fate; of more only the number."""
@@ -35,7 +41,7 @@ def plan_text(
     return "\n".join(piece for line in lines for piece in wrap(line, columns))
 
 
-def plan_json(plan: Plan) -> dict[str, object]:
+def plan_json(plan: Plan) -> PlanJson:
     """The same for programs."""
     return {
         "rule": plan.finding.rule,
@@ -44,7 +50,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
             {
                 "rung": step.rung,
                 "help": step.help,
-                "impact": step.impact.name.lower(),
+                "impact": IMPACTS[step.impact],
                 "at_most_s": step.settle_s,
                 "by_hand": step.by_hand,
                 "passed_over": step.passed_over,

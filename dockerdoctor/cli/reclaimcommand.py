@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.cli import reclaimtext, terminal
 from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.reclaiming import Reclaimed, reclaim
-from dockerdoctor.cli.report import SCHEMA_VERSION
-from dockerdoctor.cli.reportjson import pretty
 from dockerdoctor.cli.surveying import surveyed
 from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError, UsageError
@@ -24,6 +24,9 @@ from dockerdoctor.reclaim import Plan, plan
 from dockerdoctor.record import Record
 from dockerdoctor.rungs.prune import STEADY_S
 from dockerdoctor.units import parse_ratio, plain_bytes, plain_ratio
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import ReclaimJson
 
 PING_S = 5.0
 
@@ -43,7 +46,7 @@ def reclaim_now(
     try:
         if apply:
             host.ping(PING_S)  # a daemon that does not answer is asked to remove nothing
-        found, use = surveyed(config, host)
+        found, use = surveyed(config)
         now = clock.now().wall
         wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed))
         if not apply or not wanted.steps:
@@ -117,7 +120,7 @@ def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
 
 
 def _json(wanted: Plan, came: Reclaimed | None) -> bytes:
-    told: dict[str, object] = {
+    told: ReclaimJson = {
         "schema_version": SCHEMA_VERSION,
         "plan": reclaimtext.plan_json(wanted),
     }

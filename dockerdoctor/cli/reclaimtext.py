@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dockerdoctor.allowed import Allowed, Step
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Usage
 from dockerdoctor.reclaim import Plan
 from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import ReclaimPlanJson, UsageJson
 
 SHOWN = 25
 """Steps that are shown; of more only the sum."""
@@ -34,8 +40,8 @@ def plan_text(plan: Plan, use: DiskUse, allowed: Allowed, now: float, columns: i
     return "\n".join(piece for line in lines for piece in wrap(line, columns))
 
 
-def plan_json(plan: Plan) -> dict[str, object]:
-    """The same for programs; sizes in bytes, times in s since the epoch."""
+def plan_json(plan: Plan) -> ReclaimPlanJson:
+    """The same for programs; sizes in bytes, times in UTC."""
     return {
         "full": plan.full,
         "need": _usage(plan.need),
@@ -48,7 +54,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
                 "name": step.name,
                 "tags": list(step.what.tags),
                 "frees": _usage(step.frees),
-                "used": step.used or None,
+                "used": iso(step.used) if step.used else None,
                 "back": step.back,
             }
             for step in plan.steps
@@ -88,5 +94,5 @@ def _amount(usage: Usage) -> str:
     return " and ".join(words)
 
 
-def _usage(usage: Usage) -> dict[str, int]:
+def _usage(usage: Usage) -> UsageJson:
     return {"bytes": usage.bytes, "inodes": usage.inodes}

@@ -6,7 +6,6 @@ that satisfies HostView and HostControl. What is asked of the machine is in the 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock, containerd, disks, kernel, pressure, processes, shims, upkeep
 from dockerdoctor.host.address import Address
+from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
@@ -22,7 +22,7 @@ from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import MACHINE, Lanes
-from dockerdoctor.host.layout import Layout, config_file, layout, parse_config
+from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -37,6 +37,7 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.peers import Listening
+from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.roster import merge_roster
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
@@ -79,6 +80,10 @@ class LinuxHost:
         self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
         self._roster: Mapping[str, Container] = {}
+        after = AfterAKill(self._lanes, keeper, self.layout)
+        self.remains, self.has_process = after.remains, after.has_process
+        self.pid_file, self.firewall = after.pid_file, after.firewall
+        self.drop_copy = after.drop_copy
 
     def close(self) -> None:
         """End the event stream and give the kernel's log back, if they were opened."""
@@ -216,18 +221,16 @@ class LinuxHost:
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
 
+    def lens(self) -> Closeup:
+        return Closeup(self.address, self.keeper, self._lanes, self._wake_nobody)
+
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""
         argv = self.keeper.dockerd_argv()
         known = self._layout
         if known is not None and known[0] == argv:
             return known[1]
-        config: Mapping[str, str] = {}
-        path = config_file(argv)
-        with contextlib.suppress(HostFault, OSError):
-            text = self._lanes.run(f"read {path}", path.read_text, FILE_S)
-            config = parse_config(text)
-        self._layout = (argv, layout(argv, config))
+        self._layout = (argv, read(argv, self._lanes))
         return self._layout[1]
 
     # What is done.
@@ -263,12 +266,14 @@ class LinuxHost:
         clock.pause(seconds)
 
     def shim_of(self, ident: str) -> Process | None:
-        found = self.layout()
-        return shims.of_container(self._lanes, found.containerd_socket(), found.namespace, ident)
+        return self._shims().get(ident)
 
     def shims(self) -> Sequence[Process]:
-        found = self.layout()
-        return shims.of(self._lanes, found.containerd_socket(), found.namespace)
+        return tuple(self._shims().values())
+
+    def _shims(self) -> Mapping[str, Process]:
+        dockerd, found = self.main_process(Service.DOCKERD), self.layout()
+        return shims.of(self._lanes, found.containerd_socket(), found.namespace, dockerd)
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         return self._engine.prune(what, older_than_s, timeout_s)

@@ -13,7 +13,7 @@ def merge_roster(
 ) -> Mapping[str, Container]:
     """The list's containers by id, each with what an inspect told of it before."""
     return {
-        each.id: replace(known[each.id], state=each.state, name=each.name)
+        each.id: replace(known[each.id], state=each.state, name=each.name, ports=each.ports)
         if each.id in known
         else each
         for each in listed

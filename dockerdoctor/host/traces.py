@@ -1,11 +1,13 @@
 """What the kernel and the journal leave to read, as types: threads that the kernel holds, signs in
-its log, and what the daemon has said of itself. `host/view.py` offers them to the probes."""
+its log, what the daemon has said of itself, what a killed one leaves. `host/view.py` offers them to
+the probes."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dockerdoctor.model import Process
 
@@ -65,6 +67,8 @@ class JournalTally:
     """Messages of the last hour by the name of their signature."""
     last: Mapping[str, str] = field(default_factory=dict)
     """The newest message of each, cut short."""
+    whom: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Ids of the containers they are about, where they tell, and when that was (wall clock, s)."""
     first_error: str = ""
     """Of the last start that failed; empty once a start has worked."""
     cause: str = ""
@@ -84,3 +88,49 @@ class Growth:
     available_bytes: int = 0
     """What the host can still give before it swaps."""
     version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A docker-proxy: it holds a published port, and passes on what iptables does not."""
+
+    process: Process
+    port: int
+    protocol: str
+    """tcp, udp or sctp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What a killed dockerd may have left on its machine."""
+
+    proxies: tuple[Proxy, ...] = ()
+    """Of this daemon, and no dockerd's child any more: PID 1 has inherited them."""
+    shims: Mapping[str, Process] = field(default_factory=dict)
+    """This daemon's, by the full id of their container; without those of the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class PidFile:
+    """dockerd's pid file, and who has the pid in it now; None when nobody has."""
+
+    path: Path
+    process: Process | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """A rule that is in its chain more than once, as iptables-save writes it."""
+
+    table: str
+    rule: str
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The rules of the packet filter (iptables)."""
+
+    rules: int
+    doubled: tuple[Doubled, ...] = ()
+    """Of dockerd's own."""

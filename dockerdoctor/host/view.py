@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.host.lens import Lens
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -26,7 +27,15 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import (
+    Doubled,
+    Firewall,
+    Growth,
+    JournalTally,
+    KernelTraces,
+    PidFile,
+    Remains,
+)
 from dockerdoctor.model import Instant, Process
 
 
@@ -123,8 +132,29 @@ class HostView(Protocol):
         are remembered or that the layer database tells. HostFault when it cannot be read."""
         ...
 
+    def remains(self) -> Remains:
+        """What a killed daemon may have left on the machine; the daemon is not asked."""
+        ...
+
+    def pid_file(self) -> PidFile | None:
+        """dockerd's pid file; None where there is none."""
+        ...
+
+    def has_process(self, container: Container) -> bool:
+        """Whether the process that an inspect told of is there, and is that container's. True where
+        it cannot be told."""
+        ...
+
+    def firewall(self, timeout_s: float) -> Firewall:
+        """The packet filter's rules. HostFault where there are none to be seen."""
+        ...
+
     def proc_files(self, process: Process) -> Mapping[str, str]:
         """/proc/PID/{status,stack,wchan,limits,cgroup} as far as they can be read."""
+        ...
+
+    def lens(self) -> Lens:
+        """A closer look, for examinations on demand."""
         ...
 
 
@@ -177,6 +207,10 @@ class HostControl(HostView, Protocol):
 
     def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
         """One prune call: containers, images (dangling), build-cache, networks. Never volumes."""
+        ...
+
+    def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
+        """Delete one copy of a doubled rule, of the kind of which that makes no difference."""
         ...
 
     def start_container(self, ident: str, timeout_s: float) -> None:

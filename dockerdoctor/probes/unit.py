@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dockerdoctor import leftovers
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service, ServiceState
@@ -25,6 +26,7 @@ def run(view: HostView) -> Readings:
         "stop_timeout_s": state.stop_timeout_s,
         "stopped_by_operator": stopped_on_purpose(state) and not limit,
         "start_limit_hit": limit,
+        "pid_file_names": _pid_file_names(view) if state.active == "failed" else "",
     }
     if state.left_inactive_mono_s is not None:
         readings["since_start_s"] = max(0.0, view.now().mono - state.left_inactive_mono_s)
@@ -42,6 +44,12 @@ def _socket_result(view: HostView) -> str:
         if fault.fault is not Fault.MISSING:
             raise
         return ""
+
+
+def _pid_file_names(view: HostView) -> str:
+    """Who keeps the daemon from starting by having the pid in its pid file; empty when nobody."""
+    found = leftovers.foreign_pid(view)
+    return f"{found[1].name} (pid {found[1].pid})" if found else ""
 
 
 def stopped_on_purpose(state: ServiceState) -> bool:
@@ -68,6 +76,7 @@ PROBE = Probe(
         Reading("stop_timeout_s", Kind.GAUGE, "How long systemd waits for its stop", "seconds"),
         Reading("since_start_s", Kind.GAUGE, "Time since it last began to start", "seconds"),
         Reading("start_limit_hit", Kind.FLAG, "Whether its start limit was hit"),
+        Reading("pid_file_names", Kind.TEXT, "Who has the pid in a failed daemon's pid file"),
         Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),
     ),
     timeout_s=6.0,

@@ -49,11 +49,6 @@ def case(mark: pytest.MarkDecorator, broken: Broken, *why: str) -> object:
             pytest.mark.fault("F29d", "unknown-flag"), bad_drop_in, "unknown flag: --no-such-flag"
         ),
         case(
-            pytest.mark.fault("F31", "pid-file-stale"),
-            faults.stale_pid_file,
-            "ensure docker is not running",
-        ),
-        case(
             pytest.mark.fault("F43", "build-cache-database-corrupt"),
             faults.garbled_build_cache,
             "metadata_v2.db",

@@ -145,15 +145,6 @@ def test_a_port_held_by_another_program_is_told(watching: Watchdog) -> None:
         wait_found(host, "port-foreign")
 
 
-@pytest.mark.fault("F36", "port-foreign")
-def test_a_port_held_by_an_orphaned_proxy_is_told_and_the_proxy_lives(watching: Watchdog) -> None:
-    host = watching.host
-    with untouched(host), faults.orphan_proxy(host, 18083) as proxy:
-        fails(host, *publish(18083), times=5)
-        wait_found(host, "port-foreign")
-        assert "docker-proxy" in host.read(f"/proc/{proxy}/cmdline")
-
-
 @pytest.mark.fault("F22", "rss-high")
 def test_much_memory_alone_is_told_and_costs_nobody_anything(watching: Watchdog) -> None:
     host, began = watching.host, time.time()

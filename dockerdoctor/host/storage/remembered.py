@@ -1,68 +1,111 @@
-"""Trees that cannot change are measured once: their sizes, by identity, in a file of ours.
+"""What cannot have changed is not looked at twice: it is kept in a file, by identity.
 
-In: the path of that file, what identifies a tree now. Out: its size, if it is known. A file that
-is garbled, of another time or not ours to read is as good as none; one that cannot be written costs
-time at the next look, nothing else.
+In: the path of that file, what identifies a thing now (a stamp). Out: the size of a tree, a
+container, the parsed databases, as far as they are known. A file that is garbled, of another time
+or not ours to read is as good as none; one that cannot be written costs time at the next look.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 
-from dockerdoctor.host.files import write_atomic
-from dockerdoctor.host.storage.facts import Usage
+from dockerdoctor.host.storage.facts import Databases, Home, Usage
 
 Stamp: TypeAlias = tuple[int, ...]
-"""What tells that a tree is the same one and unchanged: inode numbers and times (ns)."""
-_VERSION = 1
+"""What tells that a thing is the same one and unchanged: inode numbers, sizes, times (ns)."""
+_VERSION = 2
 _MAX = 64 << 20
-"""Of the file: some 400,000 trees."""
+"""Of the file: some 500,000 trees."""
+_FRESH_S = 2.0
+"""What changed just before the look may change again within the same tick of the file system's
+clock (some ms), and so with the same stamp: it is not remembered. git's index has the same rule."""
 
 
 class _File(msgspec.Struct):
-    version: int
-    trees: dict[str, tuple[Stamp, int, int]]
+    version: int = _VERSION
+    trees: dict[str, tuple[Stamp, int, int]] = {}
+    homes: dict[str, tuple[Stamp, Home]] = {}
+    databases: tuple[Stamp, Databases] | None = None
 
 
 class Remembered:
-    """Sizes by a tree's name. What is not asked for between `load` and `save` is forgotten."""
+    """What was found, by name and stamp. What is not asked for before `save` is forgotten."""
 
     def __init__(self, path: Path | None) -> None:
         """None: nothing is remembered."""
         self.path = path
         self._known = self._load()
-        self._now: dict[str, tuple[Stamp, int, int]] = {}
+        self._now = _File()
 
     def of(self, name: str, stamp: Stamp) -> Usage | None:
         """The size of this very tree; None when it must be measured."""
-        found = self._known.get(name)
-        if found is None or tuple(found[0]) != stamp:
+        found = self._known.trees.get(name)
+        if found is None or found[0] != stamp:
             return None
-        self._now[name] = found
+        self._now.trees[name] = found
         return Usage(found[1], found[2])
 
     def learn(self, name: str, stamp: Stamp, usage: Usage) -> None:
         """Remember what was measured."""
-        self._now[name] = (stamp, usage.bytes, usage.inodes)
+        self._now.trees[name] = (stamp, usage.bytes, usage.inodes)
+
+    def home(self, ident: str, stamp: Stamp) -> Home | None:
+        """A container as its directory told it; None when it must be read."""
+        found = self._known.homes.get(ident)
+        if found is None or found[0] != stamp:
+            return None
+        self._now.homes[ident] = found
+        return found[1]
+
+    def learn_home(self, ident: str, stamp: Stamp, home: Home) -> None:
+        """Remember what a container's directory told."""
+        self._now.homes[ident] = (stamp, home)
+
+    def databases(self, stamp: Stamp) -> Databases | None:
+        """The parsed databases; None when they must be read."""
+        found = self._known.databases
+        if found is None or found[0] != stamp:
+            return None
+        self._now.databases = found
+        return found[1]
+
+    def learn_databases(self, stamp: Stamp, told: Databases) -> None:
+        """Remember what the databases told."""
+        self._now.databases = (stamp, told)
 
     def save(self) -> None:
         """Write it down, as far as the disk lets us: it may be the full one."""
         if self.path is None or self._now == self._known:
             return
+        from dockerdoctor.host.files import write_atomic  # slow to load, and seldom needed
+
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_atomic(self.path, msgspec.json.encode(_File(_VERSION, self._now)), mode=0o600)
+            write_atomic(self.path, msgspec.msgpack.encode(self._now), mode=0o600)
 
-    def _load(self) -> dict[str, tuple[Stamp, int, int]]:
+    def _load(self) -> _File:
         if self.path is None:
-            return {}
+            return _File()
         try:
             with self.path.open("rb") as file:
-                told = msgspec.json.decode(file.read(_MAX), type=_File)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            return {}
-        return told.trees if told.version == _VERSION else {}
+                told = msgspec.msgpack.decode(file.read(_MAX), type=_File)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return _File()
+        return told if told.version == _VERSION else _File()
+
+
+def settled(now: float, *seen: os.stat_result) -> Stamp | None:
+    """Identity of files and directories (of these: of the names in them) that were left alone for a
+    while; None where one was not. `now` is wall clock, s."""
+    if max(each.st_ctime for each in seen) > now - _FRESH_S:
+        return None
+    return tuple(
+        number
+        for each in seen
+        for number in (each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns)
+    )

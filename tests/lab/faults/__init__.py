@@ -42,6 +42,7 @@ from tests.lab.faults.network import (
 )
 from tests.lab.faults.processes import (
     frozen,
+    kill,
     kill_unit,
     kill_unit_with_shims,
     stopped,
@@ -50,21 +51,30 @@ from tests.lab.faults.processes import (
     stuck_container,
     traced,
 )
+from tests.lab.faults.remains import (
+    PID_FILE,
+    doubled_rules,
+    ghost,
+    lost_shim,
+    no_resolver,
+    stale_pid_file,
+)
 from tests.lab.faults.stores import (
     garbled_build_cache,
     garbled_containerd,
     lost_layer,
     other_dockerd,
-    stale_pid_file,
     unremovable,
 )
 
 __all__ = [
     "DATA_ROOT",
+    "PID_FILE",
     "bad_daemon_json",
     "broken_layer",
     "daemon_json",
     "deaf_systemctl",
+    "doubled_rules",
     "down",
     "drop_in",
     "endless_log",
@@ -84,14 +94,18 @@ __all__ = [
     "garbled_containerd",
     "garbled_file",
     "garbled_network_db",
+    "ghost",
+    "kill",
     "kill_unit",
     "kill_unit_with_shims",
     "listening",
     "lost_layer",
+    "lost_shim",
     "many_containers",
     "masked_by_operator",
     "no_bridge",
     "no_inodes_in_data_root",
+    "no_resolver",
     "orphan_proxy",
     "other_dockerd",
     "packages_installed",

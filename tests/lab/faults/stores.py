@@ -23,7 +23,6 @@ OTHER = (
     *("-H", f"unix://{OTHER_SOCKET}", "--bridge=none", "--iptables=false"),
     *("--containerd", "/run/containerd/containerd.sock"),
 )
-PID_FILE = "/run/docker.pid"
 GARBAGE = b"\0garbled\xff{]" * 400
 
 
@@ -98,22 +97,6 @@ def other_dockerd(host: LabHost) -> Iterator[None]:
         yield
     finally:
         host.end(other)
-        host.settle()
-
-
-@contextlib.contextmanager
-def stale_pid_file(host: LabHost) -> Iterator[None]:
-    """Let the pid file name a process that lives and is no dockerd, and fail docker.service."""
-    down(host)
-    stranger = host.spawn("sleep", "86400")
-    host.wait(lambda: outer.children(stranger.pid), UNIT_TIMEOUT_S, "it to start")
-    try:
-        host.put(PID_FILE, str(outer.pid_inside(outer.children(stranger.pid)[0])))
-        up(host)
-        yield
-    finally:
-        host.end(stranger)
-        host.run("rm", "-f", PID_FILE)
         host.settle()
 
 
