@@ -3,15 +3,13 @@ said, and once it is over the daemon is healed."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import pytest
 
 from dockerdoctor.model import Outcome
 from tests.lab import faults
-from tests.lab.host import LabHost
 from tests.lab.watchdog import POLICY, WAIT_S, Watchdog, found, vitals
 
 HASTY = """[daemon-unresponsive]
@@ -25,8 +23,6 @@ STILL_S = 8.0
 
 ON_ONE_SUITE = True
 """What holds us back is not the engine's; `make table` shows it on each."""
-
-Reason = Callable[[LabHost], AbstractContextManager[None]]
 
 
 def stays_still(watchdog: Watchdog, began: float, words: str) -> None:
@@ -44,31 +40,25 @@ def heals(watchdog: Watchdog, began: float) -> None:
     assert watchdog.acts(began) == ["restart"]
 
 
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        pytest.param(
-            faults.packages_installed,
-            "installing: python3",
-            marks=pytest.mark.fault("upgrade", "hold: installing"),
-            id="packages-are-installed",
-        ),
-        pytest.param(
-            faults.deaf_systemctl,
-            "blind: cannot see enough to act: ",
-            marks=pytest.mark.fault("blind", "hold: blind"),
-            id="systemd-does-not-answer",
-        ),
-    ],
-)
-def test_a_hung_daemon_waits_until_the_reason_is_gone(
-    watchdog: Watchdog, reason: Reason, words: str
-) -> None:
+@pytest.mark.fault("upgrade", "hold: installing")
+def test_a_hung_daemon_waits_until_packages_are_installed(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     watchdog.begin(POLICY, HASTY)
     with faults.stopped_unit(host):
-        with reason(host):
-            stays_still(watchdog, time.time(), words)
+        with faults.packages_installed(host):
+            stays_still(watchdog, began, "installing: python3")
+        heals(watchdog, began)
+
+
+@pytest.mark.fault("blind", "hold: blind")
+def test_who_does_not_know_what_systemd_wants_does_nothing(watchdog: Watchdog) -> None:
+    host, began = watchdog.host, time.time()
+    watchdog.begin(POLICY, HASTY)
+    with contextlib.ExitStack() as hung:
+        with faults.deaf_systemctl(host):
+            watchdog.wait_said(began, "blind: cannot see enough to act: ")
+            hung.enter_context(faults.stopped_unit(host))
+            stays_still(watchdog, time.time(), "blind: cannot see enough to act: ")
         heals(watchdog, began)
 
 
@@ -95,6 +85,7 @@ def test_a_slow_start_is_no_hang(watchdog: Watchdog) -> None:
     assert watchdog.acts(began) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F27", "hold: starting")
 def test_a_start_with_hundreds_of_containers_is_left_to_end(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()

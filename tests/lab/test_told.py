@@ -16,6 +16,9 @@ from tests.lab.host import IMAGE, LabHost
 from tests.lab.watchdog import POLICY, Watchdog, found, rungs, vitals, wait_found
 
 DATA_ROOT_MB = 400
+ON_ONE_SUITE = True
+"""As in test_starts.py."""
+
 RUN = ("run", "--rm", IMAGE, "true")
 SOON = """
 [kernel-holds-container]
@@ -154,6 +157,7 @@ def test_much_memory_alone_is_told_and_costs_nobody_anything(watching: Watchdog)
         assert told.says.startswith("dockerd uses ")
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F20", "nothing: a rule of the test's own")
 def test_thousands_of_clients_that_follow_events_are_counted(watching: Watchdog) -> None:
     host, began = watching.host, time.time()
@@ -163,6 +167,7 @@ def test_thousands_of_clients_that_follow_events_are_counted(watching: Watchdog)
     watching.wait_closed(began, "event-followers")
 
 
+@pytest.mark.thorough
 @pytest.mark.fault("F4c", "kernel-holds-container")
 def test_a_container_that_the_kernel_holds_is_left_alone(watching: Watchdog) -> None:
     host, began = watching.host, time.time()
