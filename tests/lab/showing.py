@@ -60,16 +60,16 @@ class Book:
             went[suite] = next(each for each in WORST if each in outcomes)
 
     def write(self, path: Path) -> None:
-        """Put it into the file; what a test claimed once and claims no more is dropped."""
+        """Put it into the file; what a collected file claims no more is dropped."""
         told = json.loads(path.read_text("utf-8")) if path.exists() else EMPTY
-        tests = {claim.test for claim in self._claims}
+        files = {_file(claim) for claim in self._claims}
         before = {
             Claim(*(each[field] for field in Claim._fields)): each["on"] for each in told["tests"]
         }
         shown = {
             claim: on
             for claim, on in before.items()
-            if claim in self._claims or claim.test not in tests
+            if claim in self._claims or _file(claim) not in files
         }
         shown |= {claim: {**shown.get(claim, {}), **on} for claim, on in self._went.items()}
         suites = {suite for went in self._went.values() for suite in went}
@@ -78,6 +78,10 @@ class Book:
             "tests": [{**claim._asdict(), "on": on} for claim, on in sorted(shown.items())],
         }
         path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _file(claim: Claim) -> str:
+    return claim.test.partition("::")[0]
 
 
 def engine(suite: str) -> str:
