@@ -27,6 +27,7 @@ KEYS = {
     "when": list,
     "for": str,
     "looks": int,
+    "certain": list,
     "clear": list,
     "clear_for": str,
     "severity": str,
@@ -128,6 +129,7 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
     when = _conditions("when", raw, catalogue, mistakes)
     if keys.get("when") == []:
         mistakes.append(f"{raw.places['when']} when: no condition, so it would always hold")
+    certain = _conditions("certain", raw, catalogue, mistakes)
     clear = _conditions("clear", raw, catalogue, mistakes)
     for_s, clear_for_s = (_seconds(key, raw, mistakes) for key in ("for", "clear_for"))
     severity = str(keys.get("severity", "info")).upper()
@@ -158,6 +160,7 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
         severity=Severity[severity],
         for_s=for_s,
         looks=looks if isinstance(looks, int) else 1,
+        certain=certain,
         clear=clear,
         clear_for_s=clear_for_s,
         ladder=ladder,

@@ -93,6 +93,9 @@ class LinuxHost:
     def now(self) -> Instant:
         return clock.now()
 
+    def look_closely(self, close: bool) -> None:
+        self.keeper.look_closely(close)
+
     def _wake_nobody(self) -> None:
         """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
         if why := self._asleep():
