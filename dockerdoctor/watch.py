@@ -5,7 +5,7 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dockerdoctor.allowed import Allowed
@@ -30,7 +30,6 @@ from dockerdoctor.model import (
     Instant,
     Policy,
     Sample,
-    Verdict,
 )
 from dockerdoctor.recover import Seen, bring_back, climb
 from dockerdoctor.sayings import calm
@@ -89,17 +88,6 @@ class _Now:
     decision: Decision = field(default_factory=lambda: Hold("well", "not looked yet"))
 
 
-def _remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
-    """What a watchdog before this one had found still holds until it is seen to be over."""
-    watched = {
-        each.rule: Watched(
-            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
-        )
-        for each in incidents
-    }
-    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
-
-
 class Watch:
     """One daemon's loop. Not thread-safe: one thread calls it."""
 
@@ -125,12 +113,20 @@ class Watch:
         self._hooks = hooks or Hooks()
         self._room = room or Room(Allowed(), Uses(store))
         self.episodes = Episodes(store)
-        self._now = _Now(judgement=_remembered(self.episodes.open.values(), control.now()))
+        self._now = _Now(judgement=self.episodes.remembered(control.now()))
         self._memory = Memory(store)
 
     def learn(self, knowledge: Knowledge) -> None:
         """Take new rules; what was pending of a rule that is still there goes on."""
         self.knowledge = knowledge
+
+    def saw(self, samples: Mapping[str, Sample], now: Instant) -> Judgement:
+        """Judge these on top of what was seen before. A look that somebody else has just taken may
+        so be the first of this loop's."""
+        before = self._now.judgement
+        self._now.samples = samples
+        self._now.judgement = judge(self.knowledge.rules, samples, before, now, self._readings)
+        return self._now.judgement
 
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
@@ -207,15 +203,12 @@ class Watch:
         samples = self._collect(close, self._pace.close_s if close and not afresh else None)
         fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
         now = self._control.now()
-        self._now.samples = samples
-        self._now.judgement = judge(
-            self.knowledge.rules, samples, self._now.judgement, now, self._readings
-        )
+        judgement = self.saw(samples, now)
         self._store.keep(fresh, now, urgent=bool(self._close()))
-        if not ails(self._now.judgement.verdict):
-            self._memory.keep(self._control.roster(), self._now.judgement.readings)
+        if not ails(judgement.verdict):
+            self._memory.keep(self._control.roster(), judgement.readings)
             self._room.uses.see(self._memory.running, now.wall)
-        for sentence in self.episodes.follow(self._now.judgement, climbing):
+        for sentence in self.episodes.follow(judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:
             self._hooks.closed(incident)
