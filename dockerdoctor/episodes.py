@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dockerdoctor.judge import GOOD_LOOKS, Judgement, Watched
+from dockerdoctor.judge import GOOD_LOOKS, Judgement
 from dockerdoctor.model import (
     Attempt,
     Finding,
@@ -17,11 +17,9 @@ from dockerdoctor.model import (
     Health,
     Impact,
     Incident,
-    Instant,
     Outcome,
     Severity,
     Skip,
-    Verdict,
 )
 from dockerdoctor.store import Store, incident_id
 
@@ -35,16 +33,6 @@ class Episodes:
         self.opened_total: dict[str, int] = {}
         self.ended: list[Incident] = []
         """Those that were closed, for who counts them; the reader empties it."""
-
-    def remembered(self, now: Instant) -> Judgement | None:
-        """What a watchdog before this one had found still holds until it is seen to be over."""
-        watched = {
-            each.rule: Watched(
-                since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
-            )
-            for each in self.open.values()
-        }
-        return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
 
     def follow(self, judgement: Judgement, climbing: str = "") -> list[str]:
         """Open what is new and close what is over, but not the rule that is being climbed for:

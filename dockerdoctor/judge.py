@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from dockerdoctor.model import (
     NOTHING,
     Finding,
     Health,
+    Incident,
     Instant,
     Reading,
     Readings,
@@ -117,6 +118,17 @@ class Judgement:
     verdict: Verdict
     readings: Readings = field(default_factory=lambda: NOTHING)
     watched: Mapping[str, Watched] = field(default_factory=dict)
+
+
+def remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
+    """What a watchdog before this one had found still holds until it is seen to be over."""
+    watched = {
+        each.rule: Watched(
+            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
+        )
+        for each in incidents
+    }
+    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
 
 
 def ails(verdict: Verdict) -> bool:

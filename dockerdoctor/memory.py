@@ -27,6 +27,7 @@ class Memory:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.running = store.recall("running", tuple[Container, ...]) or ()
+        self._pid: Value | None = None
         self._facts: Readings = store.recall("facts", dict[str, Value]) or {}
         self._held = store.recall(HELD, Held)
 
@@ -38,6 +39,14 @@ class Memory:
         if told:
             self._facts = told
             self._store.remember("facts", told)
+
+    def is_another_daemon(self, readings: Readings) -> bool:
+        """Whether another dockerd answers than the last one that did; true once for each."""
+        pid = readings.get("process.pid")
+        if pid is None or pid == self._pid or readings.get("ping.answered") is not True:
+            return False
+        before, self._pid = self._pid, pid
+        return before is not None
 
     def fill(self, readings: Readings) -> Readings:
         """The readings, with what is remembered in the place of what was not seen."""

@@ -15,7 +15,7 @@ from dockerdoctor.declare import Rung, Scene, known_readings
 from dockerdoctor.episodes import Episodes
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
-from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
+from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge, remembered
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.memory import Memory
 from dockerdoctor.model import (
@@ -25,7 +25,6 @@ from dockerdoctor.model import (
     GiveUp,
     Health,
     Hold,
-    Impact,
     Incident,
     Instant,
     Policy,
@@ -113,7 +112,7 @@ class Watch:
         self._hooks = hooks or Hooks()
         self._room = room or Room(Allowed(), Uses(store))
         self.episodes = Episodes(store)
-        self._now = _Now(judgement=self.episodes.remembered(control.now()))
+        self._now = _Now(judgement=remembered(self.episodes.open.values(), control.now()))
         self._memory = Memory(store)
 
     def learn(self, knowledge: Knowledge) -> None:
@@ -131,6 +130,7 @@ class Watch:
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
         self._look()
+        self._look_anew()
         decision = self._decide()
         self._now.decision = decision
         self._memory.hold(decision, self._control.now().wall)
@@ -214,6 +214,12 @@ class Watch:
             self._hooks.closed(incident)
         self.episodes.ended.clear()
 
+    def _look_anew(self, climbing: str = "") -> None:
+        """At everything, when another dockerd answers than before, whoever started it: what the one
+        before it left is found now, and not when the slow probes have their turn."""
+        if self._now.judgement and self._memory.is_another_daemon(self._now.judgement.readings):
+            self._look(climbing, afresh=True)
+
     def _decide(self) -> Decision:
         assert self._now.judgement is not None
         now = self._control.now().wall
@@ -247,8 +253,7 @@ class Watch:
         self._hooks.climbed(rule, attempt)
         if attempt.cured:
             self._bring_back(rule, scene)
-            if attempt.impact >= Impact.DAEMON:
-                self._look(climbing=rule, afresh=True)
+            self._look_anew(climbing=rule)
             sentence = self.episodes.close(self.episodes.open[rule], self._control.now().wall)
             self._hooks.closed(self.episodes.ended.pop())
             return sentence

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dockerdoctor import leftovers
+from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, firewall, remains
+from dockerdoctor.host import answers, firewall, processes, remains
+from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import Doubled, Firewall, Remains
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
 from tests.fakehost import BEGAN, FakeHost
 from tests.fakeworld import FakeProcess
 from tests.story import Story
+from tests.values import RUNGS
 
 HAIRPIN = "-A POSTROUTING -s 172.17.0.2/32 -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j MASQUERADE"
 SAVED = f"""\
@@ -107,6 +117,58 @@ def test_a_proxy_is_known_by_its_command_line() -> None:
     assert remains.parse(process, ["docker-proxy"]) is None
 
 
+@pytest.fixture
+def stray(tmp_path: Path) -> Iterator[Callable[..., int]]:
+    """Starts a program of this name that looks like a proxy and waits; of this process's cgroup and
+    network. Returns its pid: our child, or PID 1's."""
+    os.mkfifo(tmp_path / "silence")
+    begun: list[Process] = []
+    children: list[subprocess.Popen[str]] = []
+
+    def start(name: str, orphaned: bool) -> int:
+        program = tmp_path / name
+        if not program.exists():
+            shutil.copy(Path("/bin/sh").resolve(), program)
+        wait = f"read x <>{tmp_path}/silence"
+        argv = [str(program), "-c", wait, "docker-proxy", "-proto", "tcp", "-host-port", "18081"]
+        if orphaned:
+            by_a_shell = ["sh", "-c", '"$@" >/dev/null 2>&1 & echo $!', "sh", *argv]
+            pid = int(subprocess.run(by_a_shell, stdout=subprocess.PIPE, check=True).stdout)
+        else:
+            children.append(subprocess.Popen(argv, text=True))
+            pid = children[-1].pid
+        deadline = time.monotonic() + 60
+        while not (seen := processes.stat(pid)) or seen.process.name != name[:15]:
+            assert time.monotonic() < deadline, f"{name} did not start"
+            time.sleep(0.01)
+        begun.append(seen.process)
+        return pid
+
+    yield start
+    for each in begun:
+        with contextlib.suppress(HostFault):
+            processes.signal(each, signal.SIGKILL)
+    for child in children:
+        child.wait(60)
+
+
+def test_only_a_docker_proxy_that_pid_1_has_inherited_is_an_orphan(
+    stray: Callable[..., int],
+) -> None:
+    me = processes.identify(os.getpid())
+    assert me is not None
+    orphan = stray("docker-proxy", orphaned=True)
+    seen = processes.stat(orphan)
+    assert seen is not None
+    if seen.parent != 1:
+        pytest.skip(f"orphans of this machine are inherited by {seen.parent}")
+    mine = stray("docker-proxy", orphaned=False)
+    other = stray("docker-proxy-x", orphaned=True)
+    found = {each.process.pid: each for each in remains.orphans(me)}
+    assert found[orphan].port == 18081
+    assert not {mine, other} & set(found)
+
+
 def test_an_orphaned_proxy_is_ended_and_one_whose_port_is_published_is_not(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.host.all_containers = [WEB]
@@ -136,12 +198,29 @@ def test_who_allows_no_impact_gets_no_proxy_ended(tmp_path: Path) -> None:
     assert "only look" in story.incidents[0].why
 
 
+def test_a_dry_run_ends_no_proxy_drops_no_rule_and_moves_no_file(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    orphan = host.leaves_a_proxy(18081)
+    host.rules = Firewall(60, (Doubled("nat", HAIRPIN, 3),))
+    dry = DryRun(host)
+    for name in ("end-orphan-proxies", "drop-doubled-rules"):
+        RUNGS[name].run(dry, Scene())
+    path = host.has_its_pid_taken()
+    RUNGS["clear-pid-file"].run(dry, Scene())
+    assert not orphan.gone
+    assert host.rules.doubled[0].copies == 3
+    assert path.exists()
+    assert f"drop a copy of {HAIRPIN}" in dry.ledger
+    assert f"keep {path}" in dry.ledger
+    assert host.ledger == []
+
+
 def test_nobody_says_that_a_proxy_is_an_orphan_while_the_daemon_hangs(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     host.leaves_a_proxy(18081)
     host.dockerd_process.hung = True
     with pytest.raises(HostFault):
-        leftovers.orphaned_proxies(host)
+        leftovers.orphaned_proxies(host, host.remains())
 
 
 def test_what_is_left_of_a_kill_is_seen_at_once_and_not_at_the_next_minute(tmp_path: Path) -> None:
@@ -212,9 +291,9 @@ def test_a_shim_is_lost_when_the_daemon_does_not_know_its_container_or_calls_it_
     host.all_containers = [WEB, ended, paused]
     shim = Process(9, 1, "containerd-shim")
     host.left = Remains(shims=dict.fromkeys((WEB.id, paused.id), shim))
-    assert leftovers.lost_shims(host) == {}
+    assert leftovers.lost_shims(host, host.remains()) == {}
     host.left = Remains(shims=dict.fromkeys((WEB.id, ended.id, "a" * 64), shim))
-    assert set(leftovers.lost_shims(host)) == {"ended", "a" * 12}
+    assert set(leftovers.lost_shims(host, host.remains())) == {"ended", "a" * 12}
 
 
 # Health checks.

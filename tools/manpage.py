@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from dockerdoctor.cli.main import CHECKS
 from dockerdoctor.config import DEFAULT_FILE, Config
 from dockerdoctor.errors import Exit
 from tools.commandline import PROGRAM, Command, Option, application, walk
@@ -116,8 +117,11 @@ def _without_examples(text: str) -> str:
 
 def _exits() -> Iterator[str]:
     yield ".SH EXIT STATUS"
-    for head, codes in (("Of check, as monitoring plugins have it:", CHECKED),
-                        ("Of all others, after sysexits.h:", ENDED)):  # fmt: skip
+    looking = " and ".join(name for name in CHECKS if name)
+    for head, codes in (
+        (f"Of {looking}, as monitoring plugins have it:", CHECKED),
+        ("Of all others, after sysexits.h:", ENDED),
+    ):
         yield from (".PP", head)
         for code, says in codes.items():
             yield from (".TP", rf"\fB{int(code)}\fR", _plain(says))

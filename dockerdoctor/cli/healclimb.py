@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
 from dockerdoctor.cli import healing, terminal
@@ -22,6 +23,9 @@ from dockerdoctor.host.signals import Patience
 from dockerdoctor.record import Record
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import HealJson
 
 
 def climb_now(
@@ -80,8 +84,13 @@ def _show_record(config: Config, end: End, incidents: list[str], json: bool) -> 
         says = end.why.removeprefix(f"{end.ending.value}: ")
         terminal.say(f"{end.ending.value}: {says}")
     if json:
-        told = {"schema_version": SCHEMA_VERSION, "ending": end.ending, "why": end.why}
-        terminal.emit_raw(pretty({**told, "incidents": [incident_json(each) for each in found]}))
+        told: HealJson = {
+            "schema_version": SCHEMA_VERSION,
+            "ending": end.ending,
+            "why": end.why,
+            "incidents": [incident_json(each) for each in found],
+        }
+        terminal.emit_raw(pretty(told))
         return
     for each in found:
         terminal.emit(story(record, each, clock.now().wall))

@@ -12,6 +12,7 @@ from dockerdoctor.errors import CannotCreate
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.incidentreport import Report
+    from dockerdoctor.cli.shapes import IncidentsJson, OneIncidentJson
     from dockerdoctor.config import Config
     from dockerdoctor.model import Incident
     from dockerdoctor.record import Record
@@ -35,8 +36,11 @@ def list_(
 
     found = _record(ctx.obj).incidents(limit)
     if json:
-        listed = [incident_json(each) for each in found]
-        terminal.emit_raw(pretty({"schema_version": SCHEMA_VERSION, "incidents": listed}))
+        listed: IncidentsJson = {
+            "schema_version": SCHEMA_VERSION,
+            "incidents": [incident_json(each) for each in found],
+        }
+        terminal.emit_raw(pretty(listed))
     elif found:
         now = clock.now().wall
         terminal.emit(incidents_table(found, now, terminal.clock_of(now), terminal.width()))
@@ -60,7 +64,10 @@ def show(
     record = _record(ctx.obj)
     found = record.find(ident)
     if json:
-        told = {"schema_version": SCHEMA_VERSION, "incident": incident_json(found)}
+        told: OneIncidentJson = {
+            "schema_version": SCHEMA_VERSION,
+            "incident": incident_json(found),
+        }
         terminal.emit_raw(pretty(told))
         return 0
     terminal.emit(story(record, found, clock.now().wall))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dockerdoctor.cli.options import Options
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import ProbeJson, ProbesJson, SampleJson
 
 app = typer.Typer(rich_markup_mode=None, help="The looks that rules are made of.")
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -29,7 +32,7 @@ def list_(
 
     probes = load("dockerdoctor.probes", Probe)
     if json:
-        listed = [
+        listed: list[ProbeJson] = [
             {
                 "name": probe.name,
                 "help": probe.help,
@@ -39,7 +42,8 @@ def list_(
             }
             for probe in probes.values()
         ]
-        terminal.emit_raw(pretty({"schema_version": SCHEMA_VERSION, "probes": listed}))
+        every: ProbesJson = {"schema_version": SCHEMA_VERSION, "probes": listed}
+        terminal.emit_raw(pretty(every))
     elif readings:
         rows = [
             (name, each.kind.value, each.unit or "-", each.help)
@@ -77,7 +81,7 @@ def run(
     config = options.load()
     sample = run_probe(probe, compose.host(config, options.address(config)))
     if json:
-        told = {
+        told: SampleJson = {
             "schema_version": SCHEMA_VERSION,
             "probe": name,
             "at": terminal.iso(sample.at.wall),

@@ -1,4 +1,4 @@
-"""A `Report` as JSON, and the schema of that JSON, which is shipped and tested to be the same."""
+"""A `Report` as JSON, and the shapes of what it is made of, which other JSON has too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dockerdoctor.cli.report import EXIT, Found, Report, State
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.model import Attempt, Fault, Held, Incident, Outcome, Readings, Value
 
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """UTC, ISO 8601, to the millisecond."""
 SeverityName = Literal["info", "warning", "critical"]
@@ -159,7 +158,7 @@ def incident_json(incident: Incident) -> IncidentJson:
     return IncidentJson(
         id=incident.id,
         rule=incident.rule,
-        severity=_SEVERITIES[incident.severity],
+        severity=SEVERITIES[incident.severity],
         says=incident.says,
         opened=iso(incident.opened),
         closed=_when(incident.closed),
@@ -170,13 +169,8 @@ def incident_json(incident: Incident) -> IncidentJson:
     )
 
 
-def schema() -> bytes:
-    """The JSON Schema of `check --json`, as it is shipped."""
-    return pretty({"$schema": DRAFT, **msgspec.json.schema(CheckJson)}) + b"\n"
-
-
-_SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
-_IMPACTS: tuple[ImpactName, ...] = ("none", "daemon", "containers", "host")
+SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
+IMPACTS: tuple[ImpactName, ...] = ("none", "daemon", "containers", "host")
 
 
 def _pid(holder: str) -> int | None:
@@ -203,7 +197,7 @@ def _found(found: Found) -> FoundJson:
 def _attempt(attempt: Attempt) -> AttemptJson:
     return AttemptJson(
         rung=attempt.rung,
-        impact=_IMPACTS[attempt.impact],
+        impact=IMPACTS[attempt.impact],
         began=iso(attempt.began),
         ended=_when(attempt.ended),
         cured=attempt.cured,

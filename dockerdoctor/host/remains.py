@@ -6,11 +6,11 @@ The daemon is not asked; whether it knows of what is found here, `dockerdoctor.l
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import firewall, launch, pids, processes, shims
+from dockerdoctor.host import cgroups, firewall, launch, pids, processes, shims
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.layout import Layout
@@ -37,7 +37,15 @@ class AfterAKill:
 
     def remains(self) -> Remains:
         dockerd, found = self._keeper.main_process(Service.DOCKERD), self._layout()
-        return self._lanes.run("look for remains", lambda: look(dockerd, found), READ_S)
+        ours = shims.of(self._lanes, found.containerd_socket(), found.namespace, dockerd)
+        settled = {
+            ident: shim for ident, shim in ours.items() if processes.age_s(shim) >= SETTLED_S
+        }
+        if dockerd is None:  # nobody can say which proxies were this daemon's
+            return Remains(shims=settled)
+        return Remains(
+            self._lanes.run("look for proxies", lambda: orphans(dockerd), READ_S), settled
+        )
 
     def pid_file(self) -> PidFile | None:
         return pid_file(self._layout().pidfile)
@@ -47,22 +55,12 @@ class AfterAKill:
 
     def firewall(self, timeout_s: float) -> Firewall:
         dockerd = self._keeper.main_process(Service.DOCKERD)
-        if dockerd is None or not _same(dockerd.pid, "self", "ns/net"):
+        if dockerd is None or not processes.same_namespace(dockerd.pid, "self", "net"):
             raise HostFault(Fault.MISSING, "dockerd's network is not this one")
         return firewall.look(timeout_s)
 
     def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
         firewall.drop_copy(doubled, timeout_s)
-
-
-def look(dockerd: Process | None, found: Layout) -> Remains:
-    """Orphaned proxies of this daemon (none while it is down), and its shims. May hang, as it reads
-    command lines: call it through `Lanes`."""
-    ours = shims.by_container(found.containerd_socket(), found.namespace)
-    return Remains(
-        proxies=tuple(_orphans(dockerd)) if dockerd else (),
-        shims={ident: shim for ident, shim in ours.items() if processes.age_s(shim) >= SETTLED_S},
-    )
 
 
 def pid_file(path: Path) -> PidFile | None:
@@ -74,20 +72,25 @@ def pid_file(path: Path) -> PidFile | None:
 def has_process(container: Container, dockerd: Process | None) -> bool:
     """Whether anybody has the pid that an inspect told of. True where that cannot be told from
     here: the daemon counts pids of another namespace, or nobody knows which."""
-    if not container.pid or dockerd is None or not _same(dockerd.pid, "self", "ns/pid"):
+    if not container.pid or dockerd is None:
         return True
-    return processes.identify(container.pid) is not None
+    countable = processes.same_namespace(dockerd.pid, "self", "pid")
+    return not countable or processes.identify(container.pid) is not None
 
 
-def _orphans(dockerd: Process) -> Iterator[Proxy]:
+def orphans(dockerd: Process) -> tuple[Proxy, ...]:
+    """The docker-proxies of this daemon that no dockerd looks after. May hang, as it reads command
+    lines: call it through `Lanes`."""
+    found = []
     for process in processes.all_named(PROXY):
         try:
             if _is_orphan(process) and _is_of(process, dockerd):
                 proxy = parse(process, launch.words(process))
                 if proxy is not None and processes.exists(process):
-                    yield proxy
+                    found.append(proxy)
         except OSError:
             continue  # it has ended meanwhile, or may not be looked at: not ours to end
+    return tuple(found)
 
 
 def _is_orphan(process: Process) -> bool:
@@ -104,8 +107,8 @@ def _is_orphan(process: Process) -> bool:
 
 def _is_of(process: Process, dockerd: Process) -> bool:
     """In the daemon's own cgroup and network: not another daemon's, nor one's in a container."""
-    return _same(process.pid, dockerd.pid, "ns/net") and (
-        _text(process.pid, "cgroup") == _text(dockerd.pid, "cgroup")
+    return processes.same_namespace(process.pid, dockerd.pid, "net") and (
+        _cgroup(process.pid) == _cgroup(dockerd.pid)
     )
 
 
@@ -118,13 +121,7 @@ def parse(process: Process, argv: Sequence[str]) -> Proxy | None:
     return Proxy(process, int(port), said.get("-proto", "tcp"))
 
 
-def _same(one: int | str, other: int | str, name: str) -> bool:
-    """Whether two processes have the same namespace; False where that may not be seen."""
-    try:
-        return Path(f"/proc/{one}/{name}").readlink() == Path(f"/proc/{other}/{name}").readlink()
-    except OSError:
-        return False
-
-
-def _text(pid: int, name: str) -> str:
-    return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+def _cgroup(pid: int) -> str:
+    """By its v2 path, where there is one; else all its v1 paths. Raises OSError."""
+    text = Path(f"/proc/{pid}/cgroup").read_text(errors="replace")
+    return str(cgroups.v2_path(text) or text)

@@ -40,6 +40,6 @@ PROBE = Probe(
     ),
     timeout_s=TIMEOUT_S + 1.0,
     run=run,
-    every_s=300.0,
+    every_s=600.0,
     urgent=False,
 )

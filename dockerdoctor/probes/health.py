@@ -43,8 +43,8 @@ PROBE = Probe(
         Reading("stopped", Kind.GAUGE, "Those among them that are not checked any more"),
         Reading("stopped_names", Kind.TEXT, "Which ones those are"),
     ),
-    timeout_s=25.0,
+    timeout_s=15.0,
     run=run,
-    every_s=60.0,
+    every_s=120.0,
     urgent=False,
 )

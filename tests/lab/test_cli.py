@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dockerdoctor.service import SURVEY, TIMER, UNIT
 from tests.lab import faults
 from tests.lab.conftest import Booted
 from tests.lab.host import LabHost
@@ -319,7 +320,18 @@ def test_a_watchdog_keeps_its_turn_until_it_is_paused(seat: LabHost) -> None:
         assert ask(seat, "resume")[0] == 0
         seat.wait(lambda: not _turn_is_free(seat), WAIT_S, "the watchdog to take its turn")
     finally:
-        seat.systemctl("disable", "--now", "dockerdoctor.service", timeout=WAIT_S)
+        seat.systemctl("disable", "--now", UNIT, TIMER, timeout=WAIT_S)
+
+
+def test_the_daily_survey_waits_for_its_hour_and_tells_what_eats_the_disk(seat: LabHost) -> None:
+    assert ask(seat, "service", "install", "--enable")[0] == 0
+    try:
+        assert seat.show(TIMER, "SubState")["SubState"] == "waiting"
+        seat.systemctl("start", SURVEY, timeout=WAIT_S)
+        told = json.loads(seat.read(f"{STATE}/eaten.json"))
+        assert told["bytes"]["images"] > 0
+    finally:
+        seat.systemctl("disable", "--now", UNIT, TIMER, timeout=WAIT_S)
 
 
 def _turn_is_free(host: LabHost) -> bool:
