@@ -26,6 +26,7 @@ from dockerdoctor.model import (
     Health,
     Hold,
     Incident,
+    Instant,
     Policy,
     Sample,
 )
@@ -120,6 +121,14 @@ class Watch:
         if self._now.judgement:
             self._now.judgement = replace(self._now.judgement, samples={})  # judge all anew
 
+    def saw(self, samples: Mapping[str, Sample], now: Instant) -> Judgement:
+        """Judge these on top of what was seen before. A look that somebody else has just taken may
+        so be the first of this loop's."""
+        before = self._now.judgement
+        self._now.samples = samples
+        self._now.judgement = judge(self.knowledge.rules, samples, before, now, self._readings)
+        return self._now.judgement
+
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
         self._look()
@@ -199,15 +208,12 @@ class Watch:
         samples = self._collect(close, self._pace.close_s if close and not afresh else None)
         fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
         now = self._control.now()
-        self._now.samples = samples
-        self._now.judgement = judge(
-            self.knowledge.rules, samples, self._now.judgement, now, self._readings
-        )
+        judgement = self.saw(samples, now)
         self._store.keep(fresh, now, urgent=bool(self._close()))
-        if not ails(self._now.judgement.verdict):
-            self._memory.keep(self._control.roster(), self._now.judgement.readings)
+        if not ails(judgement.verdict):
+            self._memory.keep(self._control.roster(), judgement.readings)
             self._room.uses.see(self._memory.running, now.wall)
-        for sentence in self.episodes.follow(self._now.judgement, climbing):
+        for sentence in self.episodes.follow(judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:
             self._hooks.closed(incident)
