@@ -187,6 +187,10 @@ def test_rates_are_of_the_last_minute_and_a_counter_that_began_anew_has_none() -
     assert history.per_hour("events.events") == 7200.0
     history.see([sample("events", 208, events=3)])
     assert history.rate("events.events") is None
+    before = history.copy()
+    history.forget(["events"])
+    assert history.rate("events.events") is None
+    assert before.span_s() == 208.0
     history.see([sample("events", 5000, events=3)])
     assert history.span_s() == 0.0  # the hour before is forgotten
 
