@@ -188,7 +188,7 @@ def _unknown(survey: Survey) -> list[Part]:
             "orphans",
             f"orphans in {survey.driver}",
             [Part("orphan", name, survey.trees[name].usage) for name in lost],
-            "no database knows them" if lost else "",
+            "no database knows them: see `disk reclaim --orphans`" if lost else "",
         ),
         Part(
             "layers",

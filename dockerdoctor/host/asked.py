@@ -27,8 +27,9 @@ class Asked:
     """One daemon, asked through its API; HostView says what each question is."""
 
     def __init__(
-        self, address: Address, keeper: Keeper, engine: Engine, growth: GrowthWatch
+        self, address: Address, keeper: Keeper | None, engine: Engine, growth: GrowthWatch
     ) -> None:
+        """`keeper` is None for a daemon that is not the keeper's: nobody is woken there."""
         self._address = address
         self._keeper = keeper
         self._engine = engine
@@ -46,7 +47,7 @@ class Asked:
     def asleep(self) -> str:
         """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
         word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
-        if not self._address.local:
+        if self._keeper is None or not self._address.local:
             return ""
         process = self._keeper.main_process(Service.DOCKERD)
         if process is not None and self._listening.held_by(process):
@@ -58,10 +59,14 @@ class Asked:
         try:
             pong = self._engine.ping(timeout_s)
         except HostFault:
-            self._keeper.answered(False)
+            self._tell_keeper(False)
             raise
-        self._keeper.answered(True)
+        self._tell_keeper(True)
         return pong
+
+    def _tell_keeper(self, answered: bool) -> None:
+        if self._keeper is not None:
+            self._keeper.answered(answered)
 
     def info(self, timeout_s: float) -> EngineInfo:
         self.wake_nobody()

@@ -67,9 +67,11 @@ class LinuxHost:
         evidence: Path,
         places: Mapping[Place, Path] | None = None,
         sizes: Path | None = None,
+        stranger: bool = False,
     ) -> None:
         """`places` overrides what is found out (the configuration's `[daemon] data_root`); `sizes`
-        is the file where the sizes of layers are remembered."""
+        is the file where the sizes of layers are remembered; `stranger` is whether the daemon at
+        this address is another one than the keeper's."""
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
@@ -79,7 +81,9 @@ class LinuxHost:
         self._lanes = Lanes(MACHINE)
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
-        self._asked = asked = Asked(address, keeper, self._engine, self._growth)
+        self._asked = asked = Asked(
+            address, None if stranger else keeper, self._engine, self._growth
+        )
         self.ping, self.info = asked.ping, asked.info
         self.containers, self.container = asked.containers, asked.container
         self.roster = asked.roster

@@ -116,17 +116,22 @@ def _pids(host: LabHost) -> str:
 @pytest.fixture(scope="module")
 def shared_room(lab: None, suite: str) -> Iterator[Room]:
     with LabHost(suite, product=True, data_root_mb=SIZE_MB, inodes=INODES) as host:
-        script = "dd if=/dev/urandom of=/data/file bs=1M count=3; exec sleep 1000000"
-        host.start_container("runs", "-v", "precious:/data", cmd=("sh", "-c", script))
-        host.start_container("talks", "--log-driver", "json-file", cmd=TALK)
-        host.start_container("idle", "-v", "/anonymous")
-        host.docker("import", f"{SHARE}/busybox.tar", "wanted:1")
-        label = "LABEL keep=yes"
-        host.docker("import", "--change", label, f"{SHARE}/busybox.tar", "labelled:1")
-        host.wait(
-            lambda: volume_file(host, "precious", "file").stat().st_size == 3 << 20, 60, "its data"
-        )
-        yield Room(Watchdog(host), _pids(host), _checksum(host))
+        yield furnished(host)
+
+
+def furnished(host: LabHost) -> Room:
+    """With what must stay as it is."""
+    script = "dd if=/dev/urandom of=/data/file bs=1M count=3; exec sleep 1000000"
+    host.start_container("runs", "-v", "precious:/data", cmd=("sh", "-c", script))
+    host.start_container("talks", "--log-driver", "json-file", cmd=TALK)
+    host.start_container("idle", "-v", "/anonymous")
+    host.docker("import", f"{SHARE}/busybox.tar", "wanted:1")
+    label = "LABEL keep=yes"
+    host.docker("import", "--change", label, f"{SHARE}/busybox.tar", "labelled:1")
+    host.wait(
+        lambda: volume_file(host, "precious", "file").stat().st_size == 3 << 20, 60, "its data"
+    )
+    return Room(Watchdog(host), _pids(host), _checksum(host))
 
 
 @pytest.fixture
@@ -362,3 +367,30 @@ def test_a_full_disk_of_one_log_is_cut_where_that_is_allowed_and_its_writer_goes
     host.wait(lambda: log.stat().st_size > after.st_size, 60, "its writer to go on")
     assert "a line that nobody reads" in host.docker("logs", "--tail", "3", "talks").stdout
     room.assert_untouched()
+
+
+def test_unused_images_of_containerds_store_are_given_back_least_recently_used_first(
+    lab: None, suite: str
+) -> None:
+    if suite == "bookworm":
+        pytest.skip("20.10 has no such image store")
+    files = {
+        "/etc/docker/daemon.json": '{"features": {"containerd-snapshotter": true}}',
+        "/etc/containerd/config.toml": f'version = 2\nroot = "{DATA_ROOT}/store"\n',
+    }
+    with LabHost(suite, product=True, data_root_mb=2 * SIZE_MB, files=files) as host:
+        room = furnished(host)
+        assert "containerd.snapshotter" in host.docker("info", "-f", "{{.DriverStatus}}").stdout
+        made = fill_with_images(room, 0.96)
+        host.docker("create", "--name", "holds", made[0], "/bytes")
+        began = room.begin()
+        cured(room, began, "disk-full")
+        assert room.used() <= 0.80
+        left = [tag for tag in made if tag in room.tags()]
+        assert left == [made[0], *made[len(made) - len(left) + 1 :]]
+        assert 1 < len(left) < len(made)
+        act = ("disk", "reclaim", "--to", "1%", "--apply", "--yes")
+        room.doctor(*act, check=False)
+        assert made[0] in room.tags()
+        assert not set(made[1:]) & room.tags()
+        room.assert_untouched()
