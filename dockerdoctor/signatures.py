@@ -72,6 +72,7 @@ SIGNATURES = (
         r"all predefined address pools have been fully subnetted$",
         r"could not find an available, non-overlapping IPv[46] address pool among the defaults to "
         "assign to the network$",
+        r"PredefinedLocalScopeDefaultNetworks List: .*: no available network$",
     ),
     _of(
         "firewall_chains",
