@@ -145,6 +145,9 @@ SIGNATURES = (
     _of(
         "id_in_use",
         "A container that containerd has already",
+        # One that it finds at a start and removes itself is none (seen on 20.10; later ones do so
+        # without a word).
+        r"^(?!Container not cleaned up from containerd from previous run).*"
         rf"(?:container with (?:given )?[iI][dD] (?:already )?exists|id already in use){_UNKNOWN}",
     ),
     _of("port_allocated", "A port that dockerd thinks is taken", r"port is already allocated$"),
