@@ -15,6 +15,8 @@ from dataclasses import dataclass
 SERIOUS = frozenset({"warning", "warn", "error", "fatal", "panic"})
 MAX_SAID = 300
 """Characters of a message that are shown."""
+SHORT = 12
+"""Characters of a container's id, as `docker ps` shows it."""
 
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 _HANDLER = re.compile(r"Handler for [A-Z]+ \S+ returned error: ")
@@ -48,6 +50,12 @@ SIGNATURES = (
         "specified both as a flag and in the configuration file: ",
     ),
     _of("bad_config", "A bad daemon.json", r"^unable to configure the Docker daemon with file "),
+    _of(
+        "bad_flag",
+        "A flag that dockerd does not know, or with a bad value",
+        r"^(?:Status: )?unknown (?:shorthand )?flag: ",
+        r'^(?:Status: )?invalid argument ".*" for ".*" flag: ',
+    ),
     _of(
         "stale_pid",
         "A pid file that names a process that runs",
@@ -84,6 +92,12 @@ SIGNATURES = (
         "network_controller",
         "A network controller that does not start",
         r"^failed to start daemon: [Ee]rror initializing network controller: ",
+    ),
+    _of(
+        "bridge_gone",
+        "A bridge of dockerd that is gone",
+        r"adding interface \S+ to bridge \S+ failed: "
+        r"(?:Device does not exist|could not find bridge|Link not found)",
     ),
     _of(
         "no_containerd",
@@ -215,7 +229,8 @@ def spoken(said: str) -> str:
 def essence(line: str) -> str:
     """What a line says, without its wrapping; empty when it is not serious.
 
-    `time="…" level=error msg="Handler for POST … returned error: X" error=Y` says "X: Y"."""
+    `time="…" level=error msg="Handler for POST … returned error: X" error=Y` says "X: Y", and one
+    that names a container beside its message names it here too."""
     if not line.startswith("time="):
         return _DATED.sub("", line, count=1).strip()
     fields = {name: _unquoted(value) for name, value in reversed(_FIELD.findall(line))}
@@ -224,7 +239,8 @@ def essence(line: str) -> str:
         return ""
     said = _HANDLER.sub("", said, count=1).strip()
     error = fields.get("error") or fields.get("err") or ""
-    return f"{said}: {error}" if said and error else said or error
+    whose = f" {container[:SHORT]}" if (container := fields.get("container")) else ""
+    return f"{said}{whose}: {error}" if said and error else said or error
 
 
 def recognise(said: str) -> str:

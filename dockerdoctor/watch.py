@@ -6,16 +6,16 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.collect import Collect
 from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
-from dockerdoctor.episodes import Episodes
+from dockerdoctor.episodes import Episodes, remembered
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
-from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge, remembered
+from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.memory import Memory
 from dockerdoctor.model import (
@@ -117,6 +117,8 @@ class Watch:
     def learn(self, knowledge: Knowledge) -> None:
         """Take new rules; what was pending of a rule that is still there goes on."""
         self.knowledge = knowledge
+        if self._now.judgement:
+            self._now.judgement = replace(self._now.judgement, samples={})  # judge all anew
 
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
@@ -173,17 +175,19 @@ class Watch:
         wanted = [
             rule.probes
             for rule in self.knowledge.rules
-            if rule.name == climbing or self._decides(rule, watched.get(rule.name, Watched()))
+            if rule.name == climbing or self._decides(rule, watched.get(rule.name))
         ]
         return self._urgent.union(*wanted) if wanted else frozenset()
 
-    def _decides(self, rule: Rule, state: Watched) -> bool:
+    def _decides(self, rule: Rule, state: Watched | None) -> bool:
         """Whether it calls for an act now or within a minute, or its incident is about to close."""
-        if rule.name in self.episodes.open and state.good:
+        if state is None:
+            return False
+        if state.good and rule.name in self.episodes.open:
             return True
         return (
-            bool(rule.ladder)
-            and state.since is not None
+            state.since is not None
+            and bool(rule.ladder)
             and (rule.for_s <= SOON_S or state.firing)
             and not self.episodes.has_given_up(rule.name)
         )
@@ -191,6 +195,7 @@ class Watch:
     def _look(self, climbing: str = "", afresh: bool = False) -> None:
         """`afresh`: with all probes and to their end, as nothing is as it was before."""
         close = frozenset(self.knowledge.probes) if afresh else self._close(climbing)
+        self._control.look_closely(bool(close))
         samples = self._collect(close, self._pace.close_s if close and not afresh else None)
         fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
         now = self._control.now()

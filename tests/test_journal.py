@@ -247,6 +247,11 @@ def test_messages_count_for_an_hour_and_their_words_go_with_them() -> None:
     assert late.last == {}
 
 
+def test_a_message_about_a_container_names_it() -> None:
+    line = f'time="x" level=error msg="failed to load container" container={"e" * 64} error="EOF"'
+    assert essence(line) == "failed to load container eeeeeeeeeeee: EOF"
+
+
 def test_other_programs_in_the_daemons_unit_are_not_heard() -> None:
     assert folded(said(BAD_JSON, program="runc")).counts_1h == {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dockerdoctor.host import cgroups, held
+from dockerdoctor.host import cgroups, processes
 from dockerdoctor.host.held import HeldThreads
 from dockerdoctor.host.kernelsigns import HOUR_S, NETDEV_S, KernelSigns
 from dockerdoctor.host.kmsg import KernelLog, Record, parse
@@ -139,9 +139,9 @@ def test_a_process_that_runs_or_sleeps_is_held_by_nobody() -> None:
     assert HeldThreads().look([(Whose.DOCKERD, me)], [], 100.0) == ()
 
 
-def test_the_state_is_read_behind_a_name_with_brackets_in_it() -> None:
-    assert held.threads_of(os.getpid())
-    assert held.threads_of(2**22 + 1) == []
+def test_a_process_has_threads_and_none_once_it_is_gone() -> None:
+    assert os.getpid() in processes.threads(os.getpid())
+    assert processes.threads(2**22 + 1) == []
 
 
 def thread(wchan: str = "percpu_rwsem_wait", held_s: float = 40.0) -> HeldThread:

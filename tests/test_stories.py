@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.nouns import Container, Place
+from dockerdoctor.host.nouns import Container, Place, Service
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
@@ -116,6 +116,19 @@ def test_a_hung_containerd_is_restarted_and_dockerd_is_not(tmp_path: Path) -> No
     assert took < 60
     assert story.climbed() == ["dump-stacks", "restart-containerd"]
     assert story.host.dockerd_process is before
+
+
+def test_a_containerd_that_an_operator_stopped_is_told_and_not_started(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(10)
+    story.host.units[Service.CONTAINERD].stop()
+    story.goes_on_for(600)
+    assert story.acts == []
+    assert story.incidents == []
+    assert story.said[-1].startswith("told: containerd.service was stopped on purpose")
+    story.host.units[Service.CONTAINERD].start()
+    story.goes_on_for(60)
+    assert story.said[-1].startswith("well: ")
 
 
 def test_an_operator_who_stops_the_daemon_is_never_overruled(tmp_path: Path) -> None:
