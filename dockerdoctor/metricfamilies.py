@@ -55,6 +55,7 @@ REASONS = (
     *IDLE,
     *holds.HOLDS,
     *holds.HOLDS_OF_STRANGERS,
+    *holds.HOLDS_OF_PEAKS,
     *("blind", "paused", "cool-down", "gave-up"),
 )
 """Every reason for which nothing is done."""
