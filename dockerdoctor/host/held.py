@@ -72,7 +72,7 @@ class HeldThreads:
         others = dict.fromkeys(self._doubtful)
         if now - self._turned >= TURN_S:
             self._turned = now
-            others |= dict.fromkeys(self._turn(containers))
+            others |= dict.fromkeys(self.turn(containers))
         marks: dict[tuple[int, int], _Mark] = {}
         found: dict[tuple[int, int], HeldThread] = {}  # a shim may be two suspects
         self._doubtful = []
@@ -84,7 +84,7 @@ class HeldThreads:
         self._marks = marks
         return tuple(found.values())
 
-    def _turn(self, containers: Iterable[Container]) -> Iterator[Suspect]:
+    def turn(self, containers: Iterable[Container]) -> Iterator[Suspect]:
         """The processes of the next few containers that run, and of their shims."""
         running = [
             each for each in containers if each.state in ("running", "restarting") and each.pid
