@@ -22,7 +22,7 @@ from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import EventTally
 from dockerdoctor.metriccounters import Counters
-from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity
+from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity, Value
 from dockerdoctor.watch import Snapshot
 
 STALLED_S = 240.0
@@ -40,6 +40,7 @@ class _Known:
     incidents: set[str] = field(default_factory=set)
     attempts: set[tuple[str, str, float]] = field(default_factory=set)
     starts: frozenset[tuple[str, float]] = frozenset()
+    starts_total: Value | None = None
 
 
 class Metrics(Collector):
@@ -91,7 +92,7 @@ class Metrics(Collector):
             self._count_sample(sample)
         for incident in snapshot.incidents.values():
             self._count_incident(incident)
-        self._count_starts()
+        self._count_starts(snapshot.samples.get("events"))
         self._snapshot = snapshot
 
     def closed(self, incident: Incident) -> None:
@@ -180,9 +181,12 @@ class Metrics(Collector):
             self._counters.holds.labels(hold).inc()
         self._known.hold = hold
 
-    def _count_starts(self) -> None:
-        if self._tally is None:
+    def _count_starts(self, told: Sample | None) -> None:
+        """An hour may have thousands: gone through only when the probe tells that there are new."""
+        total = told.readings.get("starts") if told else None
+        if self._tally is None or (total is not None and total == self._known.starts_total):
             return
+        self._known.starts_total = total
         with suppress(HostFault):
             starts = {(start.container, start.at): start for start in self._tally().starts}
             for key in starts.keys() - self._known.starts:
