@@ -18,7 +18,7 @@ from dockerdoctor.units import plain
 
 Collect = Callable[[frozenset[str], float | None], Mapping[str, Sample]]
 """Called with the probes to look closely with and how long to wait (s; None: as long as the probes
-may take); returns the last sample of every probe."""
+may take, those that are not urgent too); returns the last sample of every probe."""
 
 CLOSE_S = 3.0
 """The pace of a probe that is not urgent when it is looked closely with: it costs more."""
@@ -60,14 +60,15 @@ class Collector:
     def look(
         self, close: frozenset[str] = frozenset(), within_s: float | None = None
     ) -> Mapping[str, Sample]:
-        """Run what is due. Waits for urgent probes, and the first time for all, until their
-        deadlines or for `within_s`; what takes longer is seen at a later look."""
+        """Run what is due. Waits for urgent probes, the first time and when looking closely without
+        `within_s` for all, until their deadlines; what takes longer is seen at a later look."""
         now = self._view.now()
+        patient = bool(close) and within_s is None
         with self._done:
             awaited = {
                 probe.name: now.mono + probe.timeout_s + GRACE_S
                 for probe in self._probes.values()
-                if self._begin(probe, now, probe.name in close)
+                if self._begin(probe, now, probe.name in close, patient)
             }
             while waits := [end for name, end in awaited.items() if name in self._running]:
                 until = max(waits) if within_s is None else min(max(waits), now.mono + within_s)
@@ -76,14 +77,14 @@ class Collector:
                 self._done.wait(left)
             return {**self._last, **dict(self._hanging())}
 
-    def _begin(self, probe: Probe, now: Instant, close: bool) -> bool:
+    def _begin(self, probe: Probe, now: Instant, close: bool, patient: bool) -> bool:
         """Start the probe if it is due; whether this look waits for it."""
         last = self._last.get(probe.name)
         if probe.name in self._running or not due(probe, last, now, close):
             return False
         self._running[probe.name] = now
         workers.run(lambda: self._run(probe), f"probe-{probe.name}")
-        return probe.urgent or last is None
+        return probe.urgent or patient or last is None
 
     def _hanging(self) -> Iterator[tuple[str, Sample]]:
         """A time-out for each probe that is out for longer than it may be."""

@@ -6,18 +6,15 @@ Nothing is asked of the machine here. ConfigError tells all mistakes of all rule
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
+from dockerdoctor import whereabouts
 from dockerdoctor.collect import Collector
-from dockerdoctor.config import Config, DaemonConfig
+from dockerdoctor.config import Config
 from dockerdoctor.declare import Probe, Rung, known_readings, load
-from dockerdoctor.host.address import Address, for_watchdog
-from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.address import Address, for_watchdog, same_daemon
 from dockerdoctor.host.linux import LinuxHost
-from dockerdoctor.host.nouns import Place, Service
-from dockerdoctor.host.pidfile import PidFileKeeper
-from dockerdoctor.host.systemd import SystemdKeeper
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.model import Policy
@@ -47,28 +44,17 @@ def knowledge(config: Config) -> Knowledge:
     return Knowledge(probes, rungs, rules)
 
 
-def keeper(config: Config) -> Keeper:
-    """Who keeps this daemon's services: its pid file where one is configured, else systemd."""
-    daemon = config.daemon
-    if daemon.pidfile is not None:
-        return PidFileKeeper(daemon.pidfile, config.watch.state_dir)
-    units = {
-        Service.DOCKERD: daemon.unit,
-        Service.SOCKET: daemon.socket_unit,
-        Service.CONTAINERD: daemon.containerd_unit,
-    }
-    return SystemdKeeper({service: unit for service, unit in units.items() if unit})
-
-
 def host(config: Config, address: Address | None = None) -> LinuxHost:
     """The door to this machine and its daemon. `address` is for looking at another one: by its API
     only, as the unit and the process of the configuration are not its own."""
+    own = for_watchdog(config.daemon.host)
     return LinuxHost(
-        address or for_watchdog(config.daemon.host),
-        keeper(config),
+        address or own,
+        whereabouts.keeper(config),
         config.watch.evidence,
-        _places(config.daemon),
+        whereabouts.named(config),
         config.watch.sizes,
+        stranger=address is not None and not same_daemon(address, own),
     )
 
 
@@ -85,13 +71,3 @@ def watch(
     collect = Collector(known.probes, control).look
     room = Room(config.disk, Uses(store))
     return Watch(control, collect, known, policy, store, pace, hooks, room)
-
-
-def _places(daemon: DaemonConfig) -> Mapping[Place, Path]:
-    """Only what was configured: the rest is found out from the daemon's own command line."""
-    places = {}
-    if daemon.data_root is not None:
-        places[Place.DATA_ROOT] = daemon.data_root
-    if daemon.containerd_root != DaemonConfig().containerd_root:
-        places[Place.CONTAINERD] = daemon.containerd_root
-    return places

@@ -67,7 +67,12 @@ class WatchConfig:
     @property
     def sizes(self) -> Path:
         """Where the sizes of layers that cannot change are remembered."""
-        return self.state_dir / "sizes.json"
+        return self.state_dir / "sizes"
+
+    @property
+    def eaten(self) -> Path:
+        """Where it is kept what ate the data-root at the last survey."""
+        return self.state_dir / "eaten.json"
 
     @property
     def evidence(self) -> Path:
@@ -87,11 +92,23 @@ class MetricsConfig:
     """Whether more than this host may be served without TLS and users."""
     textfile: Path | None = None
     """A file for node_exporter's textfile collector, beside or instead of `listen`."""
+    container_labels: bool = False
+    """Whether containers have series of their own, with their names as labels."""
+    max_containers: int = 100
+    """How many of them at most; the others are counted together."""
 
     @property
     def address(self) -> tuple[str, int] | None:
         """`listen` as host and port."""
         return configkeys.address_of(self.listen) if self.listen else None
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryConfig:
+    """A tiny container of our own that is started now and then, as evidence that starts work."""
+
+    enabled: bool = False
+    every_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +119,7 @@ class Config:
     watch: WatchConfig = field(default_factory=WatchConfig)
     policy: Policy = field(default_factory=Policy)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    canary: CanaryConfig = field(default_factory=CanaryConfig)
     rules_dirs: tuple[Path, ...] = (Path("/etc/dockerdoctor/rules.d"),)
     files: tuple[Path, ...] = ()
     """The files that were read."""
@@ -197,6 +215,7 @@ def _config(
         watch=WatchConfig(**{**directories, **values.get("watch", {})}),
         policy=Policy(**values.get("policy", {})),
         metrics=MetricsConfig(**values.get("metrics", {})),
+        canary=CanaryConfig(**values.get("canary", {})),
         disk=Allowed(**values.get("disk", {})),
         files=files,
     )

@@ -190,13 +190,21 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "keep": Key("keep", list[str], tuple),
         "cut_logs": _flag("cut_logs"),
         "keep_log": _text("keep_log_bytes", _size),
+        "orphans": _flag("orphans"),
+        "orphan_age": _text("orphan_age_s", _span(0, 3650 * 86400)),
         "anonymous_volumes": _flag("anonymous_volumes"),
+    },
+    "canary": {
+        "enabled": _flag("enabled"),
+        "every": _text("every_s", _span(10, 86400)),
     },
     "metrics": {
         "listen": _text("listen", _listen),
         "web_config": _text("web_config", _path_or_none),
         "allow_insecure": _flag("allow_insecure"),
         "textfile": _text("textfile", _textfile),
+        "container_labels": _flag("container_labels"),
+        "max_containers": Key("max_containers", int, _count(1, 1000)),
     },
 }
 """All keys by table; the table "" is the top of the file."""

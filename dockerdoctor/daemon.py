@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose, config, pausing
+from dockerdoctor.canary import Canary
+from dockerdoctor.eaten import LastSurvey
 from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
 from dockerdoctor.host import notify, web
 from dockerdoctor.host.dryrun import DryRun
@@ -23,14 +25,18 @@ from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import Turn, held
 from dockerdoctor.host.signals import Wishes
 from dockerdoctor.host.textfile import Textfile
+from dockerdoctor.host.webpages import Pages, Texts
 from dockerdoctor.host.webserver import Server
 from dockerdoctor.metricfamilies import PREFIX
-from dockerdoctor.metrics import Metrics
+from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Climb, Severity
+from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
 
 log = logging.getLogger("dockerdoctor")
+LANDING_S = 10.0
+"""For a canary that is under way when we are stopped, to remove what it made."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,17 +70,21 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         knowledge.probes,
         _severities(knowledge),
         knowledge.rungs,
-        host.events,
+        _sources(settings, host, turn),
         settings.watch.pace_s,
     )
     textfile = None if once else _textfile(settings, metrics)
+    control = DryRun(host, log.info) if dry_run else host
+    canary = None
+    if settings.canary.enabled and not once:
+        canary = Canary(control, settings.canary.every_s, lambda: turn.why)
     watch = compose.watch(
         settings,
         knowledge,
-        DryRun(host, log.info) if dry_run else host,
+        control,
         store,
         lambda: replace(settings.policy, paused=turn.why),
-        _hooks(metrics, textfile),
+        _hooks(metrics, textfile, canary),
     )
     server = None if once else _serve(settings, metrics, host)
     wishes = Wishes()
@@ -84,7 +94,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             if wishes.take_reload():
                 _reload(settings, watch, metrics)
             began = host.now().mono
-            turn.ask(_paused(settings, host.now().wall))
+            turn.ask(_paused(settings, host.now().wall), began)
             _cycle(watch, store)
             if once:
                 break
@@ -95,6 +105,8 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             server.stop()
         if textfile:
             textfile.remove()
+        if canary:
+            canary.land(LANDING_S)
         store.shut()
         turn.leave()
         host.close()
@@ -105,6 +117,17 @@ def _record(settings: config.Config, dry_run: bool) -> Path:
     return settings.watch.run_dir / "dry-run.sqlite" if dry_run else settings.watch.record
 
 
+def _sources(settings: config.Config, host: LinuxHost, turn: Turn) -> Sources:
+    asked = settings.metrics
+    return Sources(
+        host.events,
+        host.roster,
+        asked.max_containers if asked.container_labels else 0,
+        LastSurvey(settings.watch.eaten),
+        lambda: turn.others_s,
+    )
+
+
 def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server | None:
     """The metrics endpoint. A port that is taken must not keep the watchdog from its work."""
     if settings.metrics.address is None:
@@ -112,9 +135,11 @@ def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server
     try:
         return web.serve(
             settings.metrics.address,
-            metrics.registry,
-            lambda: metrics.healthy(host.now()),
-            metrics.ready,
+            Pages(
+                Texts(metrics.registry, lambda: metrics.generation),
+                lambda: metrics.healthy(host.now()),
+                metrics.ready,
+            ),
             settings.metrics.web_config,
             settings.metrics.allow_insecure,
         )
@@ -133,8 +158,10 @@ def _severities(knowledge: Knowledge) -> Mapping[str, Severity]:
 
 
 def _cycle(watch: Watch, store: Store) -> None:
+    before = watch.decision
     sentence = watch.cycle()
-    log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
+    if not goes_on(before, watch.decision):
+        log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
     notify.notify(READY=1, STATUS=sentence)
     for note in store.take_notes():
         log.warning("%s", note)
@@ -157,9 +184,14 @@ def _paused(settings: config.Config, now: float) -> str:
     return pausing.paused(pausing.read(pausing.pause_path(settings.watch.state_dir)), now)
 
 
-def _hooks(metrics: Metrics, textfile: Textfile | None) -> Hooks:
+def _hooks(metrics: Metrics, textfile: Textfile | None, canary: Canary | None) -> Hooks:
+    def looked(seen: Snapshot) -> None:
+        _looked(metrics, textfile, seen)
+        if canary:
+            canary.look(seen)
+
     return Hooks(
-        looked=lambda seen: _looked(metrics, textfile, seen),
+        looked=looked,
         closed=metrics.closed,
         say=log.info,
     )

@@ -1,21 +1,22 @@
 """How a probe, a rung or a check describes itself, and the one loop that finds them all.
 
-A file in `probes/` ends in `PROBE = Probe(...)`, one in `rungs/` in `RUNG = Rung(...)`. Listing,
-metrics, tables and the check of rules read these declarations; a new file edits no other.
+A file in `probes/` ends in `PROBE = Probe(...)`, one in `rungs/` in `RUNG = Rung(...)`, one in
+`checks/` in `CHECK = Check(...)`. Listing, metrics, tables and the check of rules read these
+declarations; a new file edits no other.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.view import HostControl, HostView
-from dockerdoctor.model import NOTHING, Impact, Policy, Reading, Readings
+from dockerdoctor.model import NOTHING, Impact, Policy, Reading, Readings, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,37 @@ class Rung:
     hopeless: Callable[[Scene], str] = always_can
 
 
-Declared = TypeVar("Declared", Probe, Rung)
+@dataclass(frozen=True, slots=True)
+class Clue:
+    """What a check has found. It makes the finding of the rule `rule` exact, whose remedy and wrong
+    remedy are then its own; or it is of no rule, and brings its own name and texts."""
+
+    rule: str
+    says: str
+    severity: Severity
+    remedy: str = ""
+    avoid: str = ""
+    next: str = ""
+    """The command to type now."""
+    against: bool = False
+    """Whether it speaks against that rule: what the daemon complained of is no longer so."""
+    follows: bool = False
+    """Whether it is what follows from another cause, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An examination on demand. `run` only looks, and raises HostFault where it cannot; it is given
+    up on after `timeout_s`. `symptom` is the branch of the tree of `diagnose` it belongs to."""
+
+    name: str
+    help: str
+    symptom: str
+    timeout_s: float
+    run: Callable[[HostView], Sequence[Clue]]
+
+
+Declared = TypeVar("Declared", Probe, Rung, Check)
 
 
 def load(package: str, kind: type[Declared]) -> Mapping[str, Declared]:

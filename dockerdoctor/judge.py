@@ -137,9 +137,11 @@ class Judgement:
 
 
 def ails(verdict: Verdict) -> bool:
-    """Whether something is wrong that calls for an act, or nobody can see. A message of an hour ago
-    is no reason to forget who runs."""
-    return verdict.health is Health.BLIND or any(finding.ladder for finding in verdict.findings)
+    """Whether something critical calls for an act, or nobody can see. A message of an hour ago, or
+    a port that is held, is no reason to forget who runs."""
+    return verdict.health is Health.BLIND or any(
+        finding.ladder and finding.severity is Severity.CRITICAL for finding in verdict.findings
+    )
 
 
 def flatten(samples: Mapping[str, Sample]) -> Readings:
@@ -183,7 +185,7 @@ def judge(
     )
     blind = any(name not in samples or samples[name].fault for name in MUST_SEE)
     health = Health.BLIND if blind else Health.SICK if findings else Health.WELL
-    return Judgement(Verdict(now, health, tuple(findings), unseen), seen, watched, samples)
+    return Judgement(Verdict(now, health, tuple(findings), unseen), seen, watched, dict(samples))
 
 
 def _follow(

@@ -1,7 +1,8 @@
-"""What cannot be asked of a hung daemon: who ran, and whether containers outlive it.
+"""What cannot be asked of a hung daemon: who ran, and whether containers outlive it. And what a
+running watchdog cannot be asked: why it keeps still.
 
-The answers of the last good look go in, kept in the store over a restart of ours; a scene without
-holes comes out.
+The answers of the last good look and each decision go in, kept in the store over a restart of ours;
+a scene without holes comes out.
 """
 
 from __future__ import annotations
@@ -9,21 +10,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dockerdoctor.host.nouns import Container
-from dockerdoctor.model import Readings, Value
+from dockerdoctor.model import Decision, Held, Hold, Readings, Value
 from dockerdoctor.store import Store
 
 FACTS = ("api.live_restore", "api.swarm", "api.version")
 """Readings of `/info` that hold until the daemon says otherwise."""
+HELD = "held"
+"""The fact that tells the hold of now: a Held, or null."""
+NO_HOLD = ("well", "told", "gave-up")
+"""Reasons to do nothing that the incidents tell already."""
 
 
 class Memory:
-    """The last good look's answers."""
+    """The last good look's answers, and the last hold."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._roster: Sequence[Container] | None = None
         self.running = store.recall("running", tuple[Container, ...]) or ()
+        self._pid: Value | None = None
         self._facts: Readings = store.recall("facts", dict[str, Value]) or {}
+        self._held = store.recall(HELD, Held)
 
     def keep(self, roster: Sequence[Container], readings: Readings) -> None:
         """Take what a good look has told; the store writes it only when it is new."""
@@ -36,6 +43,24 @@ class Memory:
             self._facts = told
             self._store.remember("facts", told)
 
+    def is_another_daemon(self, readings: Readings) -> bool:
+        """Whether another dockerd answers than the last one that did; true once for each."""
+        pid = readings.get("process.pid")
+        if pid is None or pid == self._pid or readings.get("ping.answered") is not True:
+            return False
+        before, self._pid = self._pid, pid
+        return before is not None
+
     def fill(self, readings: Readings) -> Readings:
         """The readings, with what is remembered in the place of what was not seen."""
         return {**self._facts, **readings}
+
+    def hold(self, decision: Decision, now: float) -> None:
+        """Take why nothing is done (`now` is wall clock); written only when the reason is new, as
+        some sentences count seconds."""
+        reason = decision.reason if isinstance(decision, Hold) else ""
+        if not isinstance(decision, Hold) or reason in NO_HOLD:
+            self._held = None
+        elif self._held is None or self._held.reason != reason:
+            self._held = Held(reason, decision.why, now)
+        self._store.remember(HELD, self._held)

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import (
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Probe
+from dockerdoctor.eaten import CONSUMERS, Eaten
 from dockerdoctor.model import (
     Health,
     Hold,
@@ -170,10 +171,37 @@ def of_loop(last_look: float, lag_s: float) -> Iterator[Metric]:
     )
 
 
+def of_lock(held_s: float) -> Metric:
+    """Whether the watchdog may act at all."""
+    return _gauge(
+        "lock_held_seconds",
+        "How long somebody else (a heal by hand) has had the right to act; 0: it is ours.",
+        [((), held_s)],
+    )
+
+
+def of_eaten(eaten: Eaten) -> Iterator[Metric]:
+    """What ate the data-root at the last survey, which is not the watchdog's."""
+    yield _gauge(
+        "disk_consumer_bytes",
+        "What ate the data-root at the last survey (`dockerdoctor disk`, daily by its timer).",
+        [((consumer,), float(eaten.bytes.get(consumer, 0))) for consumer in CONSUMERS],
+        "consumer",
+    )
+    yield _gauge(
+        "disk_survey_timestamp_seconds", "When that survey was taken.", [((), eaten.taken)]
+    )
+
+
 def of_build(version: str) -> Metric:
     """Which dockerdoctor this is."""
     name, help_ = f"{PREFIX}_build", "The running version of dockerdoctor."
     return InfoMetricFamily(name, help_, {"version": version})
+
+
+def word(text: str, limit: int = LABEL_LIMIT) -> str:
+    """A word of the daemon's as a label: not too long, and nothing that is no UTF-8."""
+    return text[:limit].encode("utf-8", "replace").decode()
 
 
 def _one_of(name: str, help_: str, words: Iterable[str], now: str, label: str = "") -> Metric:
@@ -193,8 +221,7 @@ def _gauge(name: str, help_: str, rows: Rows, *labels: str) -> Metric:
 def _family(name: str, help_: str, kind: Kind, value: Value) -> Metric | None:
     """None for what cannot be a metric: free text, or a value that is not of its kind."""
     if kind is Kind.STATE:
-        word = str(value)[:LABEL_LIMIT]
-        return InfoMetricFamily(name.removesuffix("_info"), help_, {"value": word})
+        return InfoMetricFamily(name.removesuffix("_info"), help_, {"value": word(str(value))})
     if kind is Kind.TEXT or not isinstance(value, int | float):
         return None
     if kind is Kind.COUNTER:

@@ -6,7 +6,7 @@ what was handed in last, and never runs a probe or asks the daemon.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -19,14 +19,39 @@ from prometheus_client.registry import Collector
 from dockerdoctor import __version__
 from dockerdoctor import metricfamilies as families
 from dockerdoctor.declare import Probe
+from dockerdoctor.eaten import Eaten
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.nouns import EventTally
+from dockerdoctor.host.nouns import Container, EventTally, Start
+from dockerdoctor.metriccontainers import of_containers
 from dockerdoctor.metriccounters import Counters
 from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity, Value
 from dockerdoctor.watch import Snapshot
 
 STALLED_S = 240.0
 """The loop is not healthy when its last look is older: longer than any rung acts without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is shown beside the snapshots. All of it is asked at each look: it must cost nothing."""
+
+    tally: Callable[[], EventTally] | None = None
+    """The container starts."""
+    roster: Callable[[], Sequence[Container]] = tuple
+    max_containers: int = 0
+    """How many of the roster have series of their own; 0: none, and they are not counted."""
+    eaten: Callable[[], Eaten | None] = lambda: None
+    lock_held_s: Callable[[], float] = lambda: 0.0
+
+
+@dataclass(slots=True)
+class _Beside:
+    """What the sources said at the last look."""
+
+    starts: Sequence[Start] = ()
+    roster: Sequence[Container] = ()
+    eaten: Eaten | None = None
+    lock_held_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -47,20 +72,23 @@ class Metrics(Collector):
     """The metrics of one watchdog, in a registry of their own.
 
     `rules` and `rungs` show 0 before anything happened, so that the first time is an increase;
-    `tally` tells the container starts; `pace_s` is the usual pace."""
+    `pace_s` is the usual pace."""
 
     def __init__(
         self,
         probes: Mapping[str, Probe],
         rules: Mapping[str, Severity] = MappingProxyType({}),
         rungs: Iterable[str] = (),
-        tally: Callable[[], EventTally] | None = None,
+        sources: Sources | None = None,
         pace_s: float = 4.0,
     ) -> None:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self.generation = 0
+        """Grows when a scrape would show something else."""
         self._probes = probes
-        self._tally = tally
+        self._sources = sources or Sources()
+        self._beside = _Beside()
         self._pace_s = pace_s
         self._snapshot: Snapshot | None = None
         self._lag_s = 0.0
@@ -76,6 +104,7 @@ class Metrics(Collector):
         self._rules = dict(rules)
         for rule in rules:
             self._counters.incidents.labels(rule)
+        self.generation += 1
 
     def looked(self, snapshot: Snapshot) -> None:
         """Take one look's snapshot."""
@@ -92,8 +121,9 @@ class Metrics(Collector):
             self._count_sample(sample)
         for incident in snapshot.incidents.values():
             self._count_incident(incident)
-        self._count_starts(snapshot.samples.get("events"))
+        self._look_beside(snapshot.samples.get("events"))
         self._snapshot = snapshot
+        self.generation += 1
 
     def closed(self, incident: Incident) -> None:
         """Take an incident that is over."""
@@ -104,6 +134,7 @@ class Metrics(Collector):
             took = max(0.0, incident.closed - incident.opened)
             self._counters.incident_s.observe(took, {"incident": incident.id})
             self._counters.closed.labels(incident.outcome.value).inc()
+        self.generation += 1
 
     def ready(self) -> str:
         """Why there is nothing to scrape yet; empty after the first look."""
@@ -124,6 +155,7 @@ class Metrics(Collector):
             yield from families.of_probes(snapshot.samples, dict(self._known.success))
             yield from families.of_verdict(snapshot, self._rules, self._rungs)
             yield from families.of_loop(snapshot.judgement.verdict.at.wall, self._lag_s)
+            yield from self._of_beside(snapshot)
         yield families.of_build(__version__)
 
     def describe(self) -> Iterable[Metric]:
@@ -181,17 +213,35 @@ class Metrics(Collector):
             self._counters.holds.labels(hold).inc()
         self._known.hold = hold
 
-    def _count_starts(self, told: Sample | None) -> None:
-        """An hour may have thousands: gone through only when the probe tells that there are new."""
+    def _of_beside(self, snapshot: Snapshot) -> Iterator[Metric]:
+        beside, most = self._beside, self._sources.max_containers
+        yield families.of_lock(beside.lock_held_s)
+        if beside.eaten is not None:
+            yield from families.of_eaten(beside.eaten)
+        # As with readings: old ones are not shown while the daemon does not list its containers.
+        if most and snapshot.judgement.readings.get("containers.answered") is True:
+            now = snapshot.judgement.verdict.at.mono
+            yield from of_containers(beside.roster, beside.starts, now, most)
+
+    def _look_beside(self, told: Sample | None) -> None:
+        sources = self._sources
+        starts = self._beside.starts
+        # An hour may have thousands: gone through only when the probe tells that there are new.
         total = told.readings.get("starts") if told else None
-        if self._tally is None or (total is not None and total == self._known.starts_total):
-            return
-        self._known.starts_total = total
-        with suppress(HostFault):
-            starts = {(start.container, start.at): start for start in self._tally().starts}
-            for key in starts.keys() - self._known.starts:
-                self._counters.start_s.observe(starts[key].took_s)
-            self._known.starts = frozenset(starts)
+        new = total is None or total != self._known.starts_total
+        if sources.tally is not None and (new or sources.max_containers):
+            self._known.starts_total = total
+            with suppress(HostFault):
+                starts = sources.tally().starts
+                self._count_starts(starts)
+        roster = sources.roster() if sources.max_containers else ()
+        self._beside = _Beside(starts, roster, sources.eaten(), sources.lock_held_s())
+
+    def _count_starts(self, told: Sequence[Start]) -> None:
+        starts = {(start.container, start.at): start for start in told}
+        for key in starts.keys() - self._known.starts:
+            self._counters.start_s.observe(starts[key].took_s)
+        self._known.starts = frozenset(starts)
 
 
 def _key(incident: Incident, attempt: Attempt) -> tuple[str, str, float]:

@@ -156,6 +156,9 @@ class Policy:
     """Whether containers that ran before a costly rung, and that it stopped, are started again."""
     paused: str = ""
     """Why nobody may act now; empty when acting is allowed."""
+    emergency: bool = False
+    """Whether a person asks for the shortest safe way back: a start limit is forgiven, a stop that
+    does not end is not waited for, and nobody else's restart is left to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,15 @@ class Hold:
 
     reason: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A hold that lasts: `why` is its first sentence, `since` wall clock, s."""
+
+    reason: str
+    why: str
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +222,10 @@ class Attempt:
     note: str = ""
     evidence: tuple[str, ...] = ()
     """Paths of the files that were kept."""
+
+
+BY_HAND = "by-hand"
+"""The rule of incidents that a person began (`disk reclaim`): none of the watchdog's."""
 
 
 @dataclass(frozen=True, slots=True)

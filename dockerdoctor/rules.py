@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import ConfigError
 from dockerdoctor.judge import OPERATORS, PLACEHOLDER, Condition, Rule
-from dockerdoctor.model import Kind, Reading, Severity
+from dockerdoctor.model import Kind, Reading, Severity, Value
 from dockerdoctor.units import parse, parse_seconds
 
 KEYS = {
@@ -218,3 +218,11 @@ def _strings(value: object) -> tuple[str, ...]:
 def _meant(word: str, known: Collection[str] | Sequence[str]) -> str:
     close = difflib.get_close_matches(word, list(known), 1)
     return f" (did you mean `{close[0]}`?)" if close else ""
+
+
+def threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> Value | None:
+    """The value from which a rule of this severity speaks of this reading alone."""
+    for rule in rules:
+        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
+            return rule.when[0].value
+    return None

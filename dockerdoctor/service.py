@@ -1,4 +1,4 @@
-"""The watchdog's systemd unit: a configuration and an interpreter go in, the unit's text comes out.
+"""The watchdog's systemd units: a configuration and an interpreter go in, their texts come out.
 
 Every line that is not obvious says why it is there. The sandbox leaves what the rungs need: signals
 to other processes, `systemctl`, the daemon's socket, its data-root and exec-root wherever they are.
@@ -6,11 +6,14 @@ to other processes, `systemctl`, the daemon's socket, its data-root and exec-roo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from dockerdoctor.config import Config
 
 UNIT = "dockerdoctor.service"
+SURVEY = "dockerdoctor-disk.service"
+TIMER = "dockerdoctor-disk.timer"
 
 WATCHDOG_S = 240
 """Longer than any rung acts without a look in between: `prune` makes four calls of 45 s each."""
@@ -80,7 +83,8 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 RemoveIPC=yes
 UMask=0027
-RestrictAddressFamilies=AF_UNIX{families}
+# AF_NETLINK tells who is connected to the daemon's socket.
+RestrictAddressFamilies=AF_UNIX AF_NETLINK{families}
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources
@@ -100,13 +104,53 @@ WantedBy=multi-user.target
 """
 
 
+_SURVEY = """\
+[Unit]
+Description=Survey of what eats Docker's data-root (dockerdoctor)
+
+[Service]
+Type=oneshot
+ExecStart={command}
+# What it finds is kept for the watchdog's metrics.
+StandardOutput=null
+# The last in every queue, and in a control group of its own: a walk over a million files fills
+# memory with what the kernel remembers of them, and that must not be the watchdog's.
+Nice=19
+IOSchedulingClass=idle
+MemoryHigh=256M
+TimeoutStartSec=2h
+NoNewPrivileges=yes
+ProtectSystem=full
+"""
+
+_TIMER = """\
+[Unit]
+Description=Daily survey of what eats Docker's data-root (dockerdoctor)
+
+[Timer]
+OnActiveSec=15min
+OnUnitActiveSec=1d
+RandomizedDelaySec=1h
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+def units(config: Config, python: Path, config_file: Path | None = None) -> Mapping[str, str]:
+    """All that is installed, by name: the watchdog, and the daily survey with its timer."""
+    survey = _command(python, "dockerdoctor", config_file, "disk", "show", "--json")
+    return {
+        UNIT: unit_text(config, python, config_file),
+        SURVEY: _SURVEY.format(command=survey),
+        TIMER: _TIMER,
+    }
+
+
 def unit_text(config: Config, python: Path, config_file: Path | None = None) -> str:
     """The unit that runs the watchdog with this interpreter; `config_file` if it was named."""
-    words = [str(python), "-I", "-m", "dockerdoctor.daemon"]
-    if config_file is not None:
-        words += ["--config", str(config_file)]
     text = _HEAD.format(
-        command=" ".join(_quoted(word) for word in words),
+        command=_command(python, "dockerdoctor.daemon", config_file),
         watchdog_s=WATCHDOG_S,
         directories="\n".join(_directories(config)),
     )
@@ -115,6 +159,12 @@ def unit_text(config: Config, python: Path, config_file: Path | None = None) -> 
     families = " AF_INET AF_INET6" if config.metrics.address else ""
     sandbox = _SANDBOX.format(capabilities=" ".join(CAPABILITIES), families=families)
     return text + _LIMITS + sandbox + _INSTALL
+
+
+def _command(python: Path, module: str, config_file: Path | None, *words: str) -> str:
+    named = () if config_file is None else ("--config", str(config_file))
+    argv = (str(python), "-I", "-m", module, *named, *words)
+    return " ".join(_quoted(word) for word in argv)
 
 
 def _directories(config: Config) -> list[str]:

@@ -5,14 +5,14 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.collect import Collect
 from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung, Scene, known_readings
-from dockerdoctor.episodes import Episodes
+from dockerdoctor.episodes import Episodes, remembered
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
@@ -26,10 +26,8 @@ from dockerdoctor.model import (
     Health,
     Hold,
     Incident,
-    Instant,
     Policy,
     Sample,
-    Verdict,
 )
 from dockerdoctor.recover import Seen, bring_back, climb
 from dockerdoctor.sayings import calm
@@ -88,17 +86,6 @@ class _Now:
     decision: Decision = field(default_factory=lambda: Hold("well", "not looked yet"))
 
 
-def _remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
-    """What a watchdog before this one had found still holds until it is seen to be over."""
-    watched = {
-        each.rule: Watched(
-            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
-        )
-        for each in incidents
-    }
-    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
-
-
 class Watch:
     """One daemon's loop. Not thread-safe: one thread calls it."""
 
@@ -124,7 +111,7 @@ class Watch:
         self._hooks = hooks or Hooks()
         self._room = room or Room(Allowed(), Uses(store))
         self.episodes = Episodes(store)
-        self._now = _Now(judgement=_remembered(self.episodes.open.values(), control.now()))
+        self._now = _Now(judgement=remembered(self.episodes.open.values(), control.now()))
         self._memory = Memory(store)
 
     def learn(self, knowledge: Knowledge) -> None:
@@ -136,8 +123,10 @@ class Watch:
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
         self._look()
+        self._look_anew()
         decision = self._decide()
         self._now.decision = decision
+        self._memory.hold(decision, self._control.now().wall)
         self._publish()
         if isinstance(decision, Climb):
             return self._climb(decision)
@@ -203,10 +192,11 @@ class Watch:
             and not self.episodes.has_given_up(rule.name)
         )
 
-    def _look(self, climbing: str = "") -> None:
-        close = self._close(climbing)
+    def _look(self, climbing: str = "", afresh: bool = False) -> None:
+        """`afresh`: with all probes and to their end, as nothing is as it was before."""
+        close = frozenset(self.knowledge.probes) if afresh else self._close(climbing)
         self._control.look_closely(bool(close))
-        samples = self._collect(close, self._pace.close_s if close else None)
+        samples = self._collect(close, self._pace.close_s if close and not afresh else None)
         fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
         now = self._control.now()
         self._now.samples = samples
@@ -222,6 +212,12 @@ class Watch:
         for incident in self.episodes.ended:
             self._hooks.closed(incident)
         self.episodes.ended.clear()
+
+    def _look_anew(self, climbing: str = "") -> None:
+        """At everything, when another dockerd answers than before, whoever started it: what the one
+        before it left is found now, and not when the slow probes have their turn."""
+        if self._now.judgement and self._memory.is_another_daemon(self._now.judgement.readings):
+            self._look(climbing, afresh=True)
 
     def _decide(self) -> Decision:
         assert self._now.judgement is not None
@@ -256,6 +252,7 @@ class Watch:
         self._hooks.climbed(rule, attempt)
         if attempt.cured:
             self._bring_back(rule, scene)
+            self._look_anew(climbing=rule)
             sentence = self.episodes.close(self.episodes.open[rule], self._control.now().wall)
             self._hooks.closed(self.episodes.ended.pop())
             return sentence

@@ -123,7 +123,7 @@ class BareDaemon:
         """End it, its containerd and the shims, unmount what they mounted, remove the directory."""
         self.thaw()
         for process in (
-            *shims.of(Lanes(), self.containerd_socket, "moby"),
+            *shims.of(Lanes(), self.containerd_socket, "moby", None).values(),
             self.process(),
             peers.listener(self.containerd_socket),
         ):

@@ -27,8 +27,20 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import (
+    Builds,
+    Client,
+    Doubled,
+    Firewall,
+    Flights,
+    Growth,
+    JournalTally,
+    KernelTraces,
+    PidFile,
+    Remains,
+)
 from dockerdoctor.model import Fault, Instant, Process
+from tests.fakelens import FakeLens
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver
 
@@ -156,6 +168,18 @@ class FakeHost(FakeMachine):
     def growth(self) -> Growth:
         return self.grown.told()
 
+    def builds(self, timeout_s: float) -> Builds:
+        self._fail("builds")
+        self._must_serve(timeout_s)
+        return self.grown.saw_builds(self.live_builds, self.now().mono)
+
+    def flights(self) -> Flights:
+        return self.flown
+
+    def clients(self) -> Sequence[Client]:
+        self._fail("clients")
+        return self.all_clients
+
     def pressure(self) -> Pressure:
         self._fail("pressure")
         return self.starved
@@ -166,6 +190,10 @@ class FakeHost(FakeMachine):
     def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
         return (self._exec_root,) if which is Service.DOCKERD else ()
 
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        self._must_serve(timeout_s)
+        return found
+
     def survey(self) -> Survey:
         self._fail("survey")
         return dataclasses.replace(self.stock, taken=self.now().wall)
@@ -174,6 +202,26 @@ class FakeHost(FakeMachine):
         self._fail("proc_files")
         live = self._find(process)
         return {"status": f"Name:\t{live.identity.name}\nState:\t{live.state}\n", "wchan": "0"}
+
+    def remains(self) -> Remains:
+        self._fail("remains")
+        proxies = [each for each in self.left.proxies if self._lives(each.process)]
+        return Remains(tuple(proxies), self.left.shims)
+
+    def pid_file(self) -> PidFile | None:
+        if self.foreign_pid is None or not self.foreign_pid.path.exists():
+            return None
+        return self.foreign_pid
+
+    def has_process(self, container: Container) -> bool:
+        return container.id not in self.dead
+
+    def firewall(self, timeout_s: float) -> Firewall:
+        self._fail("firewall")
+        return self.rules
+
+    def lens(self) -> FakeLens:
+        return self.closeup
 
     # HostControl.
 
@@ -224,6 +272,8 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.MISSING, f"cannot keep {source.name}: No such file")
         kept = self._write(source.name, source.read_bytes())
         source.unlink()
+        if self.foreign_pid is not None and source == self.foreign_pid.path:
+            self.dockerd.start_fails = ""
         return kept
 
     def pause(self, seconds: float) -> None:
@@ -252,6 +302,15 @@ class FakeHost(FakeMachine):
         self.disks[root] = freed(self.disks[root], size)
         return ""
 
+    def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
+        self._did("drop_copy", doubled.rule)
+        fewer = (
+            dataclasses.replace(each, copies=each.copies - (each.rule == doubled.rule))
+            for each in self.rules.doubled
+        )
+        left = tuple(each for each in fewer if each.copies > 1)
+        self.rules = Firewall(self.rules.rules - 1, left)
+
     def start_container(self, ident: str, timeout_s: float) -> None:
         self._did("start_container", ident)
         self._must_serve(timeout_s, containerd=True)
@@ -259,6 +318,10 @@ class FakeHost(FakeMachine):
         self.all_containers[index] = dataclasses.replace(
             self.all_containers[index], state="running"
         )
+
+    def fly(self, timeout_s: float) -> None:
+        self._did("fly")
+        self.flown = dataclasses.replace(self.flown, total=self.flown.total + 1, took_s=0.4)
 
     def reboot(self) -> None:
         self._did("reboot")

@@ -20,8 +20,20 @@ from dockerdoctor.host.nouns import (
     Service,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
+from dockerdoctor.host.traces import (
+    Client,
+    Firewall,
+    Flights,
+    HeldThread,
+    JournalTally,
+    KernelTraces,
+    PidFile,
+    Proxy,
+    Remains,
+    Whose,
+)
 from dockerdoctor.model import Fault, Instant, Process
+from tests.fakelens import FakeLens
 from tests.fakeworld import FakeProcess, FakeUnit, World
 
 BEGAN = Instant(wall=1_800_000_000.0, mono=5_000.0)
@@ -56,6 +68,9 @@ class FakeMachine:
         self.stock = Survey(Path("/var/lib/docker"))
         """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []
+        self.live_builds = 0
+        self.flown = Flights()
+        self.all_clients: tuple[Client, ...] = ()
         self.dumps = True
         self.stacks = "goroutine 1 [semacquire, 5 minutes]:\n"
         """Whether SIGUSR1 makes it write its goroutines."""
@@ -68,7 +83,17 @@ class FakeMachine:
         """All that the kernel shows but the threads that it holds."""
         self.tidings = JournalTally()
         """What the messages of docker and containerd amount to."""
+        self.left = Remains()
+        """What a killed daemon left; `strays` are its proxies' processes."""
+        self.strays: list[FakeProcess] = []
+        self.foreign_pid: PidFile | None = None
+        """The pid file and who has its pid; dockerd refuses to start while it is there."""
+        self.dead: set[str] = set()
+        """Ids of containers whose process is gone."""
+        self.rules = Firewall(20)
         self.grown = GrowthWatch()
+        self.closeup = FakeLens()
+        """What a closer look sees."""
         self.held_container: HeldThread | None = None
         self._held_since: dict[int, float] = {}
         self._evidence = directory / "evidence"
@@ -110,6 +135,23 @@ class FakeMachine:
     def advance(self, seconds: float) -> None:
         """Time passes, without anybody of ours waiting for it."""
         self.world.advance(seconds)
+
+    def leaves_a_proxy(self, port: int) -> FakeProcess:
+        """A docker-proxy that has outlived its dockerd."""
+        stray = self.world.spawn("docker-proxy")
+        self.strays.append(stray)
+        proxy = Proxy(stray.identity, port, "tcp")
+        self.left = dataclasses.replace(self.left, proxies=(*self.left.proxies, proxy))
+        return stray
+
+    def has_its_pid_taken(self) -> Path:
+        """dockerd is killed, and somebody else gets its pid before it is started again."""
+        path = self._exec_root.parent / "docker.pid"
+        path.write_text("4711")
+        self.foreign_pid = PidFile(path, Process(4711, 1, "sleep"))
+        self.dockerd.start_fails = "exit-code"
+        self.crash()
+        return path
 
     def crash(self, which: Service = Service.DOCKERD) -> None:
         """Somebody else kills it with SIGKILL."""
@@ -170,10 +212,13 @@ class FakeMachine:
 
     def _find(self, process: Process) -> FakeProcess:
         live = [unit.process for unit in self.units.values() if unit.process]
-        for each in (*live, *self.all_shims):
+        for each in (*live, *self.all_shims, *self.strays):
             if each.identity == process and not each.gone:
                 return each
         raise HostFault(Fault.MISSING, f"{process.name} ({process.pid}) is gone")
+
+    def _lives(self, process: Process) -> bool:
+        return any(each.identity == process and not each.gone for each in self.strays)
 
     def _send(self, unit: FakeUnit, signum: int) -> None:
         taken = unit.signal(signum)
@@ -220,6 +265,8 @@ class FakeMachine:
             socket.active, socket.sub, socket.result = "failed", "failed", "service-start-limit-hit"
 
     def _shim_ended(self, shim: FakeProcess) -> None:
+        if shim in self.strays:
+            return
         self.all_shims.remove(shim)
         self.stuck = {ident: each for ident, each in self.stuck.items() if each != shim.identity}
 
@@ -248,6 +295,7 @@ def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:
         del units[Service.SOCKET]
         for unit in units.values():
             unit.restart, unit.stop_timeout_s = "no", math.inf
+            unit.name = unit.name.partition(".")[0].replace("docker", "dockerd")
             unit.unit_file = unit.load = ""
     return units
 

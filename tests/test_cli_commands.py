@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,6 +124,10 @@ def test_incidents_are_listed_and_shown_by_the_beginning_of_their_id(tmp_path: P
     several = dockerdoctor("incidents", "show", "2027", config=config)
     assert (several.code, several.out) == (64, "")
     assert dockerdoctor("incidents", "show", "nope", config=config).code == 64
+    page = tmp_path / "page.html"
+    nobody = dockerdoctor("incidents", "report", "nope", "--html", str(page), config=config)
+    assert (nobody.code, nobody.out, page.exists()) == (64, "", False)
+    assert "there is no incident nope" in nobody.err
 
 
 def test_no_incident_is_no_error_and_no_record_is_one(tmp_path: Path) -> None:
@@ -144,6 +150,28 @@ def test_a_garbled_record_is_said_and_does_not_keep_check_from_looking(tmp_path:
     assert checked.code == 1
 
 
+def test_a_record_of_a_newer_version_is_named_and_left_alone_by_every_command(
+    tmp_path: Path,
+) -> None:
+    config = write_config(tmp_path)
+    recorded(config, an_incident()).shut()
+    path = tmp_path / "state" / "record.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    for words in (["incidents"], ["incidents", "show", "2027"], ["incidents", "stats"]):
+        ran = dockerdoctor(*words, config=config)
+        assert (ran.code, ran.out) == (74, "")
+        assert "was written by a newer dockerdoctor" in ran.err
+        assert "update dockerdoctor" in ran.err
+    for words in (["check"], ["top", "--once"]):
+        ran = dockerdoctor(*words, config=config)
+        assert ran.code in (0, 1)
+        assert "was written by a newer dockerdoctor" in ran.out
+    assert dockerdoctor("watch", "--once", config=config).code == 74
+    assert path.read_bytes() == before
+
+
 # What check knows of a watchdog.
 
 
@@ -160,7 +188,8 @@ def test_a_watchdog_is_known_by_its_lock_its_record_and_its_pause(tmp_path: Path
     store.open_incident(replace(an_incident(), closed=None, outcome=Outcome.OPEN, attempts=()))
     store.keep([sample("ping", 5, answered=False)], at(5), urgent=True)
     store.remember("running", (Container("1", "web", "running"),))
-    store.keep([sample("api", 6, answered=True, live_restore=True)], at(6), urgent=True)
+    store.keep([sample("api", 6, answered=True)], at(6), urgent=True)
+    store.remember("facts", {"api.live_restore": True})
     pause_path(config.watch.state_dir).write_text("garbage")
     with held(watch_lock_path(config), "watch"):
         about = watchdog(config, at(10))
@@ -169,13 +198,14 @@ def test_a_watchdog_is_known_by_its_lock_its_record_and_its_pause(tmp_path: Path
     assert about.seen_at == at(6).wall
     assert "garbled" in about.paused
     then = last_known(config, at(10))
-    assert ([each.name for each in then.running], then.live_restore) == (["web"], True)
+    assert [each.name for each in then.running] == ["web"]
+    assert then.facts == {"api.live_restore": True}
     store.shut()
 
 
 def test_what_was_never_recorded_is_not_known(tmp_path: Path) -> None:
     then = last_known(configured(tmp_path), at(0))
-    assert (then.running, then.live_restore) == ((), None)
+    assert (then.running, then.facts) == ((), {})
 
 
 # Rules and probes.

@@ -21,11 +21,12 @@ PACKAGE = CHECKOUT / "dockerdoctor"
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("model", "errors", "units", "configkeys", "signatures", "stack*", "mask"),
     ("host",),
-    ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook"),
-    ("rules", "holds", "ladder", "probes", "rungs", "store*", "record"),
+    ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook", "leftovers"),
+    ("rules", "holds", "ladder", "probes", "rungs", "checks", "store*", "record"),
     ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
-    ("collect", "watch"),
-    ("compose", "glance", "bundle", "metric*", "demo*", "service"),
+    ("collect", "eaten", "watch", "whereabouts"),
+    ("compose", "glance", "examination", "together", "bundle", "metric*", "demo*", "service"),
+    ("canary",),
     ("daemon", "cli", "__main__"),
 )
 """Arrows point upwards in this list, or stay within a line. A new module gets its place here."""
@@ -227,6 +228,19 @@ def test_the_rules_are_found_from_a_checkout() -> None:
     told = run_python(RULES, CHECKOUT)
     assert_all_rules(told)
     assert Path(told) == CHECKOUT / "rules"
+
+
+def test_a_wheel_installs_completions_and_the_man_page_where_shells_and_man_look(
+    tmp_path: Path,
+) -> None:
+    (share,) = built("wheel", tmp_path).glob("*.data/data/share")
+    installed = {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()}
+    assert installed == {
+        "bash-completion/completions/dockerdoctor",
+        "zsh/site-functions/_dockerdoctor",
+        "fish/vendor_completions.d/dockerdoctor.fish",
+        "man/man1/dockerdoctor.1",
+    }
 
 
 def test_the_rules_are_found_from_a_wheel(tmp_path: Path) -> None:

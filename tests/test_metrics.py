@@ -19,7 +19,7 @@ from dockerdoctor.declare import Probe
 from dockerdoctor.host.nouns import EventTally, Start
 from dockerdoctor.judge import Judgement, flatten
 from dockerdoctor.metricfamilies import PLAIN, REASONS, name_of
-from dockerdoctor.metrics import Metrics
+from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import (
     Attempt,
     Climb,
@@ -101,7 +101,7 @@ def value(metrics: Metrics, series: str) -> float | None:
 def busy() -> Metrics:
     """A watchdog to which everything has happened."""
     tally = EventTally(True, 9, 0, 0, 2, 1, (Start("a", 1.0, 1.5), Start("b", 2.0, 40.0)))
-    metrics = Metrics(PROBES, RULES, ["restart"], lambda: tally)
+    metrics = Metrics(PROBES, RULES, ["restart"], Sources(lambda: tally))
     deaf = Finding("daemon-unresponsive", "deaf", Severity.CRITICAL, at(0), {}, ("restart",))
     everything = [every_reading(probe, 1) for probe in PROBES.values()]
     metrics.looked(snapshot(*everything))
@@ -232,6 +232,27 @@ def test_a_hold_is_counted_each_time_it_begins_and_not_at_each_look() -> None:
 def test_every_reason_for_which_a_decision_holds_is_in_the_closed_list() -> None:
     source = inspect.getsource(ladder)
     assert set(re.findall(r'Hold\(\s*"([a-z-]+)"', source)) <= set(REASONS)
+
+
+def test_how_long_somebody_else_may_act_is_told_as_of_the_last_look() -> None:
+    held_s = iter((0.0, 7.5))
+    metrics = Metrics(PROBES, sources=Sources(lock_held_s=lambda: next(held_s)))
+    metrics.looked(snapshot())
+    assert value(metrics, "dockerdoctor_lock_held_seconds") == 0
+    metrics.looked(snapshot(seconds=4))
+    assert value(metrics, "dockerdoctor_lock_held_seconds") == 7.5
+
+
+def test_whatever_a_scrape_would_show_otherwise_makes_a_new_generation() -> None:
+    metrics = Metrics(PROBES, RULES)
+    seen = [metrics.generation]
+    metrics.looked(snapshot())
+    seen.append(metrics.generation)
+    metrics.closed(incident())
+    seen.append(metrics.generation)
+    metrics.learn({})
+    seen.append(metrics.generation)
+    assert seen == sorted(set(seen))
 
 
 def test_new_rules_are_shown_from_the_next_scrape_on() -> None:

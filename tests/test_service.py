@@ -13,12 +13,12 @@ import pytest
 
 from dockerdoctor.config import Config
 from dockerdoctor.metrics import STALLED_S
-from dockerdoctor.service import UNIT, WATCHDOG_S, unit_text
+from dockerdoctor.service import SURVEY, TIMER, UNIT, WATCHDOG_S, unit_text, units
 
 PYTHON = Path("/usr/bin/python3")
 
 
-def analyzed(tmp_path: Path, text: str, *arguments: str) -> str:
+def analyzed(tmp_path: Path, text: str, *arguments: str, name: str = UNIT) -> str:
     """What systemd-analyze says of this unit."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
@@ -26,7 +26,7 @@ def analyzed(tmp_path: Path, text: str, *arguments: str) -> str:
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
-    path = tmp_path / UNIT
+    path = tmp_path / name
     path.write_text(text.replace(str(PYTHON), "/bin/true"))
     done = subprocess.run(
         [analyze, *arguments, str(path)], capture_output=True, text=True, timeout=120
@@ -44,6 +44,17 @@ def without_systemd() -> Config:
 def test_systemd_has_nothing_to_say_against_it(tmp_path: Path, config: Config) -> None:
     said = analyzed(tmp_path, unit_text(config, PYTHON), "verify", "--man=no")
     assert UNIT not in said
+
+
+def test_systemd_has_nothing_to_say_against_the_daily_survey(tmp_path: Path) -> None:
+    texts = units(Config.default(), PYTHON)
+    (tmp_path / SURVEY).write_text(texts[SURVEY].replace(str(PYTHON), "/bin/true"))
+    for name in (SURVEY, TIMER):
+        said = analyzed(tmp_path, texts[name], "verify", "--man=no", name=name)
+        assert "dockerdoctor" not in said
+    assert f"{PYTHON} -I -m dockerdoctor disk show --json\n" in texts[SURVEY]
+    named = units(Config.default(), PYTHON, Path("/etc/my.toml"))[SURVEY]
+    assert "-m dockerdoctor --config /etc/my.toml disk show" in named
 
 
 def test_what_it_does_not_need_is_taken_away(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,9 +14,13 @@ import pytest
 
 from dockerdoctor.account import Part, account, cache_names, orphans, store_account, topped
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import clock
 from dockerdoctor.host.storage.facts import Survey
+from dockerdoctor.host.storage.hands import measured
+from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
+from dockerdoctor.host.storage.walk import Walk
 from dockerdoctor.model import Fault
 from tests.dataroot import DataRoot, ident
 
@@ -109,7 +114,7 @@ def test_parts_are_named_by_what_they_are(root: DataRoot) -> None:
 def test_the_second_look_walks_no_layer_again(root: DataRoot, tmp_path: Path) -> None:
     web = root.image("web:1", {f"l{number}": 10 for number in range(5)}, OLD, files=200)
     root.container("one", web, "running")
-    sizes = tmp_path / "state/sizes.json"
+    sizes = tmp_path / "state/sizes"
     first_memory = Remembered(sizes)
     first = look(root, first_memory)
     first_memory.save()
@@ -122,30 +127,81 @@ def test_the_second_look_walks_no_layer_again(root: DataRoot, tmp_path: Path) ->
     assert Remembered(sizes).of(f"overlay2/{ident('mount one')}", (0,)) is None
 
 
+def test_databases_and_containers_are_read_again_only_when_something_was_added(
+    root: DataRoot, tmp_path: Path
+) -> None:
+    fill(root)
+    sizes = tmp_path / "state/sizes"
+    later = clock.now().wall + 3600
+
+    def again() -> Survey:
+        memory = Remembered(sizes)
+        found = survey(root.path, memory, recall=True, now=lambda: later)
+        memory.save()
+        return found
+
+    first, second = again(), again()
+    assert replace(second, walked=0) == replace(first, walked=0)
+    assert second.walked < first.walked
+    log = root.path / "containers" / next(iter(first.logs))
+    (log / f"{log.name}-json.log").write_bytes(b"x" * 9 * MIB)
+    root.container("three", next(iter(first.images)), "exited", ended=OLD, logged=MIB)
+    third = again()
+    assert third.total.bytes == counted(root.path)[0]
+    assert {box.name for box in third.boxes.values()} == {"one", "two", "three"}
+
+
+def test_what_is_acted_on_is_read_anew(root: DataRoot, tmp_path: Path) -> None:
+    fill(root)
+    memory = Remembered(tmp_path / "sizes")
+    later = clock.now().wall + 3600
+    survey(root.path, memory, recall=True, now=lambda: later)
+    memory.save()
+    entry = next((root.database / "layerdb/mounts").iterdir())
+    (entry / "mount-id").write_text("changed")  # in place: no directory's time tells of it
+    known = survey(root.path, Remembered(tmp_path / "sizes"), recall=True, now=lambda: later)
+    assert known.mounts[entry.name].mount_id != "changed"
+    assert look(root, Remembered(tmp_path / "sizes")).mounts[entry.name].mount_id == "changed"
+
+
+def test_what_has_just_changed_is_not_remembered(root: DataRoot, tmp_path: Path) -> None:
+    fill(root)
+    memory = Remembered(tmp_path / "sizes")
+    survey(root.path, memory, recall=True)
+    memory.save()
+    entry = next((root.database / "layerdb/mounts").iterdir())
+    (entry / "mount-id").write_text("changed")
+    found = survey(root.path, Remembered(tmp_path / "sizes"), recall=True)
+    assert found.mounts[entry.name].mount_id == "changed"
+
+
 def test_a_layer_that_was_mounted_to_be_written_is_walked_again(
     root: DataRoot, tmp_path: Path
 ) -> None:
     box = root.container("one", root.image("web:1", {"web": 10}, OLD))
-    memory = Remembered(tmp_path / "sizes.json")
+    memory = Remembered(tmp_path / "sizes")
     before = look(root, memory)
     memory.save()
     mount = root.path / "overlay2" / ident("mount one")
     (mount / "diff/d0/f0").write_bytes(b"x" * MIB)
     (mount / "work").rmdir()
     (mount / "work").mkdir()  # as the kernel does when it mounts
-    after = look(root, Remembered(tmp_path / "sizes.json"))
+    after = look(root, Remembered(tmp_path / "sizes"))
     assert after.total.bytes >= before.total.bytes + MIB - 4096
     assert (after.total.bytes, after.total.inodes) == counted(root.path)
     assert box in after.boxes
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"version":9,"trees":{}}', b"\xff\xfe", b"[1]"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\x92\x03\x81\xa9databases\x92\x90\x01", b"\x92\x03\x05", b"\xff\xfe", b"[1]"],
+)
 def test_a_garbled_memory_is_as_good_as_none(
     root: DataRoot, tmp_path: Path, content: bytes
 ) -> None:
     fill(root)
-    (tmp_path / "sizes.json").write_bytes(content)
-    assert look(root, Remembered(tmp_path / "sizes.json")).total.bytes == counted(root.path)[0]
+    (tmp_path / "sizes").write_bytes(content)
+    assert look(root, Remembered(tmp_path / "sizes")).total.bytes == counted(root.path)[0]
 
 
 def test_what_no_database_knows_is_an_orphan_once_it_is_old(root: DataRoot) -> None:
@@ -270,3 +326,41 @@ def test_the_tree_is_cut_to_its_largest_parts_and_still_adds_up(root: DataRoot) 
     assert len(images.parts) == 6
     assert images.parts[-1].name == "15 more"
     assert sum(each.usage.bytes for each in images.parts) == images.usage.bytes
+
+
+def test_several_hands_count_what_one_counts(root: DataRoot) -> None:
+    for number in range(12):
+        root.tree(f"t{number:02}", 10, files=30)
+    once = root.path / "overlay2/t00/diff/d0/f0"
+    for number in range(1, 12):
+        (root.path / f"overlay2/t{number:02}/diff/again").hardlink_to(once)
+    (root.path / "overlay2/link").symlink_to("t00")
+    names = sorted(each.name for each in (root.path / "overlay2").iterdir())
+    alone, together = (sizes(root, names, hands) for hands in (1, 3))
+    assert together == alone
+    assert together[0] == counted(root.path / "overlay2")[1] - 1  # without the directory itself
+
+
+def sizes(root: DataRoot, names: list[str], hands: int) -> tuple[int, int, int]:
+    """Inodes, those walked, and trees, measured with so many hands from the first tree on."""
+    with Directory.root(root.path / "overlay2") as directory:
+        walk = Walk(directory.stat(".").st_dev)
+        told = dict(measured(walk, directory, names, "overlay2", hands, patience_s=0.0))
+    assert sorted(told) == names
+    return sum(usage.inodes for usage in told.values()), walk.walked, len(told)
+
+
+def test_a_helper_that_dies_is_no_loss(root: DataRoot) -> None:
+    class Mortal(str):
+        """A name that kills whoever handles it, but for this process."""
+
+        def __format__(self, spec: str) -> str:
+            if os.getpid() != ours:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return str(self)
+
+    ours = os.getpid()
+    for number in range(12):
+        root.tree(f"t{number:02}", 10)
+    names: list[str] = [Mortal(f"t{number:02}") for number in range(12)]
+    assert sizes(root, names, 3) == sizes(root, names, 1)

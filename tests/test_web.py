@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter
 from dockerdoctor.errors import ConfigError, HostFault
 from dockerdoctor.host import webpages, webserver
 from dockerdoctor.host.web import serve
+from dockerdoctor.host.webpages import FORMATS, Pages, Texts
 from dockerdoctor.host.webserver import Server
 from dockerdoctor.model import Fault
 
@@ -28,9 +29,13 @@ def registry() -> CollectorRegistry:
     return made
 
 
+def pages(healthy: str = "", ready: str = "") -> Pages:
+    return Pages(Texts(registry(), lambda: 0), lambda: healthy, lambda: ready)
+
+
 @contextmanager
 def serving(healthy: str = "", ready: str = "") -> Iterator[Server]:
-    server = serve(("127.0.0.1", 0), registry(), lambda: healthy, lambda: ready)
+    server = serve(("127.0.0.1", 0), pages(healthy, ready))
     try:
         yield server
     finally:
@@ -71,6 +76,27 @@ def test_prometheus_gets_text_or_openmetrics_as_it_asks() -> None:
         assert body.endswith("# EOF\n")
         _, body, _ = get(server, "/metrics?name[]=nothing")
         assert "looks" not in body
+
+
+def test_a_text_is_made_once_for_each_state_and_format() -> None:
+    counted, state = registry(), [1]
+    texts = Texts(counted, lambda: state[0])
+    first = texts.text("")
+    assert texts.text("")[0] is first[0]
+    openmetrics, kind = texts.text("application/openmetrics-text;version=1.0.0")
+    assert kind.startswith("application/openmetrics-text")
+    assert openmetrics.endswith(b"# EOF\n")
+    Counter("more", "More.", registry=counted)
+    assert texts.text("")[0] is first[0]
+    state[0] = 2
+    assert b"more_total 0.0" in texts.text("")[0]
+
+
+def test_a_client_that_thinks_out_versions_fills_no_memory() -> None:
+    texts = Texts(registry(), lambda: 1)
+    for number in range(100):
+        texts.text(f"application/openmetrics-text;version=1.{number}.0")
+    assert len(texts._made) <= FORMATS
 
 
 def test_the_other_pages_say_what_is_here_and_how_it_goes() -> None:
@@ -154,7 +180,7 @@ def test_a_bug_in_a_metric_is_an_answer_and_the_server_goes_on() -> None:
     def broken() -> str:
         raise RuntimeError("boom")
 
-    server = serve(("127.0.0.1", 0), registry(), broken, lambda: "")
+    server = serve(("127.0.0.1", 0), Pages(Texts(registry(), lambda: 0), broken, lambda: ""))
     try:
         status, body, _ = get(server, "/-/healthy")
         assert (status, body) == (500, "a bug of dockerdoctor: RuntimeError: boom\n")
@@ -164,12 +190,12 @@ def test_a_bug_in_a_metric_is_an_answer_and_the_server_goes_on() -> None:
 
 
 def test_stopping_frees_the_address_and_closes_who_is_connected() -> None:
-    server = serve(("127.0.0.1", 0), registry(), lambda: "", lambda: "")
+    server = serve(("127.0.0.1", 0), pages())
     with socket.create_connection(server.address, timeout=60) as sock:
         assert get(server, "/-/ready")[0] == 200
         server.stop()
         assert sock.recv(1) == b""
-    again = serve(server.address, registry(), lambda: "", lambda: "")
+    again = serve(server.address, pages())
     again.stop()
 
 
@@ -177,16 +203,16 @@ def test_an_address_that_is_taken_is_a_fault_that_names_it() -> None:
     with serving() as server:
         host, port = server.address
         with pytest.raises(HostFault, match=f"cannot be served at {host}:{port}") as caught:
-            serve(server.address, registry(), lambda: "", lambda: "")
+            serve(server.address, pages())
         assert caught.value.fault is Fault.REFUSED
     with pytest.raises(HostFault, match="cannot be served at"):
-        serve(("192.0.2.1", 0), registry(), lambda: "", lambda: "", allow_insecure=True)
+        serve(("192.0.2.1", 0), pages(), allow_insecure=True)
 
 
 def test_other_hosts_are_not_served_in_the_open_unless_that_is_meant() -> None:
     with pytest.raises(ConfigError, match="without TLS and users"):
-        serve(("0.0.0.0", 0), registry(), lambda: "", lambda: "")
-    server = serve(("", 0), registry(), lambda: "", lambda: "", allow_insecure=True)
+        serve(("0.0.0.0", 0), pages())
+    server = serve(("", 0), pages(), allow_insecure=True)
     server.stop()
 
 

@@ -21,6 +21,7 @@ from dockerdoctor.errors import ConfigError
 from dockerdoctor.host import webserver
 from dockerdoctor.host.web import serve
 from dockerdoctor.host.webconfig import WebConfig
+from dockerdoctor.host.webpages import Pages, Texts
 from dockerdoctor.host.webserver import Server
 
 
@@ -69,6 +70,10 @@ def hashed(password: str) -> str:
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
 
 
+def pages() -> Pages:
+    return Pages(Texts(CollectorRegistry(), lambda: 0), lambda: "", lambda: "")
+
+
 def written(directory: Path, text: str) -> Path:
     path = directory / "web.yml"
     path.write_text(text)
@@ -80,7 +85,7 @@ TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
 
 @contextmanager
 def serving(web_config: Path) -> Iterator[Server]:
-    server = serve(("127.0.0.1", 0), CollectorRegistry(), lambda: "", lambda: "", web_config)
+    server = serve(("127.0.0.1", 0), pages(), web_config)
     try:
         yield server
     finally:
@@ -233,13 +238,7 @@ def test_other_hosts_are_served_with_tls_and_users_and_not_with_one_of_them(
     users = f"basic_auth_users:\n  alice: {hashed('secret')}\n"
     for text in (TLS, users):
         with pytest.raises(ConfigError, match="without TLS and users"):
-            serve(
-                ("0.0.0.0", 0),
-                CollectorRegistry(),
-                lambda: "",
-                lambda: "",
-                written(certificates, text),
-            )
+            serve(("0.0.0.0", 0), pages(), written(certificates, text))
     path = written(certificates, TLS + users)
-    server = serve(("0.0.0.0", 0), CollectorRegistry(), lambda: "", lambda: "", path)
+    server = serve(("0.0.0.0", 0), pages(), path)
     server.stop()

@@ -1,7 +1,9 @@
 """python -m tools.generate [--check]: write what is derived from declarations, or name the stale.
 
 Everything that is listed in two places is written once and made from it here: the table of metrics
-from the probes, the alerts from the verdict rules, the dashboards from `tools/dashboards`.
+from the probes, the alerts from the verdict rules, the dashboards from `tools/dashboards`, the
+completions, the man page and the JSON Schemas from the command line, and the README's table of
+failures from what the lab's tests showed.
 """
 
 from __future__ import annotations
@@ -11,7 +13,16 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import alerts, alerttests, metricsdoc, runbooks
+from tools import (
+    alerts,
+    alerttests,
+    completions,
+    faulttable,
+    manpage,
+    metricsdoc,
+    runbooks,
+    schemas,
+)
 from tools.dashboards import build
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +32,11 @@ PARTS: tuple[Callable[[Path], Mapping[Path, str]], ...] = (
     alerts.render,
     alerttests.render,
     runbooks.render,
+    faulttable.render,
     build.render,
+    completions.render,
+    manpage.render,
+    schemas.render,
 )
 """Each takes the checkout and returns the files it makes, by path, with their whole content."""
 

@@ -68,7 +68,11 @@ LOOK: Mapping[str, str] = {
     "kernel": "journalctl -k -n 100 --no-pager\nps -eo pid,stat,wchan:30,comm",
     "process": "ps -o pid,rss,nlwp,etime,comm -C dockerd",
     "containers": "docker ps -a",
+    "leftovers": "ss -ltnp\nctr -n moby tasks ls\ndocker ps -a",
+    "health": "docker inspect --format '{{json .State.Health}}' NAME",
+    "firewall": "iptables-save",
     "events": "docker events --since 1h --until 0s",
+    "canary": "journalctl -u docker -u containerd -n 50 --no-pager",
 }
 """What shows by hand what a probe reads."""
 

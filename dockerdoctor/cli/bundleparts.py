@@ -88,15 +88,16 @@ def _check(options: Options, config: Config) -> Content:
 
 
 def _incidents(config: Config) -> Content:
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import incident_json, pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+    from dockerdoctor.cli.reportjson import incident_json
 
     found = [incident_json(each) for each in Record(config.watch.record).incidents(INCIDENTS)]
     return pretty({"schema_version": SCHEMA_VERSION, "incidents": found})
 
 
 def _samples(config: Config) -> Content:
-    from dockerdoctor.cli.reportjson import pretty, readings_json
+    from dockerdoctor.cli.plain import pretty
+    from dockerdoctor.cli.reportjson import readings_json
     from dockerdoctor.cli.terminal import iso
 
     found = Record(config.watch.record).samples(since=now().wall - SAMPLES_S)

@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.options import Options
+    from dockerdoctor.cli.shapes import DiskJson
 
 app = typer.Typer(rich_markup_mode=None, help="What eats the data-root, and how to get it back.")
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -23,24 +24,21 @@ def show(
 
     Layers that cannot change are counted once; the second look is quick. Needs root.
     """
-    from dockerdoctor import account, compose
+    from dockerdoctor import account
     from dockerdoctor.cli import disktext, terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.surveying import surveyed
 
     options: Options = ctx.obj
     config = options.load()
-    host = compose.host(config, options.own_address(config))
-    try:
-        found, use = surveyed(config, host)
-    finally:
-        host.close()
+    if options.host or options.context:
+        options.own_address(config)  # no other daemon's files can be looked at
+    found, use = surveyed(config, recall=True)
     wholes = [account.account(found)]
     if store := account.store_account(found):
         wholes.append(store)
     if json:
-        told: dict[str, object] = {
+        told: DiskJson = {
             "schema_version": SCHEMA_VERSION,
             "used_ratio": use.used_ratio,
             "inodes_ratio": use.inodes_used_ratio,
@@ -69,13 +67,17 @@ def reclaim(
     volumes: Annotated[
         bool, typer.Option("--volumes", help="Anonymous volumes of no container too.")
     ] = False,
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="Old overlay2 directories that nothing knows too.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> int:
     """Make room, in the order of regret and no more than is needed; without --apply only a plan.
 
     Stopped containers and dangling images, build cache, images by last use; all older than the
-    grace time. Never what is in use, kept by a label or a name, never a named volume.
+    grace time. Never what is in use, kept by a label or a name, never a named volume. While no
+    daemon answers, only what needs none: --orphans, --logs.
 
     Exit code: 0 done, or nothing to do; 1 not enough; 64 it had to ask and may not; 77 not root.
 
@@ -84,9 +86,10 @@ def reclaim(
       dockerdoctor disk reclaim
       dockerdoctor disk reclaim --to 60% --apply
     """
-    from dockerdoctor.cli.reclaimcommand import reclaim_now
+    from dockerdoctor.cli.reclaimcommand import Also, reclaim_now
 
-    return reclaim_now(ctx.obj, apply=apply, to=to, logs=logs, volumes=volumes, yes=yes, json=json)
+    also = Also(logs, volumes, orphans)
+    return reclaim_now(ctx.obj, apply=apply, to=to, also=also, yes=yes, json=json)
 
 
 @app.command()

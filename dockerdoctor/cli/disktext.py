@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from dockerdoctor.account import Part
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.units import plain_bytes, plain_ratio
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import PartJson
 
 SHOWN = 6
 """Parts of each level that are shown unless all are wanted."""
@@ -27,7 +31,7 @@ def disk_text(
     return "\n".join([*lines, *[piece for note in notes for piece in wrap(note, columns)]])
 
 
-def part_json(part: Part) -> dict[str, object]:
+def part_json(part: Part) -> PartJson:
     """One part with all that is in it; sizes in bytes on disk."""
     return {
         "kind": part.kind,

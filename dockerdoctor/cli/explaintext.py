@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.stackjams import Explanation, Jam, held, issue, short, works_at
 from dockerdoctor.stacks import Stack
 
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import ExplanationJson, FrameJson, JamJson, StackJson
+
 LABEL = 8
-SCHEMA_VERSION = 1
 
 
 def explanation_text(found: Explanation, name: str, stacks: int, columns: int | None) -> str:
@@ -39,7 +41,7 @@ def explanation_text(found: Explanation, name: str, stacks: int, columns: int | 
 def explanation_json(found: Explanation, stacks: int) -> bytes:
     """The same for programs; stacks with their frames."""
     dump = found.dump
-    told = {
+    told: ExplanationJson = {
         "schema_version": SCHEMA_VERSION,
         "says": found.says,
         "program": dump.program,
@@ -51,7 +53,7 @@ def explanation_json(found: Explanation, stacks: int) -> bytes:
         "jams": [_jam_json(jam) for jam in found.jams],
         "stacks": [_stack_json(stack) for stack in dump.stacks[:stacks]],
     }
-    return msgspec.json.format(msgspec.json.encode(told), indent=2)
+    return pretty(told)
 
 
 def _no_sign(found: Explanation, known: bool) -> str:
@@ -100,7 +102,7 @@ def _stack(stack: Stack, columns: int | None) -> str:
     return text if columns is None or len(text) <= columns else text[: columns - 1] + "…"
 
 
-def _jam_json(jam: Jam) -> dict[str, object]:
+def _jam_json(jam: Jam) -> JamJson:
     return {
         "waits_for": jam.waits,
         "waiters": jam.waiters,
@@ -112,8 +114,8 @@ def _jam_json(jam: Jam) -> dict[str, object]:
     }
 
 
-def _stack_json(stack: Stack) -> dict[str, object]:
-    frames = [
+def _stack_json(stack: Stack) -> StackJson:
+    frames: list[FrameJson] = [
         {"function": function, "place": place}
         for function, place in zip(stack.functions, stack.places, strict=False)
     ]

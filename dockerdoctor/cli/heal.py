@@ -40,6 +40,9 @@ def heal(
         MaxImpact | None,
         typer.Option(help="The most that may be lost.  [the policy of the configuration]"),
     ] = None,
+    emergency: Annotated[
+        bool, typer.Option("--emergency", help="The shortest safe way back; see above.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Plan or record for programs.")] = False,
 ) -> int:
     """Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record.
@@ -47,6 +50,15 @@ def heal(
     The same ladder as the watchdog's, gentle rungs first, evidence before anything is destroyed.
     While a watchdog runs it has its turn: pause it first. Ctrl-C ends it after the rung that is
     being climbed; twice, at once (the next heal or watchdog goes on with the incident).
+
+    --emergency is for 3 AM: the shortest safe way back. Evidence first, then the first rung that
+    can help: what cannot (a restart of a daemon that is frozen, or that was told to stop already)
+    is passed over, no stop is waited for longer than dockerd itself promises, a start limit is
+    forgiven once. Its end, where all else has failed, is what people do by hand: stop docker.socket
+    and docker.service, kill -9 dockerd, containerd and its shims (each by pid and start time),
+    start again; every container ends by that, and what ran is started again. It asks once, and says
+    what it costs. It never touches a volume, never reboots, waits for a package upgrade, and leaves
+    alone what an operator has stopped and what the kernel or a debugger holds.
 
     Exit code: 0 well, 1 not healed, 64 it had to ask and may not, 75 somebody else is at it,
     77 not root.
@@ -56,6 +68,7 @@ def heal(
       dockerdoctor heal --plan
       dockerdoctor heal --max-impact daemon
       dockerdoctor heal --only sigkill --yes
+      dockerdoctor heal --emergency
     """
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
@@ -64,9 +77,11 @@ def heal(
     from dockerdoctor.cli.looking import look
 
     options: Options = ctx.obj
-    config = _allowing(options.load(), max_impact)
+    if emergency and only:
+        raise _either_or()
+    config = _allowing(options.load(), max_impact, emergency)
     address = options.own_address(config)
-    known = _wanted(compose.knowledge(config), only)
+    known = _wanted(compose.knowledge(config), only, emergency)
     if not plan:
         _may_act(config)
         _may_ask(options, yes)
@@ -76,6 +91,8 @@ def heal(
     if plan or not (plans or left_open(looked, config)):
         return show(looked, plans, config, json)
     if plans:
+        if emergency:
+            terminal.say(EMERGENCY)
         terminal.say(plans_text(plans, looked, config, terminal.width()))
         if not yes and not _agreed(plans[0]):
             terminal.say("nothing was done")
@@ -84,22 +101,37 @@ def heal(
     return climb_now(config, known, anew, json)
 
 
-def _allowing(config: Config, max_impact: MaxImpact | None) -> Config:
+EMERGENCY = """\
+EMERGENCY: the shortest safe way back. It ends with the first rung that cures.
+No volume is touched. Why it is ill: `dockerdoctor diagnose`.
+"""
+
+
+def _either_or() -> Exception:
+    from dockerdoctor.errors import UsageError
+
+    return UsageError(
+        "--emergency has its own ladder, and --only is one rung",
+        "say one of them",
+    )
+
+
+def _allowing(config: Config, max_impact: MaxImpact | None, emergency: bool) -> Config:
     """The configuration with what a person may."""
     from dockerdoctor.cli.healing import by_hand
     from dockerdoctor.model import Impact
 
     wanted = None if max_impact is None else Impact[max_impact.name]
-    return replace(config, policy=by_hand(config.policy, wanted))
+    return replace(config, policy=by_hand(config.policy, wanted, emergency))
 
 
-def _wanted(known: Knowledge, rung: str) -> Knowledge:
-    """The rules with their ladders, or with one rung alone."""
+def _wanted(known: Knowledge, rung: str, emergency: bool) -> Knowledge:
+    """The rules with their ladders, with those of an emergency, or with one rung alone."""
     from dockerdoctor.cli import healing
     from dockerdoctor.cli.suggest import one_of
 
     if not rung:
-        return known
+        return healing.emergency(known) if emergency else known
     one_of(rung, known.rungs, "rung")
     return healing.only(known, rung)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
 from dockerdoctor.cli import healing, terminal
 from dockerdoctor.cli.healing import End, Ending
 from dockerdoctor.cli.history import watchdog
 from dockerdoctor.cli.incidents import story
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.progress import Progress
-from dockerdoctor.cli.report import SCHEMA_VERSION
-from dockerdoctor.cli.reportjson import incident_json, pretty
+from dockerdoctor.cli.reportjson import incident_json
 from dockerdoctor.config import Config
 from dockerdoctor.errors import Busy
 from dockerdoctor.host import clock
@@ -21,6 +22,9 @@ from dockerdoctor.host.signals import Patience
 from dockerdoctor.record import Record
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Hooks, Knowledge
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import HealJson
 
 
 def climb_now(config: Config, known: Knowledge, anew: Collection[str], json: bool) -> int:
@@ -68,8 +72,13 @@ def _show_record(config: Config, end: End, incidents: list[str], json: bool) -> 
         says = end.why.removeprefix(f"{end.ending.value}: ")
         terminal.say(f"{end.ending.value}: {says}")
     if json:
-        told = {"schema_version": SCHEMA_VERSION, "ending": end.ending, "why": end.why}
-        terminal.emit_raw(pretty({**told, "incidents": [incident_json(each) for each in found]}))
+        told: HealJson = {
+            "schema_version": SCHEMA_VERSION,
+            "ending": end.ending,
+            "why": end.why,
+            "incidents": [incident_json(each) for each in found],
+        }
+        terminal.emit_raw(pretty(told))
         return
     for each in found:
         terminal.emit(story(record, each, clock.now().wall))

@@ -9,8 +9,9 @@ import enum
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from dockerdoctor.judge import GOOD_LOOKS, Rule
+from dockerdoctor.judge import GOOD_LOOKS, Condition, Rule
 from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
+from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Knowledge, Watch
 
@@ -42,10 +43,49 @@ class End:
     why: str
 
 
-def by_hand(policy: Policy, max_impact: Impact | None) -> Policy:
+EMERGENCY_S, EMERGENCY_LOOKS = 3.0, 2
+"""How long a thing must be wrong in an emergency: one unlucky look is none."""
+LAST_RESORT = "kill-all"
+NOT_DOWN = tuple(
+    Condition("unit.active_state", "!=", state) for state in ("inactive", "failed", "activating")
+)
+
+
+def by_hand(policy: Policy, max_impact: Impact | None, emergency: bool = False) -> Policy:
     """What a person may who asked for it: no budget, no cool-down, no pause."""
     impact = policy.max_impact if max_impact is None else max_impact
-    return replace(policy, max_impact=impact, max_climbs=1000, cooldown_s=0.0, paused="")
+    return replace(
+        policy,
+        max_impact=impact,
+        max_climbs=1000,
+        cooldown_s=0.0,
+        paused="",
+        emergency=emergency,
+    )
+
+
+def emergency(known: Knowledge) -> Knowledge:
+    """The same rules, quicker to fire and with the last resort in the place of a reboot."""
+    return Knowledge(known.probes, known.rungs, [_in_a_hurry(rule) for rule in known.rules])
+
+
+def _in_a_hurry(rule: Rule) -> Rule:
+    """A daemon that hangs while it is being stopped hangs too: most likely it is somebody's
+    restart, typed an hour ago, that does not end."""
+    ladder = tuple(rung for rung in rule.ladder if rung != "reboot")
+    when = rule.when
+    if "sigkill" in ladder:
+        up = Condition("unit.active_state", "==", "active")
+        when = tuple(each for each in when if each != up) + NOT_DOWN
+    if "sigkill" in ladder or "restart-containerd" in ladder:
+        ladder = (*ladder, LAST_RESORT)
+    return replace(
+        rule,
+        when=when,
+        for_s=min(rule.for_s, EMERGENCY_S),
+        looks=min(rule.looks, EMERGENCY_LOOKS),
+        ladder=ladder,
+    )
 
 
 def only(known: Knowledge, rung: str) -> Knowledge:
@@ -72,14 +112,14 @@ def climb_until_well(
     say: Callable[[str], None],
 ) -> End:
     """Cycle until an ending. `wait` lets seconds pass, `now` is monotonic (s)."""
-    good, began, last = 0, now(), ""
+    good, began = 0, now()
     while True:
+        before = watch.decision
         sentence = watch.cycle()
         decision = watch.decision
         quiet = isinstance(decision, Hold) and decision.reason in QUIET
-        if sentence != last and not quiet:
+        if not quiet and not goes_on(before, decision):
             say(sentence)
-        last = sentence
         if isinstance(decision, GiveUp):
             return End(Ending.GAVE_UP, decision.why)
         if isinstance(decision, Hold) and (end := _held(decision, now() - began)):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dockerdoctor.cli import terminal
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import last_known, watchdog
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.plan import Plan, plan
 from dockerdoctor.cli.plantext import plan_json, plan_text
-from dockerdoctor.cli.report import SCHEMA_VERSION, Looked, State
-from dockerdoctor.cli.reportjson import pretty
+from dockerdoctor.cli.report import Looked, State
 from dockerdoctor.cli.reporttext import text
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
 from dockerdoctor.judge import judge
 from dockerdoctor.watch import Knowledge
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import HealPlanJson
 
 
 def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
@@ -23,12 +28,13 @@ def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     judgement = judge(at_once(known.rules), looked.samples, None, looked.now, looked.declared)
     then = last_known(config, looked.now)
     running = looked.running or then.running
-    scene = Scene(judgement.readings, config.policy, running, then.climbed_lately)
+    readings = {**then.facts, **judgement.readings}
+    scene = Scene(readings, config.policy, running, then.climbed_lately)
     plans = []
     for finding in judgement.verdict.findings:
         if finding.ladder:
             incident = about.incident_of(finding.rule)
-            plans.append(plan(finding, scene, known.rungs, incident, then.live_restore))
+            plans.append(plan(finding, scene, known.rungs, incident))
     return plans
 
 
@@ -47,9 +53,13 @@ def show(looked: Looked, plans: list[Plan], config: Config, json: bool) -> int:
     """The plans, or why there is none. 0 when well or planned, 1 when no rung helps."""
     found = examine(looked, watchdog(config, looked.now))
     if json:
-        listed = [plan_json(each) for each in plans]
-        told = {"schema_version": SCHEMA_VERSION, "state": found.state, "says": found.says}
-        terminal.emit_raw(pretty({**told, "plans": listed}))
+        told: HealPlanJson = {
+            "schema_version": SCHEMA_VERSION,
+            "state": found.state,
+            "says": found.says,
+            "plans": [plan_json(each) for each in plans],
+        }
+        terminal.emit_raw(pretty(told))
     elif plans:
         terminal.emit(plans_text(plans, looked, config, terminal.width()))
     elif found.state is State.OK:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -18,7 +18,8 @@ from dockerdoctor.glance import at_once
 from dockerdoctor.host import lock
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.judge import Judgement, Rule, judge
-from dockerdoctor.model import Incident, Instant, Sample
+from dockerdoctor.memory import HELD
+from dockerdoctor.model import NOTHING, Held, Incident, Instant, Readings, Sample, Value
 from dockerdoctor.record import Record
 
 Since: TypeAlias = Callable[[Rule], float | None]
@@ -42,6 +43,8 @@ class Watchdog:
     """Who acts by hand now: "1234 heal"; empty when nobody does."""
     paused: str = ""
     """Why it keeps still; empty when it may act."""
+    held: Held | None = None
+    """Why a watchdog that runs does nothing about what is wrong."""
     open: tuple[Incident, ...] = ()
     """Incidents that are not closed."""
     ended: tuple[Incident, ...] = ()
@@ -77,12 +80,14 @@ def watchdog(config: Config, now: Instant) -> Watchdog:
         record = Record(config.watch.record)
         recent = record.incidents(20)
         samples = record.samples(since=now.wall - FRESH_S, until=now.wall + 60)
+        held = record.recall(HELD, Held) if running else None
     except DoctorError as error:
         return Watchdog(running, healing, paused, trouble=error.sentence)
     return Watchdog(
         running=running,
         healing=healing,
         paused=paused,
+        held=held,
         open=tuple(each for each in recent if each.closed is None),
         ended=tuple(
             each for each in recent if each.closed is not None and now.wall - each.closed < RECENT_S
@@ -103,7 +108,8 @@ class LastKnown:
     """What a hung daemon cannot be asked: as it was when the watchdog last saw it well."""
 
     running: tuple[Container, ...] = ()
-    live_restore: bool | None = None
+    facts: Readings = field(default_factory=lambda: NOTHING)
+    """What held when it was last asked: live-restore, swarm, the version (see `memory.py`)."""
     climbed_lately: bool = False
     """Whether a start limit that was hit may be our own doing; as `Watch.scene` tells it."""
 
@@ -113,15 +119,11 @@ def last_known(config: Config, now: Instant) -> LastKnown:
     record = Record(config.watch.record)
     try:
         running = record.recall("running", tuple[Container, ...]) or ()
-        told = [
-            sample.readings["live_restore"]
-            for sample in record.samples("api", now.wall - RECENT_S, now.wall + 60)
-            if "live_restore" in sample.readings
-        ]
+        facts = record.recall("facts", dict[str, Value]) or {}
         lately = bool(record.recent_attempts(now.wall - LATELY_CLIMBED_S))
     except DoctorError:
         return LastKnown()
-    return LastKnown(running, bool(told[-1]) if told else None, lately)
+    return LastKnown(running, facts, lately)
 
 
 def since_in(config: Config, now: Instant) -> Since:

@@ -12,6 +12,7 @@ from dockerdoctor.errors import CannotCreate
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.incidentreport import Report
+    from dockerdoctor.cli.shapes import IncidentsJson, OneIncidentJson
     from dockerdoctor.config import Config
     from dockerdoctor.model import Incident
     from dockerdoctor.record import Record
@@ -29,14 +30,17 @@ def list_(
     """List the latest incidents, newest first (the default)."""
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.incidenttext import incidents_table
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import incident_json, pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+    from dockerdoctor.cli.reportjson import incident_json
     from dockerdoctor.host import clock
 
     found = _record(ctx.obj).incidents(limit)
     if json:
-        listed = [incident_json(each) for each in found]
-        terminal.emit_raw(pretty({"schema_version": SCHEMA_VERSION, "incidents": listed}))
+        listed: IncidentsJson = {
+            "schema_version": SCHEMA_VERSION,
+            "incidents": [incident_json(each) for each in found],
+        }
+        terminal.emit_raw(pretty(listed))
     elif found:
         now = clock.now().wall
         terminal.emit(incidents_table(found, now, terminal.clock_of(now), terminal.width()))
@@ -53,14 +57,17 @@ def show(
 ) -> int:
     """Show one incident as a timeline: what was seen, climbed, kept, and how it ended."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import incident_json, pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+    from dockerdoctor.cli.reportjson import incident_json
     from dockerdoctor.host import clock
 
     record = _record(ctx.obj)
     found = record.find(ident)
     if json:
-        told = {"schema_version": SCHEMA_VERSION, "incident": incident_json(found)}
+        told: OneIncidentJson = {
+            "schema_version": SCHEMA_VERSION,
+            "incident": incident_json(found),
+        }
         terminal.emit_raw(pretty(told))
         return 0
     terminal.emit(story(record, found, clock.now().wall))

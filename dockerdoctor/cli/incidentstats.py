@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Literal
 
 import msgspec
 
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.table import table
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.model import Incident, Outcome
@@ -19,11 +21,11 @@ BY_HAND_S = {
     "systemd-kill": 300.0,
     "kill-shim": 300.0,
     "sigkill": 600.0,
+    "kill-all": 600.0,
     "reboot": 900.0,
 }
 """What a person takes for the same remedy, woken and logged in: restart 2 min, `systemctl kill` 5,
 killing the processes by hand 10, a reboot 15. Any other rung counts like a restart."""
-SCHEMA_VERSION = 1
 
 
 class RuleStats(msgspec.Struct, frozen=True):
@@ -51,7 +53,7 @@ class RungStats(msgspec.Struct, frozen=True):
 class Stats(msgspec.Struct, frozen=True):
     """All of it. `saved_s` is the time by hand less the time taken, over the cured incidents."""
 
-    schema_version: int
+    schema_version: Literal[1]
     since: str | None
     incidents: int
     open: int
@@ -98,7 +100,7 @@ def saved(incident: Incident) -> float:
 
 def stats_json(found: Stats) -> bytes:
     """For programs."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=2)
+    return pretty(found)
 
 
 def stats_text(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from dockerdoctor.cli.reporttext import attempt_line, evidence, state_of, wrap
+from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.reporttext import attempt_line, evidence, state_of
 from dockerdoctor.cli.table import table
 from dockerdoctor.model import Incident, Outcome, Sample
 from dockerdoctor.units import plain_seconds

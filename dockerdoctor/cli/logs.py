@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json as jsonlib
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
 from dockerdoctor.cli import terminal
 from dockerdoctor.cli.options import Options
-from dockerdoctor.cli.report import SCHEMA_VERSION
-from dockerdoctor.cli.reportjson import pretty
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty, wrap
 from dockerdoctor.cli.table import table
 from dockerdoctor.errors import HostFault, UsageError
 from dockerdoctor.host.layout import CONFIG_FILE
@@ -24,6 +22,9 @@ from dockerdoctor.loglook import Growth, growths
 from dockerdoctor.model import Fault
 from dockerdoctor.regret import CUT_COSTS
 from dockerdoctor.units import parse_bytes, plain_bytes, plain_seconds
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import LogsJson
 
 STAT_S = 5.0
 LOG_OPTS = {"max-size": "10m", "max-file": "3"}
@@ -46,8 +47,12 @@ def show(options: Options, *, seconds: float, all_: bool, json: bool) -> int:
         host.close()
     found = growths(first, second, use.free_bytes, all_)
     if json:
-        told = {"schema_version": SCHEMA_VERSION, "free_bytes": use.free_bytes}
-        terminal.emit_raw(pretty({**told, "logs": [asdict(each) for each in found]}))
+        told: LogsJson = {
+            "schema_version": SCHEMA_VERSION,
+            "free_bytes": use.free_bytes,
+            "logs": list(found),
+        }
+        terminal.emit_raw(pretty(told))
     else:
         terminal.emit(text(found, use, terminal.width()))
     return 0

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from dockerdoctor import compose
 from dockerdoctor.cli.examine import STREAMED
-from dockerdoctor.cli.options import same_daemon
 from dockerdoctor.cli.report import Looked
 from dockerdoctor.config import Config, DaemonConfig
 from dockerdoctor.declare import known_readings
 from dockerdoctor.errors import HostFault
 from dockerdoctor.glance import glance
-from dockerdoctor.host.address import Address, for_watchdog
+from dockerdoctor.host.address import Address, for_watchdog, same_daemon
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Sample
@@ -27,9 +26,13 @@ BY_API = ("ping", "api", "containers")
 def look(address: Address, config: Config, known: Knowledge) -> Looked:
     """One look by all probes, or by those that need the API only where the configuration's unit and
     process are not those of this daemon."""
+    return look_with(compose.host(config, address), address, config, known)
+
+
+def look_with(view: HostView, address: Address, config: Config, known: Knowledge) -> Looked:
+    """The same through a door that is open already."""
     whole = same_daemon(address, for_watchdog(config.daemon.host))
     names = [name for name in known.probes if name not in STREAMED] if whole else BY_API
-    view = compose.host(config, address)
     samples = glance([known.probes[name] for name in names], view)
     return Looked(
         samples=samples,
@@ -38,7 +41,7 @@ def look(address: Address, config: Config, known: Knowledge) -> Looked:
         now=view.now(),
         address=str(address),
         whole=whole,
-        units=_units(config.daemon) if whole else (),
+        units=units(config.daemon) if whole else (),
         running=tuple(each for each in view.roster() if each.state == "running"),
         journal=_journal(view) if _is_down(samples) else (),
     )
@@ -56,6 +59,7 @@ def _journal(view: HostView) -> tuple[str, ...]:
         return ()
 
 
-def _units(daemon: DaemonConfig) -> tuple[str, ...]:
+def units(daemon: DaemonConfig) -> tuple[str, ...]:
+    """Its units, its own first; none where it has only a pid file."""
     units = (daemon.unit, daemon.socket_unit) if daemon.pidfile is None else ()
     return tuple(unit for unit in units if unit)

@@ -7,6 +7,7 @@ what it needs when it runs. `run` is the one place where exceptions become sente
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
 import sys
@@ -19,6 +20,7 @@ import typer
 from dockerdoctor.cli import (
     bundle,
     demo,
+    diagnose,
     disk,
     explain,
     heal,
@@ -27,23 +29,27 @@ from dockerdoctor.cli import (
     probes,
     rules,
     service,
+    top,
     watch,
 )
 from dockerdoctor.cli import check as checking
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
+CHECKS = ("check", "diagnose", "")
+"""Commands with the exit codes of the monitoring plugins."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE, as a shell tells it."""
 
 EPILOG = """\b
 Options of dockerdoctor itself may stand before or after the command.
-Exit codes (but for check): 0 done, 1 failed, 64 usage, 65 no such data,
+Exit codes (but for check, diagnose): 0 done, 1 failed, 64 usage, 65 no such data,
 69 no daemon, 70 bug, 73/74 cannot write or read, 75 busy, 77 no permission,
 78 configuration.
 
 \b
 Examples:
   dockerdoctor                        what is wrong, and what to do now
+  dockerdoctor diagnose               why, with the causes ranked by evidence
   dockerdoctor heal --plan            what healing would do and cost
   dockerdoctor heal                   do it, after asking
   dockerdoctor incidents show 2025    the story of one incident
@@ -54,6 +60,7 @@ app = typer.Typer(
     name="dockerdoctor",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    add_completion=False,  # ours are files, without a start of Python for each TAB
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EPILOG,
 )
@@ -84,6 +91,8 @@ def main(
 
 
 app.command()(checking.check)
+app.command()(diagnose.diagnose)
+app.command()(top.top)
 app.command()(heal.heal)
 app.command()(watch.watch)
 app.add_typer(incidents.app, name="incidents")
@@ -105,7 +114,7 @@ DEFAULTS = {
     "disk": "show",
 }
 """What a group does without a command of its own."""
-FOR_ALL = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+FOR_ALL = ("-h", "--help", "--version")
 """Options that need no command."""
 
 
@@ -154,10 +163,22 @@ def _is_option(word: str) -> bool:
 
 
 def _dispatch(words: list[str]) -> int:
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(_with(_command_of(words)))
     result = command.main(words, prog_name="dockerdoctor", standalone_mode=False)
     sys.stdout.flush()
     return int(result or 0)
+
+
+def _with(name: str) -> typer.Typer:
+    """The app with this command alone: typer prepares every one that it has, which takes longer
+    than most of them run. All of it for help, and for a name that is not there."""
+    alone = copy.copy(app)
+    alone.registered_commands = [
+        each for each in app.registered_commands if each.callback and each.callback.__name__ == name
+    ]
+    alone.registered_groups = [each for each in app.registered_groups if each.name == name]
+    found = alone.registered_commands or alone.registered_groups
+    return alone if found and "_DOCKERDOCTOR_COMPLETE" not in os.environ else app
 
 
 def _version() -> int:
@@ -185,7 +206,7 @@ def _ended(error: BaseException, words: Sequence[str]) -> int:
         traceback.print_exception(error, file=sys.stderr)
     if isinstance(error, terminal.ReaderGone):
         return _reader_gone()
-    code, lines = endings.explained(error, checks=_command_of(words) in ("check", ""))
+    code, lines = endings.explained(error, checks=_command_of(words) in CHECKS)
     with contextlib.suppress(OSError):
         for line in lines:
             terminal.say(line)

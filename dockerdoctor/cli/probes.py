@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dockerdoctor.cli.options import Options
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import ProbeJson, ProbesJson, SampleJson
 
 app = typer.Typer(rich_markup_mode=None, help="The looks that rules are made of.")
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -22,15 +25,14 @@ def list_(
 ) -> int:
     """List the probes, how often they look, and their deadlines (the default)."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.table import table
     from dockerdoctor.declare import Probe, known_readings, load
     from dockerdoctor.units import plain_seconds
 
     probes = load("dockerdoctor.probes", Probe)
     if json:
-        listed = [
+        listed: list[ProbeJson] = [
             {
                 "name": probe.name,
                 "help": probe.help,
@@ -40,7 +42,8 @@ def list_(
             }
             for probe in probes.values()
         ]
-        terminal.emit_raw(pretty({"schema_version": SCHEMA_VERSION, "probes": listed}))
+        every: ProbesJson = {"schema_version": SCHEMA_VERSION, "probes": listed}
+        terminal.emit_raw(pretty(every))
     elif readings:
         rows = [
             (name, each.kind.value, each.unit or "-", each.help)
@@ -65,8 +68,8 @@ def run(
     """Take one sample and show its readings. Exit code 1 when the probe could not look."""
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty, readings_json
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+    from dockerdoctor.cli.reportjson import readings_json
     from dockerdoctor.cli.suggest import one_of
     from dockerdoctor.cli.table import table
     from dockerdoctor.collect import run_probe
@@ -78,7 +81,7 @@ def run(
     config = options.load()
     sample = run_probe(probe, compose.host(config, options.address(config)))
     if json:
-        told = {
+        told: SampleJson = {
             "schema_version": SCHEMA_VERSION,
             "probe": name,
             "at": terminal.iso(sample.at.wall),

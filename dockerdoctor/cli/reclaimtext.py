@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dockerdoctor.allowed import Allowed, Step
-from dockerdoctor.cli.reporttext import wrap
+from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Usage
+from dockerdoctor.host.storage.facts import Kind, Usage
 from dockerdoctor.reclaim import Plan
 from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
+
+if TYPE_CHECKING:
+    from dockerdoctor.cli.shapes import ReclaimPlanJson, UsageJson
 
 SHOWN = 25
 """Steps that are shown; of more only the sum."""
@@ -34,8 +40,8 @@ def plan_text(plan: Plan, use: DiskUse, allowed: Allowed, now: float, columns: i
     return "\n".join(piece for line in lines for piece in wrap(line, columns))
 
 
-def plan_json(plan: Plan) -> dict[str, object]:
-    """The same for programs; sizes in bytes, times in s since the epoch."""
+def plan_json(plan: Plan) -> ReclaimPlanJson:
+    """The same for programs; sizes in bytes, times in UTC."""
     return {
         "full": plan.full,
         "need": _usage(plan.need),
@@ -48,7 +54,7 @@ def plan_json(plan: Plan) -> dict[str, object]:
                 "name": step.name,
                 "tags": list(step.what.tags),
                 "frees": _usage(step.frees),
-                "used": step.used or None,
+                "used": iso(step.used) if step.used else None,
                 "back": step.back,
             }
             for step in plan.steps
@@ -59,7 +65,9 @@ def plan_json(plan: Plan) -> dict[str, object]:
 
 def _line(number: int, step: Step, now: float) -> str:
     size = plain_bytes(step.frees.bytes)
-    used = f", last used {plain_seconds(max(0.0, now - step.used))} ago" if step.used else ""
+    last = "unchanged for" if step.what.kind is Kind.ORPHAN else "last used"
+    ago = "" if step.what.kind is Kind.ORPHAN else " ago"
+    used = f", {last} {plain_seconds(max(0.0, now - step.used))}{ago}" if step.used else ""
     return f"{number:>4}. {size:>9}  {step.what.kind} {step.name}{used}: {step.back}"
 
 
@@ -69,6 +77,7 @@ def _ends(plan: Plan, allowed: Allowed) -> list[str]:
         lines.append(f"[!] Not enough: {_amount(plan.short)} more must go by other means.")
         hints = [
             *([] if allowed.cut_logs else ["--logs (cut logs that nobody rotates)"]),
+            *([] if allowed.orphans else ["--orphans (old overlay2 directories nothing knows)"]),
             *([] if allowed.anonymous_volumes else ["--volumes (anonymous ones of no container)"]),
         ]
         lines += [f"    May go too if you say so: {', '.join(hints)}."] if hints else []
@@ -88,5 +97,5 @@ def _amount(usage: Usage) -> str:
     return " and ".join(words)
 
 
-def _usage(usage: Usage) -> dict[str, int]:
+def _usage(usage: Usage) -> UsageJson:
     return {"bytes": usage.bytes, "inodes": usage.inodes}

@@ -15,9 +15,6 @@ from dockerdoctor.host.nouns import Container
 from dockerdoctor.judge import Rule
 from dockerdoctor.model import Fault, Instant, Reading, Readings, Sample
 
-SCHEMA_VERSION: Literal[1] = 1
-"""Of all JSON that commands write."""
-
 
 class State(enum.StrEnum):
     """The verdict of a check in the words of the monitoring plugins."""

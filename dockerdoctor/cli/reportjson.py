@@ -1,4 +1,4 @@
-"""A `Report` as JSON, and the schema of that JSON, which is shipped and tested to be the same."""
+"""A `Report` as JSON, and the shapes of what it is made of, which other JSON has too."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from dockerdoctor.cli.report import EXIT, SCHEMA_VERSION, Found, Report, State
+from dockerdoctor.cli.history import Watchdog
+from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.report import EXIT, Found, Report, State
 from dockerdoctor.cli.terminal import iso
-from dockerdoctor.model import Attempt, Fault, Incident, Outcome, Readings, Value
+from dockerdoctor.model import Attempt, Fault, Held, Incident, Outcome, Readings, Value
 
-DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Time: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """UTC, ISO 8601, to the millisecond."""
 SeverityName = Literal["info", "warning", "critical"]
@@ -75,12 +76,22 @@ class IncidentJson:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldJson:
+    """Why the watchdog does nothing, and since when."""
+
+    reason: str
+    why: str
+    since: Time
+
+
+@dataclass(frozen=True, slots=True)
 class WatchdogJson:
     """Whether a watchdog runs, or a heal by hand (their pids), and what it knows."""
 
     pid: int | None
     healing_pid: int | None
     paused: str | None
+    held: HeldJson | None
     last_sample: Time | None
     trouble: str | None
     open: list[IncidentJson]
@@ -106,7 +117,6 @@ class CheckJson:
 
 def check_json(report: Report, version: str) -> bytes:
     """The report as JSON, indented."""
-    watchdog = report.watchdog
     whole = CheckJson(
         schema_version=SCHEMA_VERSION,
         state=report.state,
@@ -121,16 +131,26 @@ def check_json(report: Report, version: str) -> bytes:
             UnseenJson(each.probe, each.fault, each.detail, each.hint) for each in report.unseen
         ],
         notes=list(report.notes),
-        watchdog=WatchdogJson(
-            pid=_pid(watchdog.running),
-            healing_pid=_pid(watchdog.healing),
-            paused=watchdog.paused or None,
-            last_sample=_when(watchdog.seen_at),
-            trouble=watchdog.trouble or None,
-            open=[incident_json(each) for each in watchdog.open],
-        ),
+        watchdog=watchdog_json(report.watchdog),
     )
     return pretty(whole)
+
+
+def watchdog_json(watchdog: Watchdog) -> WatchdogJson:
+    """What a watchdog knows and does."""
+    return WatchdogJson(
+        pid=_pid(watchdog.running),
+        healing_pid=_pid(watchdog.healing),
+        paused=watchdog.paused or None,
+        held=_held(watchdog.held),
+        last_sample=_when(watchdog.seen_at),
+        trouble=watchdog.trouble or None,
+        open=[incident_json(each) for each in watchdog.open],
+    )
+
+
+def _held(held: Held | None) -> HeldJson | None:
+    return HeldJson(held.reason, held.why, iso(held.since)) if held else None
 
 
 def incident_json(incident: Incident) -> IncidentJson:
@@ -138,7 +158,7 @@ def incident_json(incident: Incident) -> IncidentJson:
     return IncidentJson(
         id=incident.id,
         rule=incident.rule,
-        severity=_SEVERITIES[incident.severity],
+        severity=SEVERITIES[incident.severity],
         says=incident.says,
         opened=iso(incident.opened),
         closed=_when(incident.closed),
@@ -149,18 +169,8 @@ def incident_json(incident: Incident) -> IncidentJson:
     )
 
 
-def pretty(value: object) -> bytes:
-    """Any of these as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2)
-
-
-def schema() -> bytes:
-    """The JSON Schema of `check --json`, as it is shipped."""
-    return pretty({"$schema": DRAFT, **msgspec.json.schema(CheckJson)}) + b"\n"
-
-
-_SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
-_IMPACTS: tuple[ImpactName, ...] = ("none", "daemon", "containers", "host")
+SEVERITIES: tuple[SeverityName, ...] = ("info", "warning", "critical")
+IMPACTS: tuple[ImpactName, ...] = ("none", "daemon", "containers", "host")
 
 
 def _pid(holder: str) -> int | None:
@@ -187,7 +197,7 @@ def _found(found: Found) -> FoundJson:
 def _attempt(attempt: Attempt) -> AttemptJson:
     return AttemptJson(
         rung=attempt.rung,
-        impact=_IMPACTS[attempt.impact],
+        impact=IMPACTS[attempt.impact],
         began=iso(attempt.began),
         ended=_when(attempt.ended),
         cured=attempt.cured,

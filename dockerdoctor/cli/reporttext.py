@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dockerdoctor.cli.history import Watchdog
+from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.report import Found, Report, State
 from dockerdoctor.declare import Scene
 from dockerdoctor.judge import Rule
-from dockerdoctor.model import Attempt, Incident, Outcome, Reading, Readings, Severity, Value
+from dockerdoctor.model import (
+    BY_HAND,
+    Attempt,
+    Incident,
+    Outcome,
+    Reading,
+    Readings,
+    Severity,
+    Value,
+)
+from dockerdoctor.rules import threshold
 from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain, plain_seconds
 
@@ -85,6 +94,8 @@ def state_of(incident: Incident) -> str:
     """How it stands, in a word or two."""
     if incident.closed is None:
         return "gave up" if incident.outcome is Outcome.GAVE_UP else "open"
+    if incident.rule == BY_HAND:
+        return "done" if incident.outcome is Outcome.CURED else "not enough"
     return {Outcome.CURED: "cured", Outcome.GAVE_UP: "gave up, well later"}.get(
         incident.outcome, "passed by itself"
     )
@@ -108,7 +119,11 @@ def _finding(found: Found, declared: Mapping[str, Reading], now: float, clock: C
 def _vitals(readings: Readings, findings: Sequence[Found]) -> list[str]:
     """One line for each vital that was seen and that no finding speaks of."""
     blamed = {name.partition(".")[0] for found in findings for name in found.evidence}
-    lines = []
+    return [f"[ok] {probe}: {says}" for probe, says in vital_lines(readings) if probe not in blamed]
+
+
+def vital_lines(readings: Readings) -> Iterator[tuple[str, str]]:
+    """Each vital that was seen, by its probe, in a few words."""
     for probe, line in (
         ("ping", _ping),
         ("unit", _unit),
@@ -117,10 +132,8 @@ def _vitals(readings: Readings, findings: Sequence[Found]) -> list[str]:
         ("containerd", _containerd),
         ("api", _api),
     ):
-        says = line(readings)
-        if says and probe not in blamed:
-            lines.append(f"[ok] {probe}: {says}")
-    return lines
+        if says := line(readings):
+            yield probe, says
 
 
 def _ping(readings: Readings) -> str:
@@ -194,6 +207,9 @@ def _watchdog(watchdog: Watchdog, now: float, clock: Clock) -> list[str]:
         lines.append(f"{INDENT}a heal by hand is under way (pid {watchdog.healing.split()[0]})")
     if watchdog.paused:
         lines.append(f"{INDENT}paused: {watchdog.paused}")
+    elif watchdog.held:
+        held = watchdog.held
+        lines.append(f"{INDENT}keeps still since {clock(held.since)} ({held.reason}): {held.why}")
     if watchdog.trouble:
         lines.append(f"{INDENT}its record could not be read: {watchdog.trouble}")
     for incident in watchdog.open:
@@ -221,43 +237,15 @@ def _figures(readings: Readings, rules: Sequence[Rule]) -> list[str]:
         ("containers.running", "containers_running", "", ""),
     )
     return [
-        f"{label}={_number(readings[name])}{unit};{_threshold(rules, name, Severity.WARNING)};"
-        f"{_threshold(rules, name, Severity.CRITICAL) or critical};0"
+        f"{label}={_number(readings[name])}{unit};"
+        f"{_number(threshold(rules, name, Severity.WARNING))};"
+        f"{_number(threshold(rules, name, Severity.CRITICAL)) or critical};0"
         for name, label, unit, critical in wanted
         if name in readings
     ]
 
 
-def _threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> str:
-    """The value from which a rule of this severity speaks of this reading alone."""
-    for rule in rules:
-        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
-            return _number(rule.when[0].value)
-    return ""
-
-
-def _number(value: object) -> str:
+def _number(value: Value | None) -> str:
+    if value is None:
+        return ""
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-
-
-def wrap(line: str, columns: int | None) -> list[str]:
-    """Wrapped with the continuation under the text, not under its mark, number, time or label. A
-    path is never broken."""
-    if columns is None or len(line) <= columns or " " not in line.strip():
-        return [line]
-    lead = _LEAD.match(line)
-    hang = min(len(lead[0]) if lead else 0, columns // 3)
-    return textwrap.wrap(
-        line,
-        columns,
-        subsequent_indent=" " * (hang or len(INDENT)),
-        break_long_words=False,
-        break_on_hyphens=False,
-        replace_whitespace=False,
-    )
-
-
-_LEAD = re.compile(
-    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
-    r"|(?:cause|seen|since|remedy|avoid|next|when|clear|ladder|rule|opened|closed|lasted|why) +)?"
-)

@@ -12,6 +12,7 @@ from dockerdoctor.cli.options import Options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dockerdoctor.cli.shapes import RuleJson, RulesJson
     from dockerdoctor.judge import Condition, Rule
     from dockerdoctor.model import Reading
 
@@ -78,7 +79,7 @@ def show(
 ) -> int:
     """Show one rule: when it holds, its ladder, the right remedy and the wrong one."""
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.reporttext import wrap
+    from dockerdoctor.cli.plain import wrap
     from dockerdoctor.cli.suggest import one_of
 
     rules, readings = _rules(ctx.obj)
@@ -131,10 +132,12 @@ def _rules(options: Options) -> tuple[tuple[Rule, ...], Mapping[str, Reading]]:
     return tuple(known.rules), known_readings(known.probes)
 
 
-def _as_json(rule: Rule, readings: Mapping[str, Reading]) -> dict[str, object]:
+def _as_json(rule: Rule, readings: Mapping[str, Reading]) -> RuleJson:
+    from dockerdoctor.cli.reportjson import SEVERITIES
+
     return {
         "name": rule.name,
-        "severity": rule.severity.name.lower(),
+        "severity": SEVERITIES[rule.severity],
         "says": rule.says,
         "when": [condition_text(each, readings) for each in rule.when],
         "for_s": rule.for_s,
@@ -148,9 +151,9 @@ def _as_json(rule: Rule, readings: Mapping[str, Reading]) -> dict[str, object]:
     }
 
 
-def _emit_json(rules: list[dict[str, object]]) -> None:
+def _emit_json(rules: list[RuleJson]) -> None:
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.report import SCHEMA_VERSION
-    from dockerdoctor.cli.reportjson import pretty
+    from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 
-    terminal.emit_raw(pretty({"schema_version": SCHEMA_VERSION, "rules": rules}))
+    told: RulesJson = {"schema_version": SCHEMA_VERSION, "rules": rules}
+    terminal.emit_raw(pretty(told))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dockerdoctor.cli.options import Options
+
+if TYPE_CHECKING:
+    from dockerdoctor.config import Config
 
 UNITS = Path("/etc/systemd/system")
 ASK_S = 60.0
@@ -22,8 +25,9 @@ app = typer.Typer(rich_markup_mode=None, help="The watchdog as a unit of systemd
 def print_(ctx: typer.Context) -> int:
     """Print the unit (the default)."""
     from dockerdoctor.cli import terminal
+    from dockerdoctor.service import unit_text
 
-    terminal.emit(_text(ctx.obj).rstrip("\n"))
+    terminal.emit(unit_text(*_asked(ctx.obj)).rstrip("\n"))
     return 0
 
 
@@ -35,7 +39,7 @@ def install(
     ] = False,
     into: Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")] = UNITS,
 ) -> int:
-    """Write the unit and let systemd read it. Needs root.
+    """Write the unit and let systemd read it; with a timer that surveys the disk daily. Needs root.
 
     \b
     Examples:
@@ -45,24 +49,24 @@ def install(
     from dockerdoctor.cli import terminal
     from dockerdoctor.errors import NotPermitted
     from dockerdoctor.host import command
-    from dockerdoctor.service import UNIT
+    from dockerdoctor.service import TIMER, UNIT, units
 
     if os.geteuid() != 0 and into == UNITS:
         raise NotPermitted("a unit is installed as root", "`sudo dockerdoctor service install`")
-    text = _text(ctx.obj)
+    texts = units(*_asked(ctx.obj))
     _must_be_installed()
-    path = into / UNIT
-    _write(path, text)
-    terminal.say(f"wrote {path}")
+    for name, text in texts.items():
+        _write(into / name, text)
+        terminal.say(f"wrote {into / name}")
     if into != UNITS:
         return 0
     command.run(["systemctl", "daemon-reload"], ASK_S)
     if enable:
-        command.run(["systemctl", "enable", UNIT], ASK_S)
-        command.run(["systemctl", "restart", UNIT], ASK_S)
+        command.run(["systemctl", "enable", UNIT, TIMER], ASK_S)
+        command.run(["systemctl", "restart", UNIT, TIMER], ASK_S)
         terminal.say(f"{UNIT} runs, and will at each boot: `journalctl -fu {UNIT}`")
     else:
-        terminal.say(f"start it with `systemctl enable --now {UNIT}`")
+        terminal.say(f"start it with `systemctl enable --now {UNIT} {TIMER}`")
     return 0
 
 
@@ -80,11 +84,9 @@ def _must_be_installed() -> None:
         ) from fault
 
 
-def _text(options: Options) -> str:
-    from dockerdoctor.service import unit_text
-
+def _asked(options: Options) -> tuple[Config, Path, Path | None]:
     named = options.config.resolve() if options.config else None
-    return unit_text(options.load(), Path(sys.executable), named)
+    return options.load(), Path(sys.executable), named
 
 
 def _write(path: Path, text: str) -> None:

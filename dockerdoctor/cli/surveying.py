@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
+from dockerdoctor import eaten, whereabouts
 from dockerdoctor.config import Config
-from dockerdoctor.host import clock
+from dockerdoctor.host import clock, disks, remote
+from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import idle
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
-from dockerdoctor.host.view import HostView
 
 STAT_S = 5.0
 """A file system that does not tell its size for so long hangs: it is not walked."""
 QUIET_S = 2.0
 PROGRESS_S = 0.5
+MOST_HANDS = 4
 
 
-def surveyed(config: Config, host: HostView) -> tuple[Survey, DiskUse]:
-    """All of the data-root. HostFault: TIMEOUT (a dead NFS server), MISSING, DENIED, GARBLED."""
-    places = host.places()
-    use = host.disk(places[Place.DATA_ROOT], STAT_S)
+def surveyed(
+    config: Config, recall: bool = False, mounts: Callable[[], str] = remote.mounts
+) -> tuple[Survey, DiskUse]:
+    """All of the data-root; `recall` as in `survey`. Another machine's disk is not walked: a server
+    that dies meanwhile would hold this process for good. HostFault: TIMEOUT (one that is dead
+    already), MISSING, DENIED, GARBLED."""
+    lanes = Lanes(MACHINE)
+    places = whereabouts.storage(config, lanes)
+    root = places[Place.DATA_ROOT]
+    use = disks.look(lanes, root, STAT_S)
+    other = remote.remote(mounts(), root.stat().st_dev)
     idle.give_way()
     remembered = Remembered(config.watch.sizes)
     progress = _Progress(lambda: clock.now().mono)
     try:
+        store = places.get(Place.CONTAINERD)
         found = survey(
-            places[Place.DATA_ROOT], remembered, places.get(Place.CONTAINERD), tick=progress.tick
+            root,
+            remembered,
+            store,
+            measure=not other,
+            recall=recall,
+            hands=_hands(),
+            tick=progress.tick,
         )
     finally:
         progress.done()
+    if other:
+        note = f"{root} lies on {other}: not walked, sizes are those that docker wrote down"
+        return replace(found, skipped=(note, *found.skipped)), use
     remembered.save()
+    eaten.save(config.watch.eaten, found)
     return found, use
+
+
+def _hands() -> int:
+    """As many as may run at once; more than four only wait for the disk."""
+    return min(MOST_HANDS, len(os.sched_getaffinity(0)))
 
 
 class _Progress:

@@ -17,6 +17,7 @@ import msgspec
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import http
 from dockerdoctor.host.address import Address
+from dockerdoctor.host.healthchecks import Health, Healthcheck, check_within_s, checked_at, wall
 from dockerdoctor.host.nouns import Container, EngineInfo, Pruned
 from dockerdoctor.model import Fault
 
@@ -57,6 +58,11 @@ class _Networks(Wanted):
     networks: dict[Text, _Nothing] | None = None
 
 
+class _Port(Wanted):
+    public_port: Count = 0
+    type: Text = ""
+
+
 class Listed(Wanted):
     """One line of `GET /containers/json`. `created` is in s since the epoch."""
 
@@ -65,6 +71,7 @@ class Listed(Wanted):
     image: Text = ""
     state: Text = ""
     created: int = 0
+    ports: list[_Port] | None = None
     network_settings: _Networks | None = None
 
 
@@ -72,7 +79,9 @@ class _State(Wanted):
     error: str = ""
     status: Text = ""
     pid: Count = 0
+    started_at: datetime.datetime | None = None
     finished_at: datetime.datetime | None = None
+    health: Health | None = None
 
 
 class _Policy(Wanted):
@@ -90,6 +99,7 @@ class _HostConfig(Wanted):
 class _Config(Wanted):
     image: Text = ""
     stop_timeout: int | None = None
+    healthcheck: Healthcheck | None = None
 
 
 class _Inspected(Wanted):
@@ -150,6 +160,9 @@ def from_list(line: Listed) -> Container:
         state=line.state,
         image=line.image,
         networks=_network_names(line.network_settings),
+        ports=tuple(
+            sorted({(each.public_port, each.type) for each in line.ports or [] if each.public_port})
+        ),
     )
 
 
@@ -170,15 +183,11 @@ def from_inspect(body: bytes) -> Container:
         image=config.image,
         networks=_network_names(seen.network_settings),
         links=_needs(host),
-        finished_at=_wall(seen.state.finished_at),
+        finished_at=wall(seen.state.finished_at),
+        started_at=wall(seen.state.started_at),
+        checked_at=checked_at(seen.state.health),
+        check_within_s=check_within_s(config.healthcheck) if seen.state.health else 0.0,
     )
-
-
-def _wall(moment: datetime.datetime | None) -> float:
-    """In s since the epoch; 0 for what never was (the year 1 to dockerd)."""
-    if moment is None or moment.year < 1971:
-        return 0.0
-    return moment.timestamp()
 
 
 def start_error(body: bytes) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dockerdoctor.host.nouns import Pruned, Service
 from dockerdoctor.host.storage.facts import Removal
+from dockerdoctor.host.traces import Doubled
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Process
 
@@ -40,10 +41,19 @@ class DryRun:
         self.kernel = host.kernel
         self.said = host.said
         self.growth = host.growth
+        self.builds = host.builds
+        self.clients = host.clients
+        self.flights = host.flights
         self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files
         self.survey = host.survey
+        self.remains = host.remains
+        self.pid_file = host.pid_file
+        self.has_process = host.has_process
+        self.firewall = host.firewall
+        self.lens = host.lens
+        self.with_images = host.with_images
         self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause
@@ -81,9 +91,15 @@ class DryRun:
     def start_container(self, ident: str, timeout_s: float) -> None:  # noqa: ARG002
         self._would(f"start container {ident}")
 
+    def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:  # noqa: ARG002
+        self._would(f"drop a copy of {doubled.rule}")
+
     def remove(self, what: Removal, timeout_s: float) -> str:  # noqa: ARG002
         self._would(f"remove {what.kind} {what.ident[:80]}")
         return "nothing is done in a dry run"
+
+    def fly(self, timeout_s: float) -> None:  # noqa: ARG002
+        self._would("start a canary")
 
     def reboot(self) -> None:
         self._would("reboot this host")

@@ -18,7 +18,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Fault
-from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise
+from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise, whom
 
 LINES = 2000
 """The most of one look; what is older is not counted."""
@@ -105,6 +105,7 @@ class Tally:
         self._unit = dockerd_unit
         self._times: dict[str, collections.deque[float]] = {}
         self._last: dict[str, str] = {}
+        self._whom: dict[str, dict[str, float]] = {}
         self._lines = 0
         self._first_error = ""
         self._cause = ""
@@ -125,7 +126,11 @@ class Tally:
             name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
         }
         last = {name: self._last[name] for name, count in counts.items() if count}
-        return JournalTally(True, self._lines, counts, last, self._first_error, self._cause)
+        about = {
+            name: {ident: at for ident, at in idents.items() if at > now - HOUR_S}
+            for name, idents in self._whom.items()
+        }
+        return JournalTally(True, self._lines, counts, last, about, self._first_error, self._cause)
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)
@@ -137,6 +142,12 @@ class Tally:
         if name:
             self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(line.at)
             self._last[name] = said[:MAX_SAID]
+            if ident := whom(said):
+                about = self._whom.setdefault(name, {})
+                about.pop(ident, None)
+                about[ident] = line.at
+                if len(about) > KEPT:
+                    del about[next(iter(about))]
 
 
 class JournalWatch:

@@ -5,10 +5,17 @@ Asked of neither the daemon (which may hang) nor the file systems (which may han
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.lanes import Lanes
+
+FILE_S = 2.0
+"""Deadline of reading daemon.json, which may lie on a file system that hangs."""
 
 CONFIG_FILE = Path("/etc/docker/daemon.json")
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
@@ -28,6 +35,7 @@ class Layout:
     exec_root: Path = Path("/run/docker")
     containerd: Path | None = None
     """The socket named with --containerd; None when dockerd chose for itself."""
+    pidfile: Path = Path("/run/docker.pid")
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
 
@@ -88,6 +96,7 @@ def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
         data_root=Path(said("--data-root", "graph") or usual.data_root),
         exec_root=Path(said("--exec-root") or usual.exec_root),
         containerd=Path(containerd) if containerd else None,
+        pidfile=Path(said("--pidfile") or usual.pidfile),
         namespace=said("--containerd-namespace") or usual.namespace,
     )
 
@@ -95,3 +104,13 @@ def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
 def config_file(argv: Sequence[str]) -> Path:
     """Which daemon.json this command line reads."""
     return Path(flags(argv).get("--config-file") or CONFIG_FILE)
+
+
+def read(argv: Sequence[str], lanes: Lanes) -> Layout:
+    """The layout by a command line and the daemon.json that it reads; one that cannot be read says
+    nothing."""
+    config: Mapping[str, str] = {}
+    path = config_file(argv)
+    with contextlib.suppress(HostFault, OSError):
+        config = parse_config(lanes.run(f"read {path}", path.read_text, FILE_S))
+    return layout(argv, config)

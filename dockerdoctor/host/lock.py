@@ -86,13 +86,18 @@ class Turn:
     def __init__(self, path: Path, what: str) -> None:
         self.why = ""
         """Why nobody of ours may act now; empty when the turn is ours."""
+        self.others_s = 0.0
+        """How long somebody else has had it; 0 while it is ours, or let go of in a pause."""
+        self._others_since: float | None = None
         self._path = path
         self._what = what
         self._mine: contextlib.ExitStack | None = None
 
-    def ask(self, paused: str) -> None:
-        """Take the turn, or let go of it when `paused` says why. Between two acts only."""
+    def ask(self, paused: str, now: float) -> None:
+        """Take the turn, or let go of it when `paused` says why. Between two acts only. `now` is on
+        the monotonic clock, s."""
         self.why = paused
+        busy = False
         if paused:
             self.leave()
         elif self._mine is None:
@@ -101,8 +106,17 @@ class Turn:
                 stack.enter_context(held(self._path, self._what))
             except DoctorError as error:
                 self.why = error.sentence
+                busy = isinstance(error, Busy)
             else:
                 self._mine = stack
+        self._count(busy, now)
+
+    def _count(self, busy: bool, now: float) -> None:
+        if not busy:
+            self._others_since = None
+        elif self._others_since is None:
+            self._others_since = now
+        self.others_s = now - self._others_since if self._others_since is not None else 0.0
 
     def leave(self) -> None:
         """Let go of it."""

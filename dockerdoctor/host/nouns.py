@@ -15,6 +15,10 @@ COMES_BACK = frozenset({"always", "unless-stopped"})
 """Restart policies by which the daemon itself starts a container when it starts."""
 
 
+CANARY = "dockerdoctor-canary"
+"""The name of the container that the canary is, and of its image; reserved for it."""
+
+
 class Service(enum.StrEnum):
     """The services a daemon consists of; the configuration says what their units are called."""
 
@@ -179,6 +183,14 @@ class Container:
     """When its last run ended (wall clock, s), as an inspect told it; 0 when it never did."""
     inspected: bool = False
     """Whether policy, time-out, networks and links are known: the list call does not tell them."""
+    ports: tuple[tuple[int, str], ...] = ()
+    """Ports of the host that it publishes, with their protocol, as the list call tells them."""
+    started_at: float = 0.0
+    """When its last run began (wall clock, s), as an inspect told it."""
+    checked_at: float = 0.0
+    """When its health check was last done (wall clock, s), likewise; 0 when it never was."""
+    check_within_s: float = 0.0
+    """Its health check's interval and time-out together; 0 when it has none."""
     hangs_since: float | None = None
     """Since when (monotonic clock, s) its inspect has not been answered; None while it is."""
 

@@ -215,6 +215,16 @@ def all_named(prefix: str) -> Iterator[Process]:
                 yield seen.process
 
 
+def same_namespace(one: int | str, other: int | str, kind: str) -> bool:
+    """Whether two processes (pids, or `self`) share a namespace ("pid", "net", "mnt"); False where
+    that may not be seen."""
+    try:
+        links = {os.readlink(f"/proc/{each}/ns/{kind}") for each in (one, other)}  # noqa: PTH115
+    except OSError:
+        return False
+    return len(links) == 1
+
+
 def threads(pid: int) -> list[int]:
     """The ids of its threads, MAX_THREADS at most; empty when it is gone."""
     try:

@@ -18,6 +18,9 @@ def merge_roster(
 
 
 def _with(known: Container | None, listed: Container) -> Container:
-    if known is None or (known.state, known.name) == (listed.state, listed.name):
-        return known or listed
-    return replace(known, state=listed.state, name=listed.name)
+    if known is None:
+        return listed
+    told = (listed.state, listed.name, listed.ports)
+    if told == (known.state, known.name, known.ports):
+        return known
+    return replace(known, state=listed.state, name=listed.name, ports=listed.ports)

@@ -7,7 +7,7 @@ host, or of Kubernetes beside it, are not ours to kill.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
@@ -21,28 +21,30 @@ NAME = "containerd-shim"
 READ_S = 1.0
 
 
-def of(lanes: Lanes, containerd: Path, namespace: str) -> Sequence[Process]:
-    """The shims of this containerd socket and namespace. One whose command line cannot be read is
-    left out: what is not known to be ours is not touched."""
-    return tuple(
-        process
-        for process in processes.all_named(NAME)
-        if belongs(_command_line(lanes, process), containerd, namespace)
-    )
-
-
-def of_container(lanes: Lanes, containerd: Path, namespace: str, ident: str) -> Process | None:
-    """The shim that runs this container (its full id); None when there is none of ours."""
-    for process in of(lanes, containerd, namespace):
-        if _flag(_command_line(lanes, process), "id") == ident:
-            return process
-    return None
+def of(
+    lanes: Lanes, containerd: Path, namespace: str, dockerd: Process | None
+) -> Mapping[str, Process]:
+    """The shims of this containerd socket and namespace, by the full id of their container. One
+    whose command line cannot be read is left out: what is not known to be ours is not touched."""
+    found = {}
+    for process in processes.all_named(NAME):
+        if not _beside(process, dockerd):
+            continue  # of a docker that runs in a container of this host: the same paths, not ours
+        argv = _command_line(lanes, process)
+        if belongs(argv, containerd, namespace):
+            found[_flag(argv, "id")] = process
+    return found
 
 
 def belongs(argv: Sequence[str], containerd: Path, namespace: str) -> bool:
     """Whether a shim's command line names this containerd (-address) and namespace (-namespace)."""
     address = _flag(argv, "address").removeprefix("unix://")
     return _flag(argv, "namespace") == namespace and bool(address) and _same(address, containerd)
+
+
+def _beside(process: Process, dockerd: Process | None) -> bool:
+    """In the PID namespace of dockerd; while that is down, in ours."""
+    return processes.same_namespace(process.pid, dockerd.pid if dockerd else "self", "pid")
 
 
 def _command_line(lanes: Lanes, process: Process) -> Sequence[str]:

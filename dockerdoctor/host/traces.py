@@ -1,11 +1,13 @@
 """What the kernel and the journal leave to read, as types: threads that the kernel holds, signs in
-its log, and what the daemon has said of itself. `host/view.py` offers them to the probes."""
+its log, what the daemon has said of itself, what a killed one leaves. `host/view.py` offers them to
+the probes."""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dockerdoctor.model import Process
 
@@ -65,10 +67,46 @@ class JournalTally:
     """Messages of the last hour by the name of their signature."""
     last: Mapping[str, str] = field(default_factory=dict)
     """The newest message of each, cut short."""
+    whom: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Ids of the containers they are about, where they tell, and when that was (wall clock, s)."""
     first_error: str = ""
     """Of the last start that failed; empty once a start has worked."""
     cause: str = ""
     """The name of the signature that it has; empty when it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A process that is connected to the daemon's socket. From a container that has the socket
+    mounted it is the first process of that container."""
+
+    process: Process
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flights:
+    """What has come of the canary: a tiny container that is created, started and ends, now and
+    then. A flight that the daemon's own restart broke off counts for nothing."""
+
+    total: int = 0
+    failed: int = 0
+    failed_in_a_row: int = 0
+    slow_in_a_row: int = 0
+    took_s: float | None = None
+    """From create to exit, of the last one that came back."""
+    why: str = ""
+    """Of the last one, when it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """Image builds of the daemon, seen from outside."""
+
+    live: int
+    """How many run now, by BuildKit or by the classic builder."""
+    since_s: float = 0.0
+    """How long there has been one without a break, as far as we have looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +122,49 @@ class Growth:
     available_bytes: int = 0
     """What the host can still give before it swaps."""
     version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A docker-proxy: it holds a published port, and passes on what iptables does not."""
+
+    process: Process
+    port: int
+    protocol: str
+    """tcp, udp or sctp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What a killed dockerd may have left on its machine."""
+
+    proxies: tuple[Proxy, ...] = ()
+    """Of this daemon, and no dockerd's child any more: PID 1 has inherited them."""
+    shims: Mapping[str, Process] = field(default_factory=dict)
+    """This daemon's, by the full id of their container; without those of the last minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class PidFile:
+    """dockerd's pid file, and who has the pid in it now; None when nobody has."""
+
+    path: Path
+    process: Process | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """A rule that is in its chain more than once, as iptables-save writes it."""
+
+    table: str
+    rule: str
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The rules of the packet filter (iptables)."""
+
+    rules: int
+    doubled: tuple[Doubled, ...] = ()
+    """Of dockerd's own."""

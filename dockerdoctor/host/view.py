@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.host.lens import Lens
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -26,7 +27,18 @@ from dockerdoctor.host.nouns import (
     ServiceState,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import (
+    Builds,
+    Client,
+    Doubled,
+    Firewall,
+    Flights,
+    Growth,
+    JournalTally,
+    KernelTraces,
+    PidFile,
+    Remains,
+)
 from dockerdoctor.model import Instant, Process
 
 
@@ -110,6 +122,19 @@ class HostView(Protocol):
         since it was started; asks nobody."""
         ...
 
+    def builds(self, timeout_s: float) -> Builds:
+        """The image builds that run now, by the daemon's goroutines."""
+        ...
+
+    def flights(self) -> Flights:
+        """What has come of the canary so far. Asks nobody, and starts none: see `fly`."""
+        ...
+
+    def clients(self) -> Sequence[Client]:
+        """Who is connected to the daemon's socket, most connections first. Asks the kernel, and
+        reads all of /proc: for a finding that wants a name, not for each look."""
+        ...
+
     def pressure(self) -> Pressure:
         """PSI, load and swap traffic of the host."""
         ...
@@ -128,8 +153,34 @@ class HostView(Protocol):
         are remembered or that the layer database tells. HostFault when it cannot be read."""
         ...
 
+    def remains(self) -> Remains:
+        """What a killed daemon may have left on the machine; the daemon is not asked."""
+        ...
+
+    def pid_file(self) -> PidFile | None:
+        """dockerd's pid file; None where there is none."""
+        ...
+
+    def has_process(self, container: Container) -> bool:
+        """Whether the process that an inspect told of is there, and is that container's. True where
+        it cannot be told."""
+        ...
+
+    def firewall(self, timeout_s: float) -> Firewall:
+        """The packet filter's rules. HostFault where there are none to be seen."""
+        ...
+
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        """The same with the images and the build cache as the daemon tells them, where they are in
+        containerd's store and the files do not tell; unchanged elsewhere."""
+        ...
+
     def proc_files(self, process: Process) -> Mapping[str, str]:
         """/proc/PID/{status,stack,wchan,limits,cgroup} as far as they can be read."""
+        ...
+
+    def lens(self) -> Lens:
+        """A closer look, for examinations on demand."""
         ...
 
 
@@ -184,6 +235,10 @@ class HostControl(HostView, Protocol):
         """One prune call: containers, images (dangling), build-cache, networks. Never volumes."""
         ...
 
+    def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
+        """Delete one copy of a doubled rule, of the kind of which that makes no difference."""
+        ...
+
     def start_container(self, ident: str, timeout_s: float) -> None:
         """Start a container that ran before."""
         ...
@@ -191,6 +246,11 @@ class HostControl(HostView, Protocol):
     def remove(self, what: Removal, timeout_s: float) -> str:
         """Remove one thing, if all that was true of it still is: empty when it is gone, else why it
         stays. Never a named volume, never what is in use."""
+        ...
+
+    def fly(self, timeout_s: float) -> None:
+        """One flight of the canary: create, start and remove a tiny container of our own. The one
+        call that waits for its end, so it is made from a thread; `flights` tells how it ended."""
         ...
 
     def reboot(self) -> None:

@@ -1,14 +1,12 @@
-"""The metrics endpoint, put together: address, registry and web configuration in, a server out."""
+"""The metrics endpoint, put together: address, pages and web configuration in, a server out."""
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
-
-from prometheus_client import CollectorRegistry
 
 from dockerdoctor.configkeys import is_loopback
 from dockerdoctor.errors import ConfigError
@@ -59,13 +57,11 @@ class Open:
 
 def serve(
     address: tuple[str, int],
-    registry: CollectorRegistry,
-    healthy: Callable[[], str],
-    ready: Callable[[], str],
+    pages: Pages,
     web_config: Path | None = None,
     allow_insecure: bool = False,
 ) -> Server:
-    """Serve the metrics until the server is stopped. `healthy` and `ready` say why not, or "".
+    """Serve the metrics until the server is stopped.
 
     Raises ConfigError for a web configuration that cannot be used, or that leaves other hosts
     without TLS or users (unless `allow_insecure`); HostFault when the address cannot be had."""
@@ -81,7 +77,6 @@ def serve(
                 "without TLS and users: add both, or set allow_insecure = true if you mean it"
             ]
         )
-    pages = Pages(registry, healthy, ready)
     return Server(listen(*address), _answers(guard, pages), guard.context)
 
 

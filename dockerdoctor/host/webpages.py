@@ -6,7 +6,8 @@ and `/-/ready` answer 200 or 503 with the reason. Nothing here touches a socket.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
@@ -46,11 +47,45 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+FORMATS = 8
+"""Texts that are kept at once: a client may name as many versions of a format as it likes."""
+
+
+class Texts:
+    """The registry's metrics as text, made once for each format until `state` is another: it
+    changes when they do. The watchdog's own `process_...` are as old as the rest."""
+
+    def __init__(self, registry: CollectorRegistry, state: Callable[[], int]) -> None:
+        self._registry = registry
+        self._state = state
+        self._made: dict[str, bytes] = {}
+        self._made_of = -1
+        self._making = threading.Lock()
+
+    def text(self, accept: str) -> tuple[bytes, str]:
+        """The text and its content type, as the client accepts it."""
+        encode, content_type = choose_encoder(accept)
+        with self._making:
+            # Asked before the text is made: what changes meanwhile makes it old.
+            state = self._state()
+            if state != self._made_of or len(self._made) >= FORMATS:
+                self._made, self._made_of = {}, state
+            if content_type not in self._made:
+                self._made[content_type] = encode(self._registry)
+            return self._made[content_type], content_type
+
+    def of(self, names: Sequence[str], accept: str) -> tuple[bytes, str]:
+        """Only the series of these names."""
+        encode, content_type = choose_encoder(accept)
+        chosen = self._registry.restricted_registry(names)
+        return encode(chosen), content_type
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """What the pages show. `healthy` and `ready` say why not, or nothing."""
 
-    registry: CollectorRegistry
+    metrics: Texts
     healthy: Callable[[], str]
     ready: Callable[[], str]
 
@@ -79,7 +114,7 @@ def page(request: Request, pages: Pages) -> Response:
         case "/":
             return Response(HTTPStatus.OK, LANDING.encode())
         case "/metrics":
-            return _metrics(request, pages.registry)
+            return _metrics(request, pages.metrics)
         case "/-/healthy":
             return _verdict("healthy", pages.healthy())
         case "/-/ready":
@@ -107,11 +142,10 @@ def encoded(response: Response, extra: Mapping[str, str], with_body: bool = True
     return head + response.body if with_body else head
 
 
-def _metrics(request: Request, registry: CollectorRegistry) -> Response:
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
-    if names := request.query.get("name[]"):
-        registry = registry.restricted_registry(names)  # type: ignore[assignment]
-    return Response(HTTPStatus.OK, encode(registry), content_type)
+def _metrics(request: Request, metrics: Texts) -> Response:
+    accept, names = request.headers.get("accept", ""), request.query.get("name[]")
+    body, content_type = metrics.of(names, accept) if names else metrics.text(accept)
+    return Response(HTTPStatus.OK, body, content_type)
 
 
 def _verdict(word: str, why_not: str) -> Response:

@@ -5,9 +5,13 @@ Words, and users can choose some of them: this probe tells people the cause, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from dockerdoctor.declare import Probe
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Kind, Reading, Readings, Value
+from dockerdoctor.probes.leftovers import some
 from dockerdoctor.signatures import SIGNATURES
 
 TIMEOUT_S = 4.0
@@ -30,7 +34,17 @@ def run(view: HostView) -> Readings:
         readings[signature.name] = seen.counts_1h.get(signature.name, 0)
         if signature.name in seen.last:
             readings[f"{signature.name}_said"] = seen.last[signature.name]
-    return readings
+    nameless = since_told(view.roster(), seen.whom.get("resolver", {}))
+    return {**readings, "nameless": len(nameless), "nameless_names": some(nameless)}
+
+
+def since_told(roster: Sequence[Container], told: Mapping[str, float]) -> list[str]:
+    """The names of the containers that run and have not been started since they were told of."""
+    return [
+        each.name
+        for each in roster
+        if each.state == "running" and each.started_at < told.get(each.id, 0.0)
+    ]
 
 
 PROBE = Probe(
@@ -41,6 +55,8 @@ PROBE = Probe(
         Reading("lines", Kind.COUNTER, "Messages read"),
         Reading("first_error", Kind.TEXT, "Why its last start failed, in its own words"),
         Reading("cause", Kind.STATE, "Which of the known ones that is"),
+        Reading("nameless", Kind.GAUGE, "Containers that run without name resolution"),
+        Reading("nameless_names", Kind.TEXT, "Which ones those are"),
         *(Reading(each.name, Kind.GAUGE, f"{each.help}, in an hour") for each in SIGNATURES),
         *(
             Reading(f"{each.name}_said", Kind.TEXT, f"{each.help}: the newest message")

@@ -1,7 +1,8 @@
-"""What systemd (or the pid file) says of docker.service: without it nobody knows who wants what."""
+"""What systemd (or the pid file) says of the daemon: without it nobody knows who wants what."""
 
 from __future__ import annotations
 
+from dockerdoctor import leftovers
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service, ServiceState
@@ -16,6 +17,7 @@ def run(view: HostView) -> Readings:
     state = view.service(Service.DOCKERD)
     limit = START_LIMIT in (state.result, _socket_result(view))
     readings: dict[str, bool | int | float | str] = {
+        "name": state.name,
         "active_state": state.active,
         "sub_state": state.sub,
         "result": state.result,
@@ -25,6 +27,7 @@ def run(view: HostView) -> Readings:
         "stop_timeout_s": state.stop_timeout_s,
         "stopped_by_operator": stopped_on_purpose(state) and not limit,
         "start_limit_hit": limit,
+        "pid_file_names": _pid_file_names(view) if state.active == "failed" else "",
     }
     if state.left_inactive_mono_s is not None:
         readings["since_start_s"] = max(0.0, view.now().mono - state.left_inactive_mono_s)
@@ -44,6 +47,12 @@ def _socket_result(view: HostView) -> str:
         return ""
 
 
+def _pid_file_names(view: HostView) -> str:
+    """Who keeps the daemon from starting by having the pid in its pid file; empty when nobody."""
+    found = leftovers.foreign_pid(view)
+    return f"{found[1].name} (pid {found[1].pid})" if found else ""
+
+
 def stopped_on_purpose(state: ServiceState) -> bool:
     """Down after a clean exit and nobody is starting it: `systemctl stop`, or never started. Or it
     hung, did not hear that stop and was killed for it, by systemd or by hand: one that is killed
@@ -59,6 +68,7 @@ PROBE = Probe(
     name="unit",
     help="the state of docker.service, by systemctl (works with D-Bus dead)",
     readings=(
+        Reading("name", Kind.STATE, "What its keeper calls it: its unit, or dockerd"),
         Reading("active_state", Kind.STATE, "ActiveState of docker.service"),
         Reading("sub_state", Kind.STATE, "SubState of docker.service"),
         Reading("result", Kind.STATE, "Result of its last run"),
@@ -68,6 +78,7 @@ PROBE = Probe(
         Reading("stop_timeout_s", Kind.GAUGE, "How long systemd waits for its stop", "seconds"),
         Reading("since_start_s", Kind.GAUGE, "Time since it last began to start", "seconds"),
         Reading("start_limit_hit", Kind.FLAG, "Whether its start limit was hit"),
+        Reading("pid_file_names", Kind.TEXT, "Who has the pid in a failed daemon's pid file"),
         Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),
     ),
     timeout_s=6.0,

@@ -18,6 +18,9 @@ START_S = 90.0
 """For a new daemon to stop what its predecessor left (10 s per deaf container) and to serve."""
 LONGEST_STOP_S = 600.0
 """More is not waited for, whatever a container's stop time-out says."""
+LONGEST_EMERGENCY_STOP_S = 60.0
+EMERGENCY_START_S = 15.0
+"""To be seen starting; a unit that is starting is then waited for anyway."""
 SHUTDOWN_S = 15.0
 """dockerd's own default shutdown-timeout."""
 FULL_RATIO = 0.99
@@ -37,8 +40,11 @@ def patience_s(scene: Scene) -> float:
     """How long a restart may take: the stop by all three clocks that limit it, then the start.
 
     systemd's TimeoutStopSec, where there is one; dockerd's shutdown-timeout; each container's stop
-    time-out + 5 s (daemon.go, shutdownTimeout)."""
+    time-out + 5 s (daemon.go, shutdownTimeout). In an emergency no longer than dockerd's own: after
+    that it has broken its word, and harder rungs go on."""
     stops = [each.stop_timeout_s + 5 for each in scene.running if each.stop_timeout_s >= 0]
+    if scene.policy.emergency:
+        return min(max([SHUTDOWN_S, *stops]), LONGEST_EMERGENCY_STOP_S) + EMERGENCY_START_S
     unit = scene.number("unit.stop_timeout_s", 90.0)
     longest = max([SHUTDOWN_S, *stops, 0.0 if math.isinf(unit) else unit])
     return min(longest, LONGEST_STOP_S) + START_S
@@ -83,6 +89,13 @@ def takes_no_signal(scene: Scene) -> str:
     if state in ("T", "t"):
         return "dockerd is stopped (SIGSTOP)"
     return "dockerd is dead, a zombie" if state == "Z" else ""
+
+
+def only_looks(scene: Scene) -> str:
+    """Why even what costs nothing is not done."""
+    if scene.policy.max_impact < Impact.DAEMON:
+        return "the policy says: only look"
+    return ""
 
 
 def still_deaf(scene: Scene) -> str:

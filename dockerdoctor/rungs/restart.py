@@ -16,6 +16,7 @@ from dockerdoctor.rungs._common import (
     held_or_full,
     patience_s,
     still_deaf,
+    takes_no_signal,
 )
 
 
@@ -27,12 +28,23 @@ def run(control: HostControl, scene: Scene) -> Note:
     return Note("asked for a restart of the daemon", futile=deaf)
 
 
+def useless(scene: Scene) -> str:
+    """In an emergency also for one that cannot hear it, or does not end although it was told to.
+    A stopped one can: systemd sends SIGCONT with its SIGTERM."""
+    if scene.policy.emergency:
+        if scene.flag("process.frozen") or scene.word("process.state") == "Z":
+            return takes_no_signal(scene)
+        if scene.word("unit.active_state") == "deactivating":
+            return "it was told to stop already, and has not ended"
+    return held_or_full(scene)
+
+
 RUNG = Rung(
     name="restart",
     help="restart the daemon the gentle way and give it the time that it needs to stop",
     impact=cost_of_a_stop,
     settle_s=patience_s,
     run=run,
-    useless=held_or_full,
+    useless=useless,
     hopeless=still_deaf,
 )

@@ -1,7 +1,7 @@
 """Start a daemon that is down without anybody having wanted it.
 
-A start limit is forgiven once, and only when our own restarts ran into it: one that the daemon hit
-by itself has a cause, and more starts do not find it.
+A start limit is forgiven once, and only when our own restarts ran into it, or a person asks for it:
+one that the daemon hit by itself has a cause, and more starts do not find it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ def run(control: HostControl, scene: Scene) -> Note:
     says = "asked for the daemon's start"
     if scene.flag("unit.start_limit_hit"):
         control.reset_failed(Service.SOCKET, Service.DOCKERD)
-        says = f"{says}, its start limit forgiven: our own restarts had hit it"
+        says = f"{says}, its start limit forgiven"
     control.start(Service.SOCKET, Service.DOCKERD)
     return Note(says)
 
 
 def useless(scene: Scene) -> str:
     """A start limit that is not our doing means that the start fails; a full disk likewise."""
-    if scene.flag("unit.start_limit_hit") and not scene.climbed_lately:
+    forgiven = scene.climbed_lately or scene.policy.emergency
+    if scene.flag("unit.start_limit_hit") and not forgiven:
         return (
             "the start limit was hit by failing starts: mend the first error in "
             f"`journalctl -u docker`{_first_error(scene)}, then `systemctl reset-failed "

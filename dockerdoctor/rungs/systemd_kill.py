@@ -10,7 +10,14 @@ from __future__ import annotations
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
-from dockerdoctor.rungs._common import START_S, cost_of_a_stop, gone, held_or_full, still_deaf
+from dockerdoctor.rungs._common import (
+    START_S,
+    cost_of_a_stop,
+    gone,
+    held_or_full,
+    still_deaf,
+    takes_no_signal,
+)
 
 SIGTERM = 15
 TIMES = 4
@@ -40,6 +47,8 @@ def run(control: HostControl, scene: Scene) -> Note:
 
 def useless(scene: Scene) -> str:
     """A daemon that does not read its first SIGTERM will not read the next."""
+    if scene.policy.emergency and (why := takes_no_signal(scene)):
+        return why
     return still_deaf(scene) or held_or_full(scene)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from dockerdoctor.service import SURVEY, TIMER, UNIT
 from tests.lab import faults
 from tests.lab.conftest import Booted
 from tests.lab.host import LabHost
@@ -17,6 +20,9 @@ STATE = "/var/lib/dockerdoctor"
 WAIT_S = 180.0
 IN_TIME_S = 60.0
 """The promise is 10 s; this machine may be busy with something else."""
+RANKED = re.compile(r"^\[[^]]+\] \d+\. ([a-z-]+): ", re.MULTILINE)
+"""The names of the causes in the text of `diagnose`."""
+Measured = Callable[[str, object], None]
 CLOSED_TERMINAL = f"""
 import os, pty
 pid, fd = pty.fork()
@@ -56,7 +62,31 @@ def ask(host: LabHost, *words: str, timeout: float = IN_TIME_S) -> tuple[int, st
     return ran.returncode, ran.stdout, ran.stderr
 
 
-def test_a_host_that_is_well_is_ok_in_text_json_and_for_nagios(seat: LabHost) -> None:
+def diagnosed(host: LabHost, *words: str) -> tuple[str, list[str], str]:
+    """The first line of `diagnose`, the causes as it ranks them, and all that it says."""
+    _, said, complained = ask(host, "diagnose", *words)
+    assert complained == ""
+    return said.partition("\n")[0], RANKED.findall(said), said
+
+
+def cause(said: str, number: int = 1) -> str:
+    """All lines of one cause of a diagnosis, as one."""
+    begin = said.index(f" {number}. ")
+    lines = said[begin:].splitlines()
+    end = next((n for n, line in enumerate(lines) if n and line.startswith("[")), len(lines))
+    return " ".join(" ".join(lines[:end]).split())
+
+
+def seconds(measured: Measured, host: LabHost, what: str, *words: str) -> None:
+    """Measure, for people to read, how long a command takes from its start to its last line."""
+    began = time.monotonic()
+    ask(host, *words)
+    measured(f"{what}_s", f"{time.monotonic() - began:.2f}")
+
+
+def test_a_host_that_is_well_is_ok_in_text_json_and_for_nagios(
+    seat: LabHost, record_property: Measured
+) -> None:
     code, said, complained = ask(seat)
     assert (code, complained) == (0, "")
     assert said.startswith("OK: answers in ")
@@ -66,10 +96,28 @@ def test_a_host_that_is_well_is_ok_in_text_json_and_for_nagios(seat: LabHost) ->
     assert (told["state"], told["findings"], told["unseen"]) == ("ok", [], [])
     assert ask(seat, "check", "-o", "nagios")[1].startswith("DOCKERD OK - answers in ")
     assert "nothing to heal" in ask(seat, "heal", "--plan")[1]
+    first, causes, said = diagnosed(seat)
+    assert first.startswith("OK: answers in "), said
+    assert causes == []
+    for station in ("unit", "disk", "vitals"):
+        assert f"[ok] {station}: " in said
+    seconds(record_property, seat, "check_of_a_well_host")
+    seconds(record_property, seat, "diagnose_of_a_well_host", "diagnose")
 
 
-def test_a_frozen_daemon_and_its_cause_are_on_the_screen_in_time(seat: LabHost) -> None:
+def test_a_frozen_daemon_and_its_cause_are_on_the_screen_in_time(
+    seat: LabHost, record_property: Measured
+) -> None:
     with faults.frozen(seat):
+        first, causes, whole = diagnosed(seat)
+        assert first == "CRITICAL: dockerd runs and does not answer (timeout)"
+        assert causes[0] == "daemon-unresponsive"
+        assert "dockerd's cgroup is frozen: dockerd runs" in cause(whole)
+        assert "(seen here and now)" in cause(whole)
+        assert "sigkill: 10 min by hand" in cause(whole)
+        assert "avoid prune, system df" in cause(whole)
+        seconds(record_property, seat, "check_of_a_frozen_daemon")
+        seconds(record_property, seat, "diagnose_of_a_frozen_daemon", "diagnose")
         code, said, _ = ask(seat)
         assert code == 2
         assert said.startswith("CRITICAL: dockerd runs and does not answer (timeout)\n")
@@ -93,6 +141,10 @@ def test_a_hung_containerd_is_not_blamed_on_dockerd(seat: LabHost) -> None:
         assert code == 2
         assert said.startswith("CRITICAL: containerd does not answer (timeout), dockerd does\n")
         assert "    avoid   restarting dockerd" in said
+        first, causes, whole = diagnosed(seat)
+        assert first == "CRITICAL: containerd does not answer (timeout), dockerd does"
+        assert causes[0] == "containerd-hung"
+        assert "remedy restart containerd" in cause(whole)
         plan = ask(seat, "heal", "--plan")[1]
         assert "restart-containerd" in plan
         assert "sigkill" not in plan
@@ -103,8 +155,64 @@ def test_a_broken_configuration_is_named_as_the_cause(seat: LabHost) -> None:
         code, said, _ = ask(seat)
         assert code == 2
         assert said.startswith("CRITICAL: docker.service is down and nobody stopped it")
-        cause = next(line for line in said.splitlines() if line.startswith("    cause   "))
-        assert "daemon.json" in cause
+        told = next(line for line in said.splitlines() if line.startswith("    cause   "))
+        assert "daemon.json" in told
+        first, causes, whole = diagnosed(seat)
+        assert first.startswith("CRITICAL: docker.service is down and nobody stopped it")
+        assert causes[:2] == ["bad-daemon-json", "daemon-down"], whole
+        assert "seen /etc/docker/daemon.json: line 3, column 1: " in cause(whole)
+        assert "next sudoedit /etc/docker/daemon.json" in cause(whole)
+
+
+def test_a_flag_that_stands_against_daemon_json_is_named_with_its_file(seat: LabHost) -> None:
+    with faults.flag_conflict(seat):
+        _, causes, whole = diagnosed(seat, "--symptom", "start")
+        assert causes[0] == "flag-and-file-conflict", whole
+        assert "hosts (-H in " in cause(whole)
+        assert "docker.service)" in cause(whole)
+
+
+def test_a_start_limit_alone_is_told_and_an_emergency_forgives_it(seat: LabHost) -> None:
+    with faults.start_limit_hit(seat):
+        assert ask(seat)[1].startswith("CRITICAL: docker.service is down and nobody stopped it")
+        first, causes, whole = diagnosed(seat)
+        assert first.startswith("CRITICAL: docker.service is down and nobody stopped it")
+        assert (causes[0], causes[-1]) == ("daemon-down", "bad-daemon-json"), whole
+        assert "the start limit was hit" in cause(whole)
+        assert "next systemctl reset-failed docker.service docker.socket" in cause(whole)
+        assert "(told, but mended since)" in cause(whole, len(causes))
+        code, said, _ = ask(seat, "heal", "--emergency", "--yes", timeout=WAIT_S)
+        assert code == 0, said
+        assert "its start limit forgiven" in said
+    assert ask(seat)[0] == 0
+
+
+def test_corrupt_metadata_is_found_in_the_files_themselves(seat: LabHost) -> None:
+    ident = seat.start_container("lost")
+    with faults.garbled_container(seat, "lost"):
+        told = ask(seat)[1]
+        assert told.startswith("WARNING: dockerd has lost a container: it cannot read it"), told
+        first, causes, whole = diagnosed(seat)
+        assert first.startswith("WARNING: dockerd has lost a container: it cannot read it")
+        assert causes[0] == "container-unreadable", whole
+        assert f"seen containers/{ident[:12]}: its configuration cannot be read" in cause(whole)
+        assert "avoid rm -rf while the daemon runs" in cause(whole)
+    seat.docker("rm", "--force", "lost", timeout=WAIT_S)
+    with faults.garbled_network_db(seat):
+        _, causes, whole = diagnosed(seat, "--symptom", "storage")
+        database = "/var/lib/docker/network/files/local-kv.db"
+        assert "network-database-corrupt" in causes, whole
+        assert f"{database} is no database" in " ".join(whole.split())
+        assert f"mv {database} {database}.bad" in " ".join(whole.split())
+
+
+def test_a_network_that_is_gone_is_seen_before_anybody_runs_into_it(seat: LabHost) -> None:
+    with faults.flushed_firewall(seat):
+        _, causes, whole = diagnosed(seat, "--symptom", "network")
+        assert causes[0] == "firewall-flushed", whole
+    with faults.no_bridge(seat):
+        _, causes, whole = diagnosed(seat, "--symptom", "network")
+        assert causes[0] == "bridge-missing", whole
 
 
 def test_what_an_operator_stopped_is_a_warning_and_is_not_woken_by_looking(seat: LabHost) -> None:
@@ -121,6 +229,12 @@ def test_a_user_without_permission_learns_who_may(seat: LabHost) -> None:
     assert ran.returncode == 3
     assert ran.stdout.startswith("UNKNOWN: no permission on /var/run/docker.sock\n")
     assert "group docker" in ran.stdout
+    ran = seat.run("runuser", "-u", "nobody", "--", PROGRAM, "diagnose", check=False)
+    assert ran.returncode == 3
+    assert ran.stdout.startswith("UNKNOWN: no permission on /var/run/docker.sock\n")
+    assert RANKED.findall(ran.stdout)[0] == "socket-permission", ran.stdout
+    assert "not a member of the group docker" in cause(ran.stdout)
+    assert "the group docker means root" in cause(ran.stdout)
     ran = seat.run("runuser", "-u", "nobody", "--", PROGRAM, "heal", "--yes", check=False)
     assert (ran.returncode, ran.stdout) == (77, "")
 
@@ -132,6 +246,10 @@ def test_a_full_disk_comes_first(boot: Booted) -> None:
         assert code == 2
         assert said.startswith("CRITICAL: the data-root is ")
         assert "disk-full" in said
+        first, causes, whole = diagnosed(host)
+        assert first.startswith("CRITICAL: the data-root is ")
+        assert causes[0] == "disk-full", whole
+        assert "avoid a restart" in cause(whole)
 
 
 def test_a_frozen_daemon_is_healed_by_hand_and_the_story_is_told(seat: LabHost) -> None:
@@ -144,6 +262,35 @@ def test_a_frozen_daemon_is_healed_by_hand_and_the_story_is_told(seat: LabHost) 
     told = json.loads(ask(seat, "incidents", "--json")[1])["incidents"]
     assert [each["outcome"] for each in told] == ["cured"]
     assert seat.run("ls", *told[0]["attempts"][0]["evidence"]).returncode == 0
+
+
+def test_an_emergency_kills_what_is_frozen_at_once_and_the_volumes_are_well(seat: LabHost) -> None:
+    seat.docker("volume", "create", "kept")
+    write = ("sh", "-c", "echo precious >/data/it; trap 'exit 0' TERM; sleep 1000000 & wait")
+    seat.start_container("keeper", "-v", "kept:/data", cmd=write)
+    with faults.frozen(seat):
+        plan = ask(seat, "heal", "--emergency", "--plan")[1]
+        assert "-  restart: passed over: dockerd's cgroup is frozen" in plan
+        assert ". kill-all: costs its containers" in plan
+        seat.systemctl("restart", "--no-block", "docker.service")  # as somebody did before
+        code, said, progress = ask(seat, "heal", "--emergency", "--yes", timeout=WAIT_S)
+    assert code == 0, progress
+    assert "EMERGENCY: the shortest safe way back" in progress
+    assert "sigkill: cured" in said
+    assert "kill-all" not in said
+    with faults.frozen(seat):
+        code, said, _ = ask(seat, "heal", "--only", "kill-all", "--yes", timeout=WAIT_S)
+    assert code == 0, said
+    assert "containerd-shim" in said
+    running = seat.docker("ps", "--format", "{{.Names}}").stdout.split()
+    assert running == ["keeper"], said
+    assert seat.docker("exec", "keeper", "cat", "/data/it").stdout == "precious\n"
+    first, causes, _ = diagnosed(seat)
+    assert (first.partition(":")[0], causes) == ("OK", [])
+    with faults.frozen(seat):
+        assert "by dockerdoctor here (1 cure)" in cause(diagnosed(seat)[2])
+    seat.docker("rm", "--force", "--volumes", "keeper", timeout=WAIT_S)
+    seat.docker("volume", "rm", "kept")
 
 
 def test_a_climb_goes_on_when_its_terminal_goes_away(seat: LabHost) -> None:
@@ -173,7 +320,18 @@ def test_a_watchdog_keeps_its_turn_until_it_is_paused(seat: LabHost) -> None:
         assert ask(seat, "resume")[0] == 0
         seat.wait(lambda: not _turn_is_free(seat), WAIT_S, "the watchdog to take its turn")
     finally:
-        seat.systemctl("disable", "--now", "dockerdoctor.service", timeout=WAIT_S)
+        seat.systemctl("disable", "--now", UNIT, TIMER, timeout=WAIT_S)
+
+
+def test_the_daily_survey_waits_for_its_hour_and_tells_what_eats_the_disk(seat: LabHost) -> None:
+    assert ask(seat, "service", "install", "--enable")[0] == 0
+    try:
+        assert seat.show(TIMER, "SubState")["SubState"] == "waiting"
+        seat.systemctl("start", SURVEY, timeout=WAIT_S)
+        told = json.loads(seat.read(f"{STATE}/eaten.json"))
+        assert told["bytes"]["images"] > 0
+    finally:
+        seat.systemctl("disable", "--now", UNIT, TIMER, timeout=WAIT_S)
 
 
 def _turn_is_free(host: LabHost) -> bool:

@@ -18,6 +18,20 @@ DASHBOARDS: Mapping[str, dict[str, Any]] = {
     for path in sorted((ROOT / "grafana").glob("*.json"))
 }
 
+EMPTY_ON_HEALTHY = {
+    "docker-daemon: Alerts that fire",
+    "docker-daemon: Duration of incidents",
+    "docker-daemon: Incidents",
+    "docker-daemon: Rules that held",
+    "docker-daemon: Rungs",
+    "docker-fleet: Alerts that fire",
+    "docker-fleet: Healing now",
+    "docker-fleet: Kept still",
+    "docker-fleet: Rules that hold",
+    "docker-fleet: Who is sick",
+}
+"""Panels and annotations that have nothing to show where all is well."""
+
 SELECTOR = re.compile(
     r"(?<![\w:])((?:\w+:)?(?:dockerdoctor|engine_daemon|process|go|up|ALERTS)[\w:]*)(\{[^}]*\})?"
 )

@@ -27,7 +27,8 @@ PANELS = [
 QUERIES = [pytest.param(query.expression, id=str(query)) for query in shipped.queries()]
 
 UNITS = {"Bps", "bytes", "ops", "percentunit", "s", "short"}
-COUNTER = re.compile(r"([a-z]\w*)\s*\(\s*\w+_total\b")
+COUNTER = re.compile(r"(?:(\w+)\(\s*)?\b\w+_total\b")
+"""A counter, and the function around it if there is one."""
 RATE = re.compile(r"\b(?:rate|irate)\(\w+(?:\{[^}]*\})?\[([^\]]+)\]")
 
 

@@ -17,7 +17,7 @@ ROOT = shipped.ROOT
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 DOCKER = re.compile("builder|events|exec|image|info|inspect|network|ps|start|system|version")
-OF_THE_HOST = re.compile("cat|curl|df|du|find|journalctl|ls|ps|ss|systemctl")
+OF_THE_HOST = re.compile("cat|ctr|curl|df|du|find|iptables-save|journalctl|ls|ps|ss|systemctl")
 """What every host with systemd and docker has."""
 
 

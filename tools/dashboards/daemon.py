@@ -34,7 +34,7 @@ def panels() -> list[Json]:
         ("What is wrong, and what is done about it", [(5, _verdicts()), (8, _wrong())]),
         ("The five vitals", [(8, vitals.times()), (8, vitals.counts())]),
         ("Events and starts", [(8, vitals.events())]),
-        ("Disk", [(8, vitals.disk())]),
+        ("Disk", [(8, vitals.disk()), (8, vitals.consumers())]),
         ("dockerd", [(7, vitals.process())]),
         ("The host", [(7, vitals.host())]),
         ("Healing", [(8, healing.counts()), (8, healing.durations())]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tools.dashboards.panels import (
     FAULTY,
     HOST,
+    YELLOW,
     Json,
     bars,
     graph,
@@ -111,6 +112,13 @@ def loop() -> list[Json]:
             target(per_second("looks_total"), "{{instance}} looks"),
             target(series("loop_lag_seconds"), "{{instance}} late"),
             unit="short",
+        ),
+        graph(
+            "Lock",
+            "How long somebody else (heal by hand) has had the right to act; 0 while it is ours.",
+            target(series("lock_held_seconds"), "{{instance}}"),
+            unit="s",
+            steps=[(1800, YELLOW)],
         ),
         graph(
             "Its own weight",

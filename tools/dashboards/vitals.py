@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tools.dashboards.panels import GREEN, RED, YELLOW, Json, graph, heatmap, number, target
+from tools.dashboards.panels import (
+    GREEN,
+    RED,
+    YELLOW,
+    Json,
+    bars,
+    graph,
+    heatmap,
+    number,
+    target,
+)
 from tools.dashboards.queries import per_second, quantile, series, spread
 
 GIB = 2**30
@@ -116,6 +126,35 @@ def disk() -> list[Json]:
             target(full_in, "{{instance}}", now=True),
             unit="s",
             steps=[(0, RED), (3600, YELLOW), (86400, GREEN)],
+        ),
+    ]
+
+
+def consumers() -> list[Json]:
+    """What eats the data-root, and how old that knowledge is."""
+    taken = series("disk_survey_timestamp_seconds")
+    eaten = f"sum by (instance, consumer) ({series('disk_consumer_bytes')})"
+    return [
+        graph(
+            "Data-root by consumer",
+            "What ate it at the last survey: `dockerdoctor disk`, daily by its timer. Cache is the "
+            "build cache; orphans are layers that no database knows.",
+            target(eaten, "{{instance}} {{consumer}}"),
+            unit="bytes",
+            stacked=True,
+        ),
+        bars(
+            "Largest consumers",
+            "By the last survey. `dockerdoctor disk` names the images, volumes and logs.",
+            target(f"sort_desc({eaten})", "{{instance}} {{consumer}}", now=True),
+            unit="bytes",
+        ),
+        number(
+            "Surveyed",
+            "How long ago that was. None: `systemctl status dockerdoctor-disk.timer`.",
+            target(f"{series('last_look_timestamp_seconds')} - {taken}", "{{instance}}", now=True),
+            unit="s",
+            steps=[(0, GREEN), (2 * 86400, YELLOW)],
         ),
     ]
 

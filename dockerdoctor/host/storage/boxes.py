@@ -1,22 +1,23 @@
 """The containers, as their own files in `containers/` tell them, and their logs.
 
-In: the open directory `containers`. Out: facts by id, and the log files of each. Names and labels
+In: a container's open directory. Out: facts, and the names of its log files. Names and labels
 are others' text; a config that is garbled or half-written is named and skipped.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import msgspec
 
 from dockerdoctor.host.storage.facts import Box
-from dockerdoctor.host.storage.layerdb import HEX, Skip, kept_by_label, moment
+from dockerdoctor.host.storage.layerdb import Skip, kept_by_label, moment
 from dockerdoctor.host.storage.opened import Directory, readable
 from dockerdoctor.units import parse_bytes
 
 LOCAL_LOGS = "local-logs"
+_ROTATED = re.compile(r"-json\.log\.\d+(\.gz)?")
 
 
 class _State(msgspec.Struct, rename="pascal"):
@@ -60,19 +61,6 @@ class _HostFile(msgspec.Struct, rename="pascal"):
     restart_policy: _Policy | None = None
 
 
-def boxes(top: Directory, skip: Skip) -> Iterator[tuple[Box, Directory]]:
-    """Each container with its open directory, which the caller closes."""
-    for name in top.names():
-        if not HEX.fullmatch(name):
-            continue  # counted by whoever counts the rest
-        try:
-            entry = top.sub(name)
-        except OSError as error:
-            skip(f"containers/{name[:12]}", readable(error))
-            continue
-        yield read(entry, name, skip), entry
-
-
 def read(entry: Directory, ident: str, skip: Skip) -> Box:
     """One container; of one that cannot be read the id is known, no state."""
     try:
@@ -110,12 +98,19 @@ def rotates(driver: str, options: dict[str, str]) -> bool:
         return False
 
 
-def log_names(entry: Directory, ident: str) -> tuple[str, list[str]]:
-    """The name of the log that grows, and all names with its predecessors; none where there is no
-    log. Below `local-logs` for the driver local."""
-    own = re.compile(rf"{ident}-json\.log(\.\d+)?(\.gz)?")
-    names = [name for name in entry.names() if own.fullmatch(name)]
-    return f"{ident}-json.log", names
+def current_name(ident: str) -> str:
+    """The json-file log that grows."""
+    return f"{ident}-json.log"
+
+
+def log_names(names: Sequence[str], ident: str) -> list[str]:
+    """Those of a container's json-file log and of its predecessors."""
+    current = current_name(ident)
+    return [
+        name
+        for name in names
+        if name == current or (name.startswith(f"{current}.") and _ROTATED.fullmatch(name[64:]))
+    ]
 
 
 def _state(state: _State) -> str:

@@ -113,9 +113,35 @@ class LogUse:
     changed: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A container's directory, without the logs in it."""
+
+    box: Box
+    own: Usage
+    logs: tuple[str, ...] = ()
+    """Names of its json-file logs, and of the directory of local ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """What the layer and image databases and the build cache's tell."""
+
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    mounts: Mapping[str, Mount] = field(default_factory=dict)
+    cached: frozenset[str] = frozenset()
+    """Names of the driver's directories that the build cache knows."""
+    cached_chains: frozenset[str] = frozenset()
+    """Chain ids of layers that the build cache holds: they stay when their images go."""
+    own: Usage = NOTHING
+    """How large the layer and image databases are themselves."""
+
+
 class Kind(enum.StrEnum):
     """What may be given back, in the order of regret."""
 
+    ORPHAN = "orphan"
     CONTAINER = "container"
     DANGLING = "dangling image"
     CACHE = "build cache"

@@ -6,7 +6,6 @@ The daemon may write meanwhile: what is gone between listing and reading was rem
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -112,6 +111,8 @@ def images(database: Directory, skip: Skip) -> dict[str, Image]:
 
 def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
     """The layers' chain ids, by the OCI image specification."""
+    import hashlib  # 5 ms, and not needed where all is remembered
+
     chains: list[str] = []
     for diff in diff_ids:
         above = f"{chains[-1]} {diff}" if chains else ""

@@ -17,7 +17,9 @@ MAX_DEPTH = 400
 MAX_SKIPPED = 50
 """Sentences about what was skipped; of more only the number is kept."""
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_BLOCK = 512
+BLOCK = 512
+"""Bytes; what `st_blocks` counts, whatever the file system's own blocks are."""
+_TYPE, _DIRECTORY = 0o170000, stat.S_IFDIR
 _MOUNTPOINTS = ("merged", "shm", "rootfs")
 """Where docker itself mounts the file systems of running containers; nothing to speak of."""
 
@@ -31,13 +33,18 @@ class Walk:
         self.walked = 0
         self.skipped: list[str] = []
         self.more_skipped = 0
-        self._links: set[int] = set()
-        self._tick = tick
+        self.links: dict[int, int] = {}
+        """Blocks of the files that have several names, by inode."""
+        self.tick = tick
 
     def skip(self, what: str, why: str) -> None:
         """Put on record what was not counted."""
+        self.note(f"{what.encode('utf-8', 'replace').decode()!r}: {why}")
+
+    def note(self, told: str) -> None:
+        """The same as a sentence."""
         if len(self.skipped) < MAX_SKIPPED:
-            self.skipped.append(f"{what.encode('utf-8', 'replace').decode()!r}: {why}")
+            self.skipped.append(told)
         else:
             self.more_skipped += 1
 
@@ -54,25 +61,18 @@ class Walk:
             self.skip(told or name, "another file system is mounted there")
             return Usage()
         self.walked += 1
-        blocks, inodes = self._one(top)
-        if stat.S_ISDIR(top.st_mode):
-            below = self._below(parent.fd, name, told or name)
-            blocks, inodes = blocks + below[0], inodes + below[1]
-        return Usage(blocks * _BLOCK, inodes)
+        if not stat.S_ISDIR(top.st_mode):
+            return Usage(top.st_blocks * BLOCK, 1) if self._first(top) else Usage()
+        blocks, inodes = self._below(parent.fd, name, told or name)
+        return Usage((top.st_blocks + blocks) * BLOCK, 1 + inodes)
 
-    def files(self, parent: Directory, names: list[str], told: str) -> Usage:
-        """Several things of one directory together."""
-        usage = Usage()
-        for name in names:
-            usage += self.tree(parent, name, f"{told}/{name}")
-        return usage
-
-    def _one(self, told: os.stat_result) -> tuple[int, int]:
-        if told.st_nlink > 1 and not stat.S_ISDIR(told.st_mode):
-            if told.st_ino in self._links:
-                return 0, 0
-            self._links.add(told.st_ino)
-        return told.st_blocks, 1
+    def _first(self, seen: os.stat_result) -> bool:
+        """Whether this thing was not counted under another of its names."""
+        if seen.st_nlink > 1:
+            if seen.st_ino in self.links:
+                return False
+            self.links[seen.st_ino] = seen.st_blocks
+        return True
 
     def _below(self, parent: int, name: str, told: str) -> tuple[int, int]:
         """Blocks and inodes below a directory: depth first, one open descriptor for each level."""
@@ -108,26 +108,32 @@ class Walk:
             return 0, 0
         inner: list[str] = []
         stack.append((fd, inner))
+        blocks, inodes = self._count(fd, inner, told)
+        self.tick(inodes)
+        return blocks, inodes
+
+    def _count(self, fd: int, inner: list[str], told: str) -> tuple[int, int]:
+        """What one directory holds; the names of those in it go to `inner`. This is the loop that
+        sees every file: nothing is called in it but the system."""
         blocks = inodes = 0
         try:
             with os.scandir(fd) as entries:
                 for entry in entries:
-                    more = self._count(entry, inner, told)
-                    blocks, inodes = blocks + more[0], inodes + more[1]
+                    try:
+                        seen = entry.stat(follow_symlinks=False)
+                    except OSError:  # gone meanwhile
+                        continue
+                    if seen.st_dev != self.device:
+                        if entry.name not in _MOUNTPOINTS:
+                            name = f"{told}/.../{entry.name}"
+                            self.skip(name, "another file system is mounted there")
+                        continue
+                    if seen.st_mode & _TYPE == _DIRECTORY:
+                        inner.append(entry.name)
+                    elif seen.st_nlink > 1 and not self._first(seen):
+                        continue
+                    blocks += seen.st_blocks
+                    inodes += 1
         except OSError as error:
             self.skip(told, f"{error.strerror}: not counted to its end")
-        self._tick(inodes)
         return blocks, inodes
-
-    def _count(self, entry: os.DirEntry[str], inner: list[str], told: str) -> tuple[int, int]:
-        try:
-            seen = entry.stat(follow_symlinks=False)
-        except OSError:  # gone meanwhile
-            return 0, 0
-        if seen.st_dev != self.device:
-            if entry.name not in _MOUNTPOINTS:
-                self.skip(f"{told}/.../{entry.name}", "another file system is mounted there")
-            return 0, 0
-        if stat.S_ISDIR(seen.st_mode):
-            inner.append(entry.name)
-        return self._one(seen)

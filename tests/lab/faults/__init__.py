@@ -1,5 +1,6 @@
 """Real faults for a lab host: `with faults.frozen(host): …`. README.md has the list."""
 
+from tests.lab.faults.around import deaf_systemctl, packages_installed, refusing, starved
 from tests.lab.faults.disks import (
     DATA_ROOT,
     endless_log,
@@ -25,7 +26,13 @@ from tests.lab.faults.files import (
     stopped_by_operator,
     up,
 )
-from tests.lab.faults.load import event_clients, event_listeners, event_storm, many_containers
+from tests.lab.faults.load import (
+    event_clients,
+    event_listeners,
+    event_storm,
+    few_files,
+    many_containers,
+)
 from tests.lab.faults.network import (
     flushed_firewall,
     foreign_listener,
@@ -35,6 +42,7 @@ from tests.lab.faults.network import (
 )
 from tests.lab.faults.processes import (
     frozen,
+    kill,
     kill_unit,
     kill_unit_with_shims,
     stopped,
@@ -43,18 +51,37 @@ from tests.lab.faults.processes import (
     stuck_container,
     traced,
 )
+from tests.lab.faults.remains import (
+    PID_FILE,
+    doubled_rules,
+    ghost,
+    lost_shim,
+    no_resolver,
+    stale_pid_file,
+)
+from tests.lab.faults.stores import (
+    garbled_build_cache,
+    garbled_containerd,
+    lost_layer,
+    other_dockerd,
+    unremovable,
+)
 
 __all__ = [
     "DATA_ROOT",
+    "PID_FILE",
     "bad_daemon_json",
     "broken_layer",
     "daemon_json",
+    "deaf_systemctl",
+    "doubled_rules",
     "down",
     "drop_in",
     "endless_log",
     "event_clients",
     "event_listeners",
     "event_storm",
+    "few_files",
     "flag_conflict",
     "flushed_firewall",
     "foreign_listener",
@@ -62,19 +89,31 @@ __all__ = [
     "frozen_data_root",
     "full_data_root",
     "full_run",
+    "garbled_build_cache",
     "garbled_container",
+    "garbled_containerd",
     "garbled_file",
     "garbled_network_db",
+    "ghost",
+    "kill",
     "kill_unit",
     "kill_unit_with_shims",
     "listening",
+    "lost_layer",
+    "lost_shim",
     "many_containers",
     "masked_by_operator",
     "no_bridge",
     "no_inodes_in_data_root",
+    "no_resolver",
     "orphan_proxy",
+    "other_dockerd",
+    "packages_installed",
+    "refusing",
     "slow_start",
+    "stale_pid_file",
     "start_limit_hit",
+    "starved",
     "state",
     "stopped",
     "stopped_by_operator",
@@ -82,5 +121,6 @@ __all__ = [
     "stopped_unit",
     "stuck_container",
     "traced",
+    "unremovable",
     "up",
 ]

@@ -112,7 +112,7 @@ def kill_unit(host: LabHost, unit: str = "docker.service") -> int:
     the next dockerd looks after them.
     """
     pid = host.main_pid(unit)
-    _kill(host, [pid])
+    kill(host, [pid])
     return pid
 
 
@@ -120,11 +120,12 @@ def kill_unit_with_shims(host: LabHost) -> list[int]:
     """SIGKILL dockerd and every containerd-shim; return their outer pids. The containers go too."""
     shims = [pid for pid in host.processes() if "containerd-shim" in outer.program(pid)]
     pids = [host.main_pid(), *shims]
-    _kill(host, pids)
+    kill(host, pids)
     return pids
 
 
-def _kill(host: LabHost, pids: list[int]) -> None:
+def kill(host: LabHost, pids: list[int]) -> None:
+    """SIGKILL processes by their outer pids, and wait until they are dead."""
     for pid in pids:
         process = os.pidfd_open(pid)
         with contextlib.suppress(ProcessLookupError):

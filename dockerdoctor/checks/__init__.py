@@ -1,0 +1,1 @@
+"""Examinations on demand, one self-describing file each: read-only, for `diagnose`."""

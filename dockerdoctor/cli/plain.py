@@ -1,0 +1,41 @@
+"""Text folded to a terminal's width, and JSON that people can read. Loads nothing that is slow."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Literal
+
+import msgspec
+
+SCHEMA_VERSION: Literal[1] = 1
+"""Of all JSON that commands write."""
+
+
+def wrap(line: str, columns: int | None) -> list[str]:
+    """Wrapped with the continuation under the text, not under its mark, number, time or label. A
+    path is never broken."""
+    if columns is None or len(line) <= columns or " " not in line.strip():
+        return [line]
+    lead = _LEAD.match(line)
+    hang = min(len(lead[0]) if lead else 0, columns // 3)
+    return textwrap.wrap(
+        line,
+        columns,
+        subsequent_indent=" " * (hang or 4),
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+
+
+def pretty(value: object) -> bytes:
+    """Any of these as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2)
+
+
+_LEAD = re.compile(
+    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
+    r"|(?:cause|seen|since|remedy|avoid|next|time|when|clear|ladder|rule|opened|closed|lasted|why)"
+    r" +)?"
+)

@@ -1,0 +1,80 @@
+"""Kill by identity and start again, as `sigkill` and `kill-all` do it.
+
+docker.socket is stopped first, or any client would start the daemon in the middle of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dockerdoctor.declare import Note
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.view import HostControl
+from dockerdoctor.model import Fault, Process
+from dockerdoctor.rungs._common import gone
+
+SIGKILL = 9
+GONE_S = 10.0
+
+
+def kill_and_start(
+    control: HostControl,
+    dockerd: Process | None,
+    containerd: Process | None,
+    shims: Sequence[Process],
+) -> Note:
+    """Stop, kill by identity, start. What survives a SIGKILL is held by the kernel: it says so."""
+    _stop_units(control)
+    killed = [each for each in (dockerd, containerd, *shims) if each]
+    for each in killed:
+        _kill(control, each)
+    held = [why for each in _wait_until_gone(control, killed) if (why := _held(control, each))]
+    control.reset_failed(Service.SOCKET, Service.DOCKERD)
+    if containerd:
+        control.start(Service.CONTAINERD)
+    control.start(Service.SOCKET, Service.DOCKERD)
+    names = ", ".join(f"{each.name} (pid {each.pid})" for each in killed) or "nobody"
+    says = f"killed {names}" + (", started containerd" if containerd else "")
+    if held:
+        return Note(says, futile=f"SIGKILL did not end it: {'; '.join(held)}")
+    return Note(f"{says}; asked for the daemon's start")
+
+
+def _stop_units(control: HostControl) -> None:
+    """Without systemd there is no socket unit; what cannot be stopped is about to be killed."""
+    for service in (Service.SOCKET, Service.DOCKERD):
+        try:
+            control.stop(service)
+        except HostFault:
+            continue
+
+
+def _kill(control: HostControl, process: Process) -> None:
+    try:
+        control.signal(process, SIGKILL)
+    except HostFault as fault:
+        if fault.fault is not Fault.MISSING:
+            raise
+
+
+def _wait_until_gone(control: HostControl, killed: list[Process]) -> list[Process]:
+    began = control.now().mono
+    while left := [each for each in killed if not gone(control, each)]:
+        if control.now().mono - began > GONE_S:
+            return left
+        control.pause(0.1)
+    return []
+
+
+def _held(control: HostControl, process: Process) -> str:
+    """What keeps a killed process: its tracer, or the kernel; empty when it is gone after all."""
+    try:
+        vitals = control.vitals(process)
+    except HostFault as fault:
+        if fault.fault is Fault.MISSING:
+            return ""
+        raise
+    if vitals.tracer:
+        return f"{process.name} is held by {vitals.tracer.name} (pid {vitals.tracer.pid})"
+    return f"the kernel holds {process.name} (pid {process.pid}, state {vitals.state})"
