@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import workers
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Instant, Sample
 from dockerdoctor.units import plain
@@ -87,9 +88,7 @@ class Collector:
         if probe.name in self._running or not due(probe, last, now, close):
             return False
         self._running[probe.name] = now
-        threading.Thread(
-            target=self._run, args=(probe,), name=f"probe-{probe.name}", daemon=True
-        ).start()
+        workers.run(lambda: self._run(probe), f"probe-{probe.name}")
         return probe.urgent or patient or last is None
 
     def _hanging(self) -> Iterator[tuple[str, Sample]]:
