@@ -69,13 +69,13 @@ def cache_names(survey: Survey) -> frozenset[str]:
     return frozenset(survey.cached & survey.trees.keys()) - _named(survey)
 
 
-def orphans(survey: Survey) -> frozenset[str]:
+def orphans(survey: Survey, age_s: float = UNDER_WAY_S) -> frozenset[str]:
     """Directories of the driver that neither the layer database nor the build cache knows, and
     that are too old to be a pull or build under way. Empty where there is no layer database."""
     if not survey.layers:
         return frozenset()
     return frozenset(
-        name for name in _strange(survey) if survey.taken - survey.trees[name].born >= UNDER_WAY_S
+        name for name in _strange(survey) if survey.taken - survey.trees[name].born >= age_s
     )
 
 
@@ -188,7 +188,7 @@ def _unknown(survey: Survey) -> list[Part]:
             "orphans",
             f"orphans in {survey.driver}",
             [Part("orphan", name, survey.trees[name].usage) for name in lost],
-            "no database knows them" if lost else "",
+            "no database knows them: see `disk reclaim --orphans`" if lost else "",
         ),
         Part(
             "layers",

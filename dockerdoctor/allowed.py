@@ -22,6 +22,10 @@ class Allowed:
     cut_logs: bool = False
     """Whether logs that nobody rotates may be cut (their end stays)."""
     keep_log_bytes: int = 10 << 20
+    orphans: bool = False
+    """Whether directories of overlay2 that no database knows may go."""
+    orphan_age_s: float = 7 * 86400.0
+    """For how long nothing may have changed in them."""
     anonymous_volumes: bool = False
     """Whether volumes without a name that no container has may go."""
 

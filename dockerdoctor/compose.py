@@ -13,7 +13,7 @@ from dockerdoctor import whereabouts
 from dockerdoctor.collect import Collector
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Probe, Rung, known_readings, load
-from dockerdoctor.host.address import Address, for_watchdog
+from dockerdoctor.host.address import Address, for_watchdog, same_daemon
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
@@ -47,12 +47,14 @@ def knowledge(config: Config) -> Knowledge:
 def host(config: Config, address: Address | None = None) -> LinuxHost:
     """The door to this machine and its daemon. `address` is for looking at another one: by its API
     only, as the unit and the process of the configuration are not its own."""
+    own = for_watchdog(config.daemon.host)
     return LinuxHost(
-        address or for_watchdog(config.daemon.host),
+        address or own,
         whereabouts.keeper(config),
         config.watch.evidence,
         whereabouts.named(config),
         config.watch.sizes,
+        stranger=address is not None and not same_daemon(address, own),
     )
 
 

@@ -190,7 +190,13 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "keep": Key("keep", list[str], tuple),
         "cut_logs": _flag("cut_logs"),
         "keep_log": _text("keep_log_bytes", _size),
+        "orphans": _flag("orphans"),
+        "orphan_age": _text("orphan_age_s", _span(0, 3650 * 86400)),
         "anonymous_volumes": _flag("anonymous_volumes"),
+    },
+    "canary": {
+        "enabled": _flag("enabled"),
+        "every": _text("every_s", _span(10, 86400)),
     },
     "metrics": {
         "listen": _text("listen", _listen),

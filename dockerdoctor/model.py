@@ -224,6 +224,10 @@ class Attempt:
     """Paths of the files that were kept."""
 
 
+BY_HAND = "by-hand"
+"""The rule of incidents that a person began (`disk reclaim`): none of the watchdog's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """From the first finding to the cure. `closed` is None while the daemon is not well."""

@@ -58,16 +58,18 @@ def plan(
     uses: Mapping[str, float],
     now: float,
     steady: bool = True,
+    daemon: bool = True,
 ) -> Plan:
     """The steps until the target is met by their own figures. `uses` tells when an image was last
     seen in use, by id or reference (wall clock, as `now`). `steady` False: the daemon started a
-    short while ago, so that stopped containers may be those that have not come back yet."""
+    short while ago, so that stopped containers may be those that have not come back yet. `daemon`
+    False: it does not answer, and only what needs none is planned."""
     full = max(use.used_ratio, use.inodes_used_ratio) >= allowed.start_ratio
     wanted = need(use, allowed.stop_ratio) if full else NOTHING
     scene = Scene(survey, allowed, uses, now - allowed.grace_s, steady, Counter())
     steps: list[Step] = []
     left = wanted
-    for stage in stages(scene):
+    for stage in stages(scene, daemon):
         for step in stage(left):
             if not (left.bytes or left.inodes):
                 break

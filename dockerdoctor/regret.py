@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from dockerdoctor.account import cache_names, image_name
+from dockerdoctor.account import cache_names, image_name, orphans
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
@@ -48,18 +48,21 @@ Stage: TypeAlias = Callable[[Usage], Iterator[Step]]
 """Told what is still to be freed, it gives what may go."""
 
 
-def stages(scene: Scene) -> list[Stage]:
-    """In the order of regret; each is asked only when those before were not enough."""
+def stages(scene: Scene, daemon: bool = True) -> list[Stage]:
+    """In the order of regret; each is asked only when those before were not enough. `daemon` False:
+    only those that need none."""
     images = Images(scene)
-    found: list[Stage] = [
-        lambda _: boxes(scene),
-        lambda _: images.steps(dangling=True),
-        lambda left: cache(scene, left, images),
-        lambda _: images.steps(dangling=False),
-    ]
+    found: list[Stage] = [lambda _: lost(scene)] if scene.allowed.orphans else []
+    if daemon:
+        found += [
+            lambda _: boxes(scene),
+            lambda _: images.steps(dangling=True),
+            lambda left: cache(scene, left, images),
+            lambda _: images.steps(dangling=False),
+        ]
     if scene.allowed.cut_logs:
         found.append(lambda _: logs(scene))
-    if scene.allowed.anonymous_volumes:
+    if scene.allowed.anonymous_volumes and daemon:
         found.append(lambda _: volumes(scene))
     return found
 
@@ -73,6 +76,17 @@ def spare(scene: Scene, why: str) -> bool:
 
 def _kept_by_name(scene: Scene, *names: str) -> bool:
     return any(fnmatchcase(name, glob) for glob in scene.allowed.keep for name in names)
+
+
+def lost(scene: Scene) -> Iterator[Step]:
+    """What no database knows, the oldest first: nobody can miss it."""
+    survey, age_s = scene.survey, scene.allowed.orphan_age_s
+    if survey.driver != "overlay2":
+        return
+    for name in sorted(orphans(survey, age_s), key=lambda name: (survey.trees[name].born, name)):
+        tree = survey.trees[name]
+        what = Removal(Kind.ORPHAN, name, survey.taken - age_s)
+        yield Step(what, name[:12], tree.usage, tree.born, "nothing: no database knows it")
 
 
 def why_box_stays(box: Box, scene: Scene) -> str:

@@ -3,8 +3,8 @@
 One table, read from top to bottom; the first that fits names the line. Recorded on engines 20.10,
 26.1 and 28.5, others from moby's source. What users choose (paths, commands, names) can be part of
 a message, so every pattern holds on to the beginning or the end of what the daemon itself says; and
-still a message alone is never a reason to act. Errors that only a client sees (a name that is
-taken, an API that is too old, no free range of addresses) are not in the journal, and not here.
+still a message alone is never a reason to act. Errors that only a client is told (a name that is
+taken, an API that is too old) never reach the journal, seen on all three: CLIENT_ERRORS has them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ SHORT = 12
 
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 _HANDLER = re.compile(r"Handler for [A-Z]+ \S+ returned error: ")
+_PULL = re.compile(
+    r"^(?:Attempting next endpoint for|Not continuing with) pull after error(?:: |$)"
+)
+"""How a pull that failed is told, on the level of information."""
 _DATED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 _ESCAPED = re.compile(r"\\(.)")
 _UNKNOWN = r"(?:: unknown)?$"
@@ -69,6 +73,13 @@ SIGNATURES = (
         r"^failed to start daemon: Error initializing network controller: .*(?:invalid database"
         r"|invalid freelist page|checksum error|version mismatch|same bridge name)",
         r"^panic: .*local-kv\.db",
+    ),
+    _of(
+        "address_pools",
+        "No range of addresses left for a network",
+        r"all predefined address pools have been fully subnetted$",
+        r"could not find an available, non-overlapping IPv[46] address pool among the defaults to "
+        "assign to the network$",
     ),
     _of(
         "firewall_chains",
@@ -164,6 +175,53 @@ SIGNATURES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ClientError:
+    """What only a client is told: what it means, what helps and what does not."""
+
+    name: str
+    says: str
+    remedy: str
+    avoid: str
+    pattern: re.Pattern[str]
+
+
+CLIENT_ERRORS = (
+    ClientError(
+        "name-taken",
+        "another container has that name, be it one that does not run",
+        "`docker ps --all` shows it: rename or remove it. If it is not there, dockerd holds a name "
+        "without a container: a restart in a quiet hour builds its names anew (moby #25416)",
+        "deleting directories of a daemon that runs",
+        re.compile(r"^Conflict\. The container name \S+ is already in use by container "),
+    ),
+    ClientError(
+        "client-too-old",
+        "the client is older than this daemon takes; the daemon is well, it has answered",
+        "upgrade the client, or the library that it is built with (engine 29 takes no API below "
+        "1.44); until then set DOCKER_MIN_API_VERSION for the daemon",
+        "a restart of the daemon",
+        re.compile(r"^client version \S+ is too old\. Minimum supported API version is "),
+    ),
+)
+_CLIENT = re.compile(r"^(?:docker: |ERROR: |Error: )*(?:Error response from daemon: )?")
+
+
+def client_error(said: str) -> ClientError | None:
+    """What a client's error is known to mean; None when it is not known."""
+    plain = spoken(said)
+    return next((each for each in CLIENT_ERRORS if each.pattern.search(plain)), None)
+
+
+def spoken(said: str) -> str:
+    """What a daemon said, without what a client or a log put before it. Of several lines (`See
+    'docker run --help'.`) that which quotes the daemon, or else the first."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    named = [line for line in lines if "Error response from daemon: " in line] or lines
+    plain = _CLIENT.sub("", named[0], count=1) if named else ""
+    return essence(plain) or plain
+
+
 def essence(line: str) -> str:
     """What a line says, without its wrapping; empty when it is not serious.
 
@@ -172,12 +230,13 @@ def essence(line: str) -> str:
     if not line.startswith("time="):
         return _DATED.sub("", line, count=1).strip()
     fields = {name: _unquoted(value) for name, value in reversed(_FIELD.findall(line))}
-    if fields.get("level") not in SERIOUS:
+    said, pulls = _PULL.subn("", fields.get("msg", ""), count=1)
+    if fields.get("level") not in SERIOUS and not pulls:
         return ""
-    said = _HANDLER.sub("", fields.get("msg", ""), count=1).strip()
+    said = _HANDLER.sub("", said, count=1).strip()
     error = fields.get("error") or fields.get("err") or ""
     whose = f" {container[:SHORT]}" if (container := fields.get("container")) else ""
-    return f"{said}{whose}: {error}" if error else said
+    return f"{said}{whose}: {error}" if said and error else said or error
 
 
 def recognise(said: str) -> str:

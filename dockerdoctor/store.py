@@ -135,8 +135,14 @@ class Store(Record):
             notes += [self.trouble] if self.trouble else []
         return notes
 
+    def retry(self) -> None:
+        """Try the disk again at once: somebody may have made room on it."""
+        if self._disk is None:
+            self._try_again()
+
     def shut(self) -> None:
         """Write what waits and close the file. The store is not used after it."""
+        self.retry()
         self._flush(urgent=False)
         if self._disk is not None:
             self._disk.close()

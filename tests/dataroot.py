@@ -65,7 +65,7 @@ class DataRoot:
         top = self.path / "overlay2" / name
         for inner in ("diff", "work"):
             (top / inner).mkdir(parents=True)
-        (top / "link").write_text(name[:26])
+        (top / "link").write_text(name[:26].upper())
         for number in range(files):
             directory = top / "diff" / f"d{number // 100}"
             directory.mkdir(exist_ok=True)

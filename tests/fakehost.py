@@ -28,8 +28,11 @@ from dockerdoctor.host.nouns import (
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import (
+    Builds,
+    Client,
     Doubled,
     Firewall,
+    Flights,
     Growth,
     JournalTally,
     KernelTraces,
@@ -162,6 +165,18 @@ class FakeHost(FakeMachine):
     def growth(self) -> Growth:
         return self.grown.told()
 
+    def builds(self, timeout_s: float) -> Builds:
+        self._fail("builds")
+        self._must_serve(timeout_s)
+        return self.grown.saw_builds(self.live_builds, self.now().mono)
+
+    def flights(self) -> Flights:
+        return self.flown
+
+    def clients(self) -> Sequence[Client]:
+        self._fail("clients")
+        return self.all_clients
+
     def pressure(self) -> Pressure:
         self._fail("pressure")
         return self.starved
@@ -171,6 +186,10 @@ class FakeHost(FakeMachine):
 
     def dump_dirs(self, which: Service = Service.DOCKERD) -> Sequence[Path]:
         return (self._exec_root,) if which is Service.DOCKERD else ()
+
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        self._must_serve(timeout_s)
+        return found
 
     def survey(self) -> Survey:
         self._fail("survey")
@@ -296,6 +315,10 @@ class FakeHost(FakeMachine):
         self.all_containers[index] = dataclasses.replace(
             self.all_containers[index], state="running"
         )
+
+    def fly(self, timeout_s: float) -> None:
+        self._did("fly")
+        self.flown = dataclasses.replace(self.flown, total=self.flown.total + 1, took_s=0.4)
 
     def reboot(self) -> None:
         self._did("reboot")

@@ -46,8 +46,10 @@ def survey(
     cached: Mapping[str, int] | None = None,
     cached_chains: Sequence[str] = (),
     measured: bool = True,
+    strange: Mapping[str, float] | None = None,
 ) -> Survey:
-    """A survey in which each layer and each writable layer has MIB bytes, unless `sizes` tells."""
+    """A survey in which each layer and each writable layer has MIB bytes, unless `sizes` tells;
+    `strange` are directories that nothing knows, with when they changed last."""
     known = sizes or {}
     layers = {
         chain: Layer(chain, f"dir of {chain}", chains[at - 1] if at else "", 0)
@@ -64,6 +66,7 @@ def survey(
     names += [mount.mount_id for mount in mounts.values()]
     trees = {name: Tree(Usage(known.get(name, MIB), 10 if measured else 0), OLD) for name in names}
     trees |= {name: Tree(Usage(size, 10), OLD) for name, size in (cached or {}).items()}
+    trees |= {name: Tree(Usage(MIB, 10), born) for name, born in (strange or {}).items()}
     return Survey(
         Path("/d"),
         "overlay2",

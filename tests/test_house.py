@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
     ("collect", "eaten", "watch", "whereabouts"),
     ("compose", "glance", "examination", "together", "bundle", "metric*", "demo*", "service"),
+    ("canary",),
     ("daemon", "cli", "__main__"),
 )
 """Arrows point upwards in this list, or stay within a line. A new module gets its place here."""

@@ -224,27 +224,40 @@ def surveys(draw: st.DrawFn) -> Survey:
         cached={"c": 3 * MIB} if draw(flags) else {},
         cached_chains=draw(st.sampled_from([(), images[0].chains])),
         measured=draw(flags),
+        strange={name: draw(times) for name in draw(st.sets(st.sampled_from(["x", "y", "z"])))},
+    )
+
+
+@st.composite
+def allowances(draw: st.DrawFn) -> Allowed:
+    return replace(
+        ALL,
+        keep=("i5:*", "b3"),
+        cut_logs=draw(flags),
+        anonymous_volumes=draw(flags),
+        orphans=draw(flags),
+        orphan_age_s=draw(st.sampled_from([0.0, DAY, 7 * DAY])),
+        grace_s=draw(st.sampled_from([0.0, DAY, 40 * DAY])),
     )
 
 
 @given(
     found=surveys(),
     used=st.floats(0.02, 1.0),
-    logs=flags,
-    volumes=flags,
+    allowed=allowances(),
     steady=flags,
+    daemon=flags,
     uses=st.dictionaries(st.sampled_from(["i0", "i1:latest", "sha256:i2"]), times),
 )
 def test_nothing_protected_is_ever_chosen(
     found: Survey,
     used: float,
-    logs: bool,
-    volumes: bool,
+    allowed: Allowed,
     steady: bool,
+    daemon: bool,
     uses: dict[str, float],
 ) -> None:
-    allowed = replace(ALL, keep=("i5:*", "b3"), cut_logs=logs, anonymous_volumes=volumes)
-    told = plan(found, use(used), allowed, uses, NOW, steady)
+    told = plan(found, use(used), allowed, uses, NOW, steady, daemon)
     young = NOW - allowed.grace_s
     chosen: dict[Kind, set[str]] = {kind: set() for kind in Kind}
     for step in told.steps:
@@ -258,7 +271,8 @@ def test_nothing_protected_is_ever_chosen(
         assert steady
         assert not gone.kept
         assert gone.name != "b3"
-    for ident in chosen[Kind.IMAGE] | chosen[Kind.DANGLING]:
+    gone_images = chosen[Kind.IMAGE] | chosen[Kind.DANGLING]
+    for ident in gone_images:
         lost = found.images[ident]
         assert ident not in {each.image for each in found.boxes.values()}
         assert not lost.kept
@@ -266,15 +280,16 @@ def test_nothing_protected_is_ever_chosen(
         assert lost.tags != ("i5:latest",)
         name = ident.removeprefix("sha256:")
         assert all(uses.get(each, 0.0) < young for each in (name, f"{name}:latest", ident))
-    assert not chosen[Kind.LOG] or logs
-    assert not chosen[Kind.VOLUME] or volumes
-    for ident in chosen[Kind.VOLUME]:
-        assert len(ident) == 64
-        assert found.volumes[ident].touched < young
-        assert all(ident not in each.volumes for each in found.boxes.values())
-    for ident in chosen[Kind.LOG]:
-        assert not found.boxes[ident].log_rotates
-        assert not found.boxes[ident].kept
+    assert not chosen[Kind.LOG] or allowed.cut_logs
+    assert not chosen[Kind.VOLUME] or allowed.anonymous_volumes
+    assert not chosen[Kind.ORPHAN] or allowed.orphans
+    for ident in chosen[Kind.ORPHAN]:
+        assert ident in "xyz"
+        assert found.trees[ident].born <= NOW - allowed.orphan_age_s
+    if not daemon:
+        assert {step.what.kind for step in told.steps} <= {Kind.LOG, Kind.ORPHAN}
+    below = {mount.parent for mount in found.mounts.values()}
+    assert all(found.images[ident].chains[-1] not in below for ident in gone_images)
 
 
 @given(found=surveys(), used=st.floats(0.02, 1.0))
@@ -287,6 +302,22 @@ def test_no_step_is_planned_once_the_target_is_met(found: Survey, used: float) -
         )
         assert before.bytes < told.need.bytes or before.inodes < told.need.inodes
     assert told.frees.bytes + told.short.bytes >= told.need.bytes
+
+
+@given(found=surveys(), used=st.floats(0.02, 1.0), allowed=allowances())
+def test_whatever_is_planned_is_done_in_that_order_and_nothing_else(
+    found: Survey, used: float, allowed: Allowed, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    host = FakeHost(tmp_path_factory.getbasetemp())
+    host.stock = found
+    told = plan(found, use(used), allowed, {}, NOW)
+    done = carry_out(told.steps, host, lambda: False)
+    assert [each.step for each in done] == list(told.steps)
+    wanted = [f"remove {step.what.kind} {step.what.ident}" for step in told.steps]
+    assert host.ledger == wanted
+    gone = {step.what.ident for step in told.steps}
+    assert found.images.keys() - host.stock.images.keys() <= gone
+    assert found.boxes.keys() - host.stock.boxes.keys() <= gone
 
 
 def test_what_is_planned_is_what_is_done(tmp_path: Path) -> None:

@@ -14,12 +14,15 @@ import pytest
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.declare import Scene
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import imagestore
 from dockerdoctor.host.engine import Engine
-from dockerdoctor.host.nouns import Container, DiskUse, Place, Pruned
+from dockerdoctor.host.nouns import Container, DiskUse, Place
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Kind, Removal
 from dockerdoctor.imageuse import KEPT, Uses
-from dockerdoctor.model import Instant
+from dockerdoctor.model import Fault, Instant
+from dockerdoctor.reclaim import plan
 from dockerdoctor.rungs import free_space_outside, prune
 from dockerdoctor.store import Store
 from tests.clirun import dockerdoctor, write_config
@@ -82,14 +85,48 @@ def test_a_prune_that_finds_nothing_says_so(tmp_path: Path) -> None:
     assert host.ledger == []
 
 
-def test_without_a_layer_database_the_daemon_prunes_what_dangles(tmp_path: Path) -> None:
-    host = FakeHost(tmp_path)
-    full(host)
-    host.prunable["images"] = Pruned("images", 3, 20 << 30)
-    told = prune.run(host, Scene())
-    assert not told.futile
-    assert "3 × images" in told.says
-    assert host.ledger == ["prune images", "prune build-cache"]
+def store_answer(target: str) -> bytes:
+    """What engine 28 answers with containerd's image store (fields that are not used left out)."""
+    old, new = "2024-05-01T00:00:00Z", "2026-11-01T00:00:00.5Z"
+    one = {
+        "Created": 1_700_000_000,
+        "Size": 60 * MIB,
+        "SharedSize": 20 * MIB,
+        "Labels": {"keep": "yes"},
+    }
+    two = {"Created": 1_700_000_000, "Size": 50 * MIB, "SharedSize": 20 * MIB, "Labels": None}
+    answers: dict[str, object] = {
+        imagestore.LIST: [
+            {"Id": "sha256:1", "RepoTags": ["kept:1"], "RepoDigests": ["kept@sha256:1"], **one},
+            {"Id": "sha256:2", "RepoTags": ["web:1", "web:2"], "RepoDigests": None, **two},
+            {"Id": "sha256:3", "RepoTags": [], "RepoDigests": [], **two, "SharedSize": -1},
+        ],
+        imagestore.CACHE: {"BuildCache": [{"Size": MIB}, {"Size": MIB, "InUse": True}]},
+        "/images/sha256%3A1/json": {"Metadata": {"LastTagTime": old}},
+        "/images/sha256%3A2/json": {"Metadata": {"LastTagTime": new}},
+        "/images/sha256%3A3/json": {"Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"}},
+    }
+    return json.dumps(answers[target]).encode()
+
+
+def test_without_a_layer_database_the_daemon_tells_of_its_images() -> None:
+    empty = replace(survey(), driver="overlay2")
+    found = imagestore.with_images(empty, store_answer)
+    assert found.images["sha256:1"].kept
+    assert found.images["sha256:2"].tags == ("web:1", "web:2")
+    assert found.images["sha256:2"].touched > found.images["sha256:3"].touched == 1.7e9
+    sizes = {name: tree.usage.bytes // MIB for name, tree in found.trees.items()}
+    assert sizes == {"sha256:1": 40, "sha256:2": 30, "sha256:3": 0, "build cache": 1}
+    use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
+    told = plan(found, use, Allowed(grace_s=0.0, orphans=True), {}, 1.9e9)
+    assert [step.name for step in told.steps] == ["3", "(oldest first)", "web:1"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[{}]", b'[{"Id": 5}]', b'[{"Id":"a","Size":-1}]'])
+def test_a_daemon_that_lies_about_its_images_is_a_fault(body: bytes) -> None:
+    with pytest.raises(HostFault) as caught:
+        imagestore.with_images(survey(), lambda _: body)
+    assert caught.value.fault is Fault.GARBLED
 
 
 def test_logs_are_cut_without_the_daemon_only_where_that_is_allowed(tmp_path: Path) -> None:
@@ -99,7 +136,7 @@ def test_logs_are_cut_without_the_daemon_only_where_that_is_allowed(tmp_path: Pa
     long = box("long", one, "running", 0.0, log_driver="json-file")
     bounded = box("bounded", one, "running", 0.0, log_driver="json-file", log_rotates=True)
     host.stock = survey([one], [long, bounded], logs={"long": 50 * MIB, "bounded": 50 * MIB})
-    assert "does not allow" in free_space_outside.useless(Scene())
+    assert "[disk] allows neither" in free_space_outside.useless(Scene())
     scene = Scene(allowed=Allowed(cut_logs=True))
     assert free_space_outside.useless(scene) == ""
     told = free_space_outside.run(host, scene)

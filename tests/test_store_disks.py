@@ -149,7 +149,8 @@ def test_a_disk_with_a_last_bit_of_room_is_filled_by_us_without_harm(
             assert count < 2000
         assert len(store.recent_attempts(WALL)) == count
         store.shut()
-        assert len(Store.read(path).recent_attempts(WALL)) == count - 1
+        # The last one, where closing the file made room for it.
+        assert len(Store.read(path).recent_attempts(WALL)) in (count - 1, count)
 
 
 @pytest.mark.parametrize("died", [False, True])

@@ -192,7 +192,10 @@ def test_a_layer_that_was_mounted_to_be_written_is_walked_again(
     assert box in after.boxes
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\x81\xa7version\x09", b"\xff\xfe", b"[1]"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\x92\x03\x81\xa9databases\x92\x90\x01", b"\x92\x03\x05", b"\xff\xfe", b"[1]"],
+)
 def test_a_garbled_memory_is_as_good_as_none(
     root: DataRoot, tmp_path: Path, content: bytes
 ) -> None:

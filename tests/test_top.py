@@ -114,7 +114,7 @@ def test_what_the_watchdog_holds_and_climbs_is_told_beside_it(tmp_path: Path) ->
     text = shown(view)
     assert f"watchdog pid {os.getpid()} (wrote just now)" in text
     assert "climbing: restart, for 7 s" in text
-    assert "climbed  dump-stacks (1 s), restart (under way, or cut short)" in text
+    assert "climbed  dump-stacks (1 s), restart (under way)" in text
     assert "4 of 5 costly climbs left in 20 min" in text
     assert "7 starts seen" in text
     store.shut()

@@ -9,14 +9,13 @@ from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import Watchdog, since_in, watchdog
 from dockerdoctor.cli.incidentstats import Stats, stats
 from dockerdoctor.cli.looking import look_with
-from dockerdoctor.cli.options import same_daemon
 from dockerdoctor.cli.report import Looked, Unseen
 from dockerdoctor.cli.symptoms import Symptom
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Check, load
 from dockerdoctor.errors import DoctorError, HostFault
 from dockerdoctor.examination import Examination, Examined
-from dockerdoctor.host.address import Address, for_watchdog
+from dockerdoctor.host.address import Address, for_watchdog, same_daemon
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault

@@ -67,13 +67,17 @@ def reclaim(
     volumes: Annotated[
         bool, typer.Option("--volumes", help="Anonymous volumes of no container too.")
     ] = False,
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="Old overlay2 directories that nothing knows too.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> int:
     """Make room, in the order of regret and no more than is needed; without --apply only a plan.
 
     Stopped containers and dangling images, build cache, images by last use; all older than the
-    grace time. Never what is in use, kept by a label or a name, never a named volume.
+    grace time. Never what is in use, kept by a label or a name, never a named volume. While no
+    daemon answers, only what needs none: --orphans, --logs.
 
     Exit code: 0 done, or nothing to do; 1 not enough; 64 it had to ask and may not; 77 not root.
 
@@ -82,9 +86,10 @@ def reclaim(
       dockerdoctor disk reclaim
       dockerdoctor disk reclaim --to 60% --apply
     """
-    from dockerdoctor.cli.reclaimcommand import reclaim_now
+    from dockerdoctor.cli.reclaimcommand import Also, reclaim_now
 
-    return reclaim_now(ctx.obj, apply=apply, to=to, logs=logs, volumes=volumes, yes=yes, json=json)
+    also = Also(logs, volumes, orphans)
+    return reclaim_now(ctx.obj, apply=apply, to=to, also=also, yes=yes, json=json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from dockerdoctor.judge import GOOD_LOOKS, Condition, Rule
 from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
+from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Knowledge, Watch
 
@@ -111,14 +112,14 @@ def climb_until_well(
     say: Callable[[str], None],
 ) -> End:
     """Cycle until an ending. `wait` lets seconds pass, `now` is monotonic (s)."""
-    good, began, last = 0, now(), ""
+    good, began = 0, now()
     while True:
+        before = watch.decision
         sentence = watch.cycle()
         decision = watch.decision
         quiet = isinstance(decision, Hold) and decision.reason in QUIET
-        if sentence != last and not quiet:
+        if not quiet and not goes_on(before, decision):
             say(sentence)
-        last = sentence
         if isinstance(decision, GiveUp):
             return End(Ending.GAVE_UP, decision.why)
         if isinstance(decision, Hold) and (end := _held(decision, now() - began)):

@@ -7,6 +7,7 @@ what it needs when it runs. `run` is the one place where exceptions become sente
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import os
 import sys
@@ -162,10 +163,22 @@ def _is_option(word: str) -> bool:
 
 
 def _dispatch(words: list[str]) -> int:
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(_with(_command_of(words)))
     result = command.main(words, prog_name="dockerdoctor", standalone_mode=False)
     sys.stdout.flush()
     return int(result or 0)
+
+
+def _with(name: str) -> typer.Typer:
+    """The app with this command alone: typer prepares every one that it has, which takes longer
+    than most of them run. All of it for help, and for a name that is not there."""
+    alone = copy.copy(app)
+    alone.registered_commands = [
+        each for each in app.registered_commands if each.callback and each.callback.__name__ == name
+    ]
+    alone.registered_groups = [each for each in app.registered_groups if each.name == name]
+    found = alone.registered_commands or alone.registered_groups
+    return alone if found and "_DOCKERDOCTOR_COMPLETE" not in os.environ else app
 
 
 def _version() -> int:

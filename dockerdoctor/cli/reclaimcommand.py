@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
@@ -15,10 +15,11 @@ from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.reclaiming import Reclaimed, reclaim
 from dockerdoctor.cli.surveying import surveyed
 from dockerdoctor.config import Config
-from dockerdoctor.errors import DoctorError, UsageError
+from dockerdoctor.errors import DoctorError, HostFault, UsageError
 from dockerdoctor.host import clock
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.imageuse import recalled
 from dockerdoctor.reclaim import Plan, plan
 from dockerdoctor.record import Record
@@ -29,14 +30,24 @@ if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import ReclaimJson
 
 PING_S = 5.0
+IMAGES_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """What may go too, said on the command line."""
+
+    logs: bool = False
+    volumes: bool = False
+    orphans: bool = False
 
 
 def reclaim_now(
-    options: Options, *, apply: bool, to: str, logs: bool, volumes: bool, yes: bool, json: bool
+    options: Options, *, apply: bool, to: str, also: Also, yes: bool, json: bool
 ) -> int:
     """Returns the exit code."""
     config = options.load()
-    allowed = _allowed(config.disk, to, logs, volumes)
+    allowed = _allowed(config.disk, to, also)
     if apply and not yes and (options.no_input or not sys.stdin.isatty()):
         raise UsageError(
             "reclaim asks before it removes anything, and there is nobody to ask",
@@ -44,11 +55,12 @@ def reclaim_now(
         )
     host = compose.host(config, options.own_address(config))
     try:
-        if apply:
-            host.ping(PING_S)  # a daemon that does not answer is asked to remove nothing
+        daemon = not apply or _answers(host, allowed)
         found, use = surveyed(config)
+        if daemon:
+            found = _with_images(host, found, apply)
         now = clock.now().wall
-        wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed))
+        wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed), daemon)
         if not apply or not wanted.steps:
             if json:
                 terminal.emit_raw(_json(wanted, None))
@@ -66,11 +78,12 @@ def reclaim_now(
     return _tell(wanted, came, json)
 
 
-def _allowed(configured: Allowed, to: str, logs: bool, volumes: bool) -> Allowed:
+def _allowed(configured: Allowed, to: str, also: Also) -> Allowed:
     allowed = replace(
         configured,
-        cut_logs=configured.cut_logs or logs,
-        anonymous_volumes=configured.anonymous_volumes or volumes,
+        cut_logs=configured.cut_logs or also.logs,
+        anonymous_volumes=configured.anonymous_volumes or also.volumes,
+        orphans=configured.orphans or also.orphans,
     )
     if not to:
         return allowed
@@ -81,6 +94,28 @@ def _allowed(configured: Allowed, to: str, logs: bool, volumes: bool) -> Allowed
     if not 0 < stop < 1:
         raise UsageError(f"--to: must be more than 0% and less than 100%, not {to}")
     return replace(allowed, start_ratio=0.0, stop_ratio=stop)
+
+
+def _answers(host: LinuxHost, allowed: Allowed) -> bool:
+    """One that does not answer is asked to remove nothing. HostFault where nothing else may go."""
+    try:
+        host.ping(PING_S)
+    except HostFault as fault:
+        if not (allowed.cut_logs or allowed.orphans):
+            raise
+        terminal.say(f"{fault.sentence}: only what needs no daemon is removed")
+        return False
+    return True
+
+
+def _with_images(host: LinuxHost, found: Survey, apply: bool) -> Survey:
+    """A plan alone is shown also where no daemon tells of its images."""
+    try:
+        return host.with_images(found, IMAGES_S)
+    except HostFault:
+        if apply:
+            raise
+        return found
 
 
 def _uses(config: Config) -> Mapping[str, float]:

@@ -13,13 +13,11 @@ from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import held
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.signals import Patience
-from dockerdoctor.model import Attempt, Impact, Incident, Outcome, Severity
+from dockerdoctor.model import BY_HAND, Attempt, Impact, Incident, Outcome, Severity
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough
 from dockerdoctor.store import Store, incident_id
 from dockerdoctor.units import plain, plain_bytes
 
-RULE = "by-hand"
-"""Of incidents that a person began: no rule of the watchdog's."""
 RUNG = "reclaim"
 STAT_S = 5.0
 
@@ -46,9 +44,9 @@ def reclaim(config: Config, host: LinuxHost, plan: Plan, allowed: Allowed) -> Re
         finally:
             progress.done()
             patience.restore()
+            store.shut()
             for note in store.take_notes():
                 progress.say(note)
-            store.shut()
 
 
 def _reclaim(
@@ -76,7 +74,7 @@ def _reclaim(
     done = carry_out(plan.steps, host, enough, journal.began, ended)
     after = host.disk(root, STAT_S)
     met = low_enough(after, allowed)
-    journal.close(before, after, met)
+    journal.close(before, after, met, patience.wished)
     return Reclaimed(journal.incident.id, done, after, met, patience.wished)
 
 
@@ -88,12 +86,12 @@ class _Journal:
         self._host = host
         self._attempt = Attempt(RUNG, 0.0, Impact.NONE)
         now = host.now().wall
-        self.incident = Incident(incident_id(now), now, RULE, "disk reclaim", Severity.INFO)
+        self.incident = Incident(incident_id(now), now, BY_HAND, "disk reclaim", Severity.INFO)
 
     def open(self, use: DiskUse) -> None:
         """Close what a reclaim that was killed left open, then begin."""
         for left in self._store.open_incidents():
-            if left.rule == RULE:
+            if left.rule == BY_HAND:
                 why = "it was cut off; what was done by then is above"
                 self._store.close(left.id, self.incident.opened, Outcome.GAVE_UP, why)
         says = f"disk reclaim: the data-root is {plain(use.used_ratio, 'ratio')} full"
@@ -109,10 +107,14 @@ class _Journal:
         note = f"{self._attempt.note}: {done.why or 'gone'}"
         attempt = replace(self._attempt, ended=self._host.now().wall, cured=False, note=note)
         self._store.ended(self.incident.id, attempt)
+        self._store.retry()  # the full disk may have been its own
 
-    def close(self, before: DiskUse, after: DiskUse, met: bool) -> None:
+    def close(self, before: DiskUse, after: DiskUse, met: bool, stopped: bool) -> None:
         freed = max(0, after.free_bytes - before.free_bytes)
         full = plain(max(after.used_ratio, after.inodes_used_ratio), "ratio")
         why = f"{plain_bytes(freed)} given back, now {full} full"
+        if not met:
+            how = "stopped by its user before it was enough" if stopped else "not enough"
+            why = f"{how}: {why}"
         outcome = Outcome.CURED if met else Outcome.GAVE_UP
         self._store.close(self.incident.id, self._host.now().wall, outcome, why)

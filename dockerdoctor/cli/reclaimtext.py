@@ -8,7 +8,7 @@ from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Usage
+from dockerdoctor.host.storage.facts import Kind, Usage
 from dockerdoctor.reclaim import Plan
 from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
 
@@ -65,7 +65,9 @@ def plan_json(plan: Plan) -> ReclaimPlanJson:
 
 def _line(number: int, step: Step, now: float) -> str:
     size = plain_bytes(step.frees.bytes)
-    used = f", last used {plain_seconds(max(0.0, now - step.used))} ago" if step.used else ""
+    last = "unchanged for" if step.what.kind is Kind.ORPHAN else "last used"
+    ago = "" if step.what.kind is Kind.ORPHAN else " ago"
+    used = f", {last} {plain_seconds(max(0.0, now - step.used))}{ago}" if step.used else ""
     return f"{number:>4}. {size:>9}  {step.what.kind} {step.name}{used}: {step.back}"
 
 
@@ -75,6 +77,7 @@ def _ends(plan: Plan, allowed: Allowed) -> list[str]:
         lines.append(f"[!] Not enough: {_amount(plan.short)} more must go by other means.")
         hints = [
             *([] if allowed.cut_logs else ["--logs (cut logs that nobody rotates)"]),
+            *([] if allowed.orphans else ["--orphans (old overlay2 directories nothing knows)"]),
             *([] if allowed.anonymous_volumes else ["--volumes (anonymous ones of no container)"]),
         ]
         lines += [f"    May go too if you say so: {', '.join(hints)}."] if hints else []

@@ -9,7 +9,16 @@ from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.report import Found, Report, State
 from dockerdoctor.declare import Scene
 from dockerdoctor.judge import Rule, threshold
-from dockerdoctor.model import Attempt, Incident, Outcome, Reading, Readings, Severity, Value
+from dockerdoctor.model import (
+    BY_HAND,
+    Attempt,
+    Incident,
+    Outcome,
+    Reading,
+    Readings,
+    Severity,
+    Value,
+)
 from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain, plain_seconds
 
@@ -84,6 +93,8 @@ def state_of(incident: Incident) -> str:
     """How it stands, in a word or two."""
     if incident.closed is None:
         return "gave up" if incident.outcome is Outcome.GAVE_UP else "open"
+    if incident.rule == BY_HAND:
+        return "done" if incident.outcome is Outcome.CURED else "not enough"
     return {Outcome.CURED: "cured", Outcome.GAVE_UP: "gave up, well later"}.get(
         incident.outcome, "passed by itself"
     )

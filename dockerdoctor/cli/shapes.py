@@ -53,12 +53,15 @@ class ContainerFateJson(TypedDict):
 
 
 class PlanJson(TypedDict):
-    """The ladder for one finding. `live_restore` is null when nobody knows."""
+    """The ladder for one finding. `live_restore` is null when nobody knows; `reload` is the command
+    that switches it on without a restart, once daemon.json says so, and empty where none does."""
 
     rule: str
     says: str
     steps: list[PlanStepJson]
     live_restore: bool | None
+    swarm: bool
+    reload: str
     bring_back: bool
     containers: list[ContainerFateJson]
     hold: str | None
@@ -272,3 +275,13 @@ class ExplanationJson(TypedDict):
     sign: Sign | None
     jams: list[JamJson]
     stacks: list[StackJson]
+
+
+class MeaningJson(TypedDict):
+    """`explain --said TEXT --json`: what an error means."""
+
+    schema_version: Version
+    name: str
+    says: str
+    remedy: str
+    avoid: str

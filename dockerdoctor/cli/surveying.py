@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 from dockerdoctor import eaten, whereabouts
 from dockerdoctor.config import Config
-from dockerdoctor.host import clock, disks
+from dockerdoctor.host import clock, disks, remote
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import idle
@@ -23,21 +24,36 @@ PROGRESS_S = 0.5
 MOST_HANDS = 4
 
 
-def surveyed(config: Config, recall: bool = False) -> tuple[Survey, DiskUse]:
-    """All of the data-root; `recall` as in `survey`. HostFault: TIMEOUT (a dead NFS server),
-    MISSING, DENIED, GARBLED."""
+def surveyed(
+    config: Config, recall: bool = False, mounts: Callable[[], str] = remote.mounts
+) -> tuple[Survey, DiskUse]:
+    """All of the data-root; `recall` as in `survey`. Another machine's disk is not walked: a server
+    that dies meanwhile would hold this process for good. HostFault: TIMEOUT (one that is dead
+    already), MISSING, DENIED, GARBLED."""
     lanes = Lanes(MACHINE)
     places = whereabouts.storage(config, lanes)
     root = places[Place.DATA_ROOT]
     use = disks.look(lanes, root, STAT_S)
+    other = remote.remote(mounts(), root.stat().st_dev)
     idle.give_way()
     remembered = Remembered(config.watch.sizes)
     progress = _Progress(lambda: clock.now().mono)
     try:
         store = places.get(Place.CONTAINERD)
-        found = survey(root, remembered, store, recall=recall, hands=_hands(), tick=progress.tick)
+        found = survey(
+            root,
+            remembered,
+            store,
+            measure=not other,
+            recall=recall,
+            hands=_hands(),
+            tick=progress.tick,
+        )
     finally:
         progress.done()
+    if other:
+        note = f"{root} lies on {other}: not walked, sizes are those that docker wrote down"
+        return replace(found, skipped=(note, *found.skipped)), use
     remembered.save()
     eaten.save(config.watch.eaten, found)
     return found, use

@@ -67,6 +67,8 @@ _BRANCHES: Mapping[str, Symptom] = MappingProxyType(
         "trend": Symptom.MEMORY,
         "pressure": Symptom.MEMORY,
         "disk": Symptom.DISK,
+        "firewall": Symptom.NETWORK,
+        "leftovers.proxies": Symptom.NETWORK,
         "kernel.data_root_read_only": Symptom.STORAGE,
         "kernel.netdev_waits_20m": Symptom.NETWORK,
         "kernel.oom_kills_1h": Symptom.MEMORY,

@@ -11,11 +11,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dockerdoctor.cli.examine import examine
+from dockerdoctor.cli.examine import STREAMED, examine
 from dockerdoctor.cli.healplan import plans_for
 from dockerdoctor.cli.history import LATELY_CLIMBED_S, Watchdog, since_in, watchdog
 from dockerdoctor.cli.looking import BY_API, units
-from dockerdoctor.cli.options import same_daemon
 from dockerdoctor.cli.plan import Plan
 from dockerdoctor.cli.report import Looked, Report
 from dockerdoctor.cli.topview import HISTORY_S, Grower, History, View
@@ -24,7 +23,7 @@ from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene, known_readings
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
-from dockerdoctor.host.address import Address, for_watchdog
+from dockerdoctor.host.address import Address, for_watchdog, same_daemon
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.view import HostView
 from dockerdoctor.judge import judge
@@ -110,7 +109,7 @@ class Looker:
         if told:
             names: Sequence[str] = LIVE
         else:  # nobody else looks
-            names = tuple(self._known.probes) if self._whole else BY_API
+            names = tuple(self._known.probes) if self._whole else (*BY_API, *STREAMED)
         collector = self._collectors.get(bool(told))
         if collector is None:
             probes = {name: self._known.probes[name] for name in names}

@@ -40,6 +40,9 @@ class DryRun:
         self.kernel = host.kernel
         self.said = host.said
         self.growth = host.growth
+        self.builds = host.builds
+        self.clients = host.clients
+        self.flights = host.flights
         self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files
@@ -49,6 +52,7 @@ class DryRun:
         self.has_process = host.has_process
         self.firewall = host.firewall
         self.lens = host.lens
+        self.with_images = host.with_images
         self.shim_of = host.shim_of
         self.shims = host.shims
         self.pause = host.pause
@@ -92,6 +96,9 @@ class DryRun:
     def remove(self, what: Removal, timeout_s: float) -> str:  # noqa: ARG002
         self._would(f"remove {what.kind} {what.ident[:80]}")
         return "nothing is done in a dry run"
+
+    def fly(self, timeout_s: float) -> None:  # noqa: ARG002
+        self._would("start a canary")
 
     def reboot(self) -> None:
         self._would("reboot this host")

@@ -27,7 +27,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, http
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
-from dockerdoctor.host.nouns import EventTally
+from dockerdoctor.host.nouns import CANARY, EventTally
 from dockerdoctor.host.seen import Answer
 from dockerdoctor.host.stream import MAX_EVENT, Event, Lines, decode
 from dockerdoctor.host.tally import Tally
@@ -191,7 +191,8 @@ class EventWatch:
     def _list(self, seq: int, count: bool) -> None:
         """Raises HostFault."""
         self._wake_nobody()
-        found = self._engine.containers(LIST_TIMEOUT_S)
+        listed = self._engine.containers(LIST_TIMEOUT_S)
+        found = [each for each in listed if each.name != CANARY]
         with self._lock:
             self._tally.reconcile(found, seq, count, self._opened_seq)
 

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from dockerdoctor.errors import HostFault
-from dockerdoctor.host import clock, containerd, disks, kernel, pressure, processes, shims, upkeep
+from dockerdoctor.host import (
+    clock,
+    containerd,
+    disks,
+    imagestore,
+    kernel,
+    pressure,
+    processes,
+    shims,
+    upkeep,
+)
 from dockerdoctor.host.address import Address
+from dockerdoctor.host.asked import Asked
+from dockerdoctor.host.canary import Canary
+from dockerdoctor.host.clients import connected_to
 from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
@@ -24,25 +35,20 @@ from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
-    Container,
     DiskUse,
-    EngineInfo,
     EventTally,
     Place,
-    Pong,
     Pressure,
     ProcessVitals,
     Pruned,
     Service,
     ServiceState,
 )
-from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.remains import AfterAKill
-from dockerdoctor.host.roster import merge_roster
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
-from dockerdoctor.model import Fault, Instant, Process
+from dockerdoctor.host.traces import Client, Growth, JournalTally, KernelTraces
+from dockerdoctor.model import Instant, Process
 
 DOCKERD = "dockerd"
 """Its name in /proc."""
@@ -61,25 +67,33 @@ class LinuxHost:
         evidence: Path,
         places: Mapping[Place, Path] | None = None,
         sizes: Path | None = None,
+        stranger: bool = False,
     ) -> None:
         """`places` overrides what is found out (the configuration's `[daemon] data_root`); `sizes`
-        is the file where the sizes of layers are remembered."""
+        is the file where the sizes of layers are remembered; `stranger` is whether the daemon at
+        this address is another one than the keeper's."""
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
-        self._listening = Listening(Path(address.path))
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
         self._door = Door(sizes)
         self._lanes = Lanes(MACHINE)
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
+        self._asked = asked = Asked(
+            address, None if stranger else keeper, self._engine, self._growth
+        )
+        self.ping, self.info = asked.ping, asked.info
+        self.containers, self.container = asked.containers, asked.container
+        self.roster = asked.roster
+        self.builds = asked.builds
+        canary = Canary(self._engine, lambda: self.main_process(Service.DOCKERD))
+        self.fly, self.flights = canary.fly, canary.flights
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
-        self._data_root: Path | None = None
         self._layout: tuple[Sequence[str], Layout] | None = None
-        self._roster: Mapping[str, Container] = {}
         after = AfterAKill(self._lanes, keeper, self.layout)
         self.remains, self.has_process = after.remains, after.has_process
         self.pid_file, self.firewall = after.pid_file, after.firewall
@@ -98,31 +112,6 @@ class LinuxHost:
     def now(self) -> Instant:
         return clock.now()
 
-    def _wake_nobody(self) -> None:
-        """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
-        if why := self._asleep():
-            raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
-
-    def _asleep(self) -> str:
-        """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
-        word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
-        if not self.address.local:
-            return ""
-        process = self.keeper.main_process(Service.DOCKERD)
-        if process is not None and self._listening.held_by(process):
-            return ""
-        return self.keeper.asleep()
-
-    def ping(self, timeout_s: float) -> Pong:
-        self._wake_nobody()
-        try:
-            pong = self._engine.ping(timeout_s)
-        except HostFault:
-            self.keeper.answered(False)
-            raise
-        self.keeper.answered(True)
-        return pong
-
     def service(self, which: Service) -> ServiceState:
         return self.keeper.state(which)
 
@@ -138,7 +127,7 @@ class LinuxHost:
     def places(self) -> Mapping[Place, Path]:
         found = self.layout()
         return {
-            Place.DATA_ROOT: self._data_root or found.data_root,
+            Place.DATA_ROOT: self._asked.data_root or found.data_root,
             # The tmpfs above exec-root: what fills it is fifos and sockets.
             Place.RUN: found.exec_root.parent,
             Place.CONTAINERD: found.containerd_root(),
@@ -150,41 +139,9 @@ class LinuxHost:
     def events(self) -> EventTally:
         with self._lock:
             if self._events is None:
-                self._events = EventWatch(self.address, asleep=self._asleep)
+                self._events = EventWatch(self.address, asleep=self._asked.asleep)
             watch = self._events
         return watch.tally()
-
-    def info(self, timeout_s: float) -> EngineInfo:
-        self._wake_nobody()
-        info = self._engine.info(timeout_s)
-        self._data_root = info.data_root
-        counters = {"goroutines": info.goroutines, "listeners": info.listeners, "fds": info.fds}
-        self._growth.saw_info(info.version, counters, self.now().mono)
-        return info
-
-    def containers(self, timeout_s: float) -> Sequence[Container]:
-        self._wake_nobody()
-        listed = self._engine.containers(timeout_s)
-        self._roster = merge_roster(self._roster, listed)
-        return listed
-
-    def container(self, ident: str, timeout_s: float) -> Container:
-        self._wake_nobody()
-        try:
-            found = replace(self._engine.container(ident, timeout_s), inspected=True)
-        except HostFault as fault:
-            if fault.fault is Fault.TIMEOUT and ident in self._roster:
-                since = self._roster[ident].hangs_since or self.now().mono - timeout_s
-                self._roster = {
-                    **self._roster,
-                    ident: replace(self._roster[ident], hangs_since=since),
-                }
-            raise
-        self._roster = {**self._roster, found.id: found}
-        return found
-
-    def roster(self) -> Sequence[Container]:
-        return tuple(self._roster.values())
 
     def containerd_answers(self, timeout_s: float) -> float:
         return containerd.answers(self.layout().containerd_socket(), timeout_s)
@@ -203,6 +160,9 @@ class LinuxHost:
     def growth(self) -> Growth:
         return self._growth.told()
 
+    def clients(self) -> Sequence[Client]:
+        return connected_to(Path(self.address.path))
+
     def pressure(self) -> Pressure:
         return pressure.look()
 
@@ -218,11 +178,16 @@ class LinuxHost:
     def survey(self) -> Survey:
         return self._door.survey(self._lanes, self.places()[Place.DATA_ROOT])
 
+    def with_images(self, found: Survey, timeout_s: float) -> Survey:
+        if found.layers and self.info(timeout_s).storage_driver != imagestore.DRIVER:
+            return found
+        return self._engine.with_images(found, timeout_s)
+
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
 
     def lens(self) -> Closeup:
-        return Closeup(self.address, self.keeper, self._lanes, self._wake_nobody)
+        return Closeup(self.address, self.keeper, self._lanes, self._asked.wake_nobody)
 
     def layout(self) -> Layout:
         """Where this daemon keeps its things, by its command line and daemon.json."""

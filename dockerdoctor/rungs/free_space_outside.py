@@ -1,8 +1,9 @@
-"""Make room without the daemon: cut the logs that nobody rotates, where the configuration says so.
+"""Make room without the daemon, where the configuration says so: cut the logs that nobody rotates,
+remove directories of overlay2 that nothing knows.
 
 For a daemon that hangs or does not start on a full disk, and as the last thing after a prune. The
-containers go on writing to the same files; their older lines are lost, which is why it is off until
-somebody allows it (`[disk] cut_logs`).
+containers go on writing to the same files; their older lines are lost, and an orphan may be the
+last copy of something: both are off until somebody allows it (`[disk] cut_logs`, `orphans`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
 STAT_S = 5.0
+SHOWN = 3
+FUTILE = "no log is long enough to be cut, and no orphan may go"
 
 
 def run(control: HostControl, scene: Scene) -> Note:
@@ -27,28 +30,29 @@ def run(control: HostControl, scene: Scene) -> Note:
     allowed = replace(scene.allowed, start_ratio=0.0, anonymous_volumes=False)
     before = control.disk(root, STAT_S)
     found = control.survey()
-    # Whatever only the daemon can remove is out of the question here.
-    bare = replace(found, images={}, volumes={}, cached=frozenset(), cached_chains=frozenset())
-    wanted = plan(bare, before, allowed, {}, control.now().wall, steady=False)
-    steps = [step for step in wanted.steps if step.what.kind is Kind.LOG]
-    done = carry_out(steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
-    names = [each.step.name for each in done if not each.why]
+    wanted = plan(found, before, allowed, {}, control.now().wall, steady=False, daemon=False)
+    done = carry_out(wanted.steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
     freed = max(0, control.disk(root, STAT_S).free_bytes - before.free_bytes)
-    if not names:
-        return Note("cut nothing", futile="no log is long enough to be cut")
-    return Note(f"cut the {', the '.join(names)}; {plain(freed, 'bytes')} given back")
+    logs = [each.step.name for each in done if not each.why and each.step.what.kind is Kind.LOG]
+    lost = [each for each in done if not each.why and each.step.what.kind is Kind.ORPHAN]
+    said = [f"removed {len(lost)} × {Kind.ORPHAN}"] if lost else []
+    said += [f"cut the {name}" for name in logs]
+    stayed = [f"{each.step.name} {each.why}" for each in done if each.why][:SHOWN]
+    if not said:
+        return Note("; ".join(["gave nothing back", *stayed]), futile=FUTILE)
+    return Note(f"{'; '.join([*said, *stayed])}; {plain(freed, 'bytes')} given back")
 
 
 def useless(scene: Scene) -> str:
     """Only where it is allowed, and where the file system is not frozen or gone."""
-    if not scene.allowed.cut_logs:
-        return "[disk] cut_logs does not allow to cut logs"
+    if not (scene.allowed.cut_logs or scene.allowed.orphans):
+        return "[disk] allows neither to cut logs (cut_logs) nor to remove orphans (orphans)"
     return held_by_the_kernel(scene)
 
 
 RUNG = Rung(
     name="free-space-outside",
-    help="cut logs that nobody rotates, without the daemon; only where [disk] cut_logs allows it",
+    help="without the daemon: cut logs, remove orphaned layers; only where [disk] allows it",
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: 30.0,
     run=run,

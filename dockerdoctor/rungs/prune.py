@@ -1,6 +1,7 @@
 """Give back what is needed of a full data-root and no more, in the order of regret.
 
-The plan of `disk reclaim`, made from the data-root's own databases: long-stopped containers and
+The plan of `disk reclaim`, made from the data-root's own databases (or by what the daemon tells of
+containerd's image store): long-stopped containers and
 dangling images, build cache, images by last use. Only on a daemon that answers: a hung one is asked
 nothing, as a prune blocks on the same locks. Never volumes (they may go by hand only); logs where
 the configuration allows it. Never containers soon after a start, when those that only failed to
@@ -14,7 +15,6 @@ from dataclasses import replace
 
 from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Place
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
@@ -43,29 +43,16 @@ def run(control: HostControl, scene: Scene) -> Note:
         use = control.disk(root, STAT_S)
         if low_enough(use, allowed):
             break
-        wanted = plan(control.survey(), use, allowed, scene.image_use, control.now().wall, steady)
+        found = control.with_images(control.survey(), CALL_S)
+        wanted = plan(found, use, allowed, scene.image_use, control.now().wall, steady)
         steps = [step for step in wanted.steps if not _tried(step, done)]
         done += carry_out(steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
         if not steps:
             break
-    said = [_told(done)]
-    if not low_enough(control.disk(root, STAT_S), allowed) and not control.survey().layers:
-        said += _by_the_daemon(control, allowed.grace_s)
     freed = max(0, control.disk(root, STAT_S).free_bytes - began.free_bytes)
     removed = freed or any(not each.why for each in done)
-    says = f"{'; '.join(said)}; {plain(freed, 'bytes')} given back"
+    says = f"{_told(done)}; {plain(freed, 'bytes')} given back"
     return Note(says, futile="" if removed else "nothing that may go was found")
-
-
-def _by_the_daemon(control: HostControl, grace_s: float) -> list[str]:
-    """Where there is no layer database (the image store of engine 29): what is dangling and old."""
-    said = []
-    for what in ("images", "build-cache"):
-        try:
-            said.append(f"{control.prune(what, grace_s, CALL_S).count} × {what}")
-        except HostFault as fault:
-            said.append(f"{what}: {fault.sentence}")
-    return said
 
 
 def _tried(step: Step, done: list[Done]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from dockerdoctor.model import Incident, Outcome
-from tests.lab import faults, showing
+from tests.lab import faults, outer, showing
 from tests.lab.boot import SHARE
 from tests.lab.conftest import suites
 from tests.lab.faults.disks import DATA_ROOT
@@ -46,6 +47,14 @@ severity = "critical"
 ladder = ["dump-stacks", "prune"]
 """
 """The shipped ones, without the time that they must hold for."""
+RULES_WITHOUT_THE_DAEMON = (
+    RULES.replace('"prune"]', '"prune", "free-space-outside"]', 1)
+    + """
+[daemon-unresponsive]
+ladder = ["dump-stacks"]
+"""
+)
+"""A daemon that hangs is left so: it is the disk that is looked at."""
 TALK = ("sh", "-c", "while :; do echo a line that nobody reads; sleep 0.2; done")
 
 
@@ -107,17 +116,22 @@ def _pids(host: LabHost) -> str:
 @pytest.fixture(scope="module")
 def shared_room(lab: None, suite: str) -> Iterator[Room]:
     with LabHost(suite, product=True, data_root_mb=SIZE_MB, inodes=INODES) as host:
-        script = "dd if=/dev/urandom of=/data/file bs=1M count=3; exec sleep 1000000"
-        host.start_container("runs", "-v", "precious:/data", cmd=("sh", "-c", script))
-        host.start_container("talks", "--log-driver", "json-file", cmd=TALK)
-        host.start_container("idle", "-v", "/anonymous")
-        host.docker("import", f"{SHARE}/busybox.tar", "wanted:1")
-        label = "LABEL keep=yes"
-        host.docker("import", "--change", label, f"{SHARE}/busybox.tar", "labelled:1")
-        host.wait(
-            lambda: volume_file(host, "precious", "file").stat().st_size == 3 << 20, 60, "its data"
-        )
-        yield Room(Watchdog(host), _pids(host), _checksum(host))
+        yield furnished(host)
+
+
+def furnished(host: LabHost) -> Room:
+    """With what must stay as it is."""
+    script = "dd if=/dev/urandom of=/data/file bs=1M count=3; exec sleep 1000000"
+    host.start_container("runs", "-v", "precious:/data", cmd=("sh", "-c", script))
+    host.start_container("talks", "--log-driver", "json-file", cmd=TALK)
+    host.start_container("idle", "-v", "/anonymous")
+    host.docker("import", f"{SHARE}/busybox.tar", "wanted:1")
+    label = "LABEL keep=yes"
+    host.docker("import", "--change", label, f"{SHARE}/busybox.tar", "labelled:1")
+    host.wait(
+        lambda: volume_file(host, "precious", "file").stat().st_size == 3 << 20, 60, "its data"
+    )
+    return Room(Watchdog(host), _pids(host), _checksum(host))
 
 
 @pytest.fixture
@@ -236,7 +250,10 @@ def test_what_eats_the_disk_is_told_while_no_daemon_runs(room: Room) -> None:
     host.settle()
 
 
-def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Room) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_reclaim_that_is_cut_off_is_on_record_and_the_next_one_goes_on(
+    room: Room, signum: signal.Signals
+) -> None:
     shown_on(room, "trixie")
     fill_with_images(room, 0.8)
     room.watchdog.begin(CONFIG)
@@ -247,16 +264,88 @@ def test_a_reclaim_that_is_killed_is_on_record_and_the_next_one_goes_on(room: Ro
     room.host.wait(
         lambda: any(each.attempts for each in record.incidents()), WAIT_S, "its first step"
     )
-    room.host.end(process)
+    for child in outer.children(process.pid):
+        os.kill(child, signum)
+    process.wait(WAIT_S)
     first = record.incidents()[0]
     assert first.rule == "by-hand"
     assert first.attempts[0].note
+    if signum != signal.SIGKILL and first.outcome is not Outcome.CURED:
+        assert first.closed
+        assert "stopped by its user" in first.why
+        assert all(each.ended for each in first.attempts)
     room.host.run(*act, timeout=180)
     assert room.used() <= 0.40
     closed = {each.id: each for each in record.incidents()}
     assert all(each.closed for each in closed.values())
     assert closed[first.id].outcome is (Outcome.GAVE_UP if not first.closed else first.outcome)
+    if closed[first.id].outcome is Outcome.GAVE_UP:
+        assert "not enough" in room.doctor("incidents", "show", first.id)
     assert "given back" in room.doctor("incidents", "show", record.incidents()[0].id)
+    room.assert_untouched()
+
+
+def fill_with_orphans(room: Room, until: float) -> list[str]:
+    """Leave copies of a layer in overlay2 that nothing knows, as a crash does, until that share is
+    used. Returns their names, the oldest first."""
+    assert import_image(room, "fill:seed", CHUNK_MB << 20, 0)
+    asked = ("image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "fill:seed")
+    layer = room.host.docker(*asked).stdout.strip().removesuffix("/diff")
+    made: list[str] = []
+    while room.used() < until:
+        name = hashlib.sha256(f"orphan {len(made)}".encode()).hexdigest()
+        short = name[:26].upper()
+        place = f"{DATA_ROOT}/overlay2"
+        script = """set -e; cp -a "$1" "$2"; printf %s "$3" >"$2/link"; ln -s "../$4/diff" "$5" """
+        words = (layer, f"{place}/{name}", short, name, f"{place}/l/{short}")
+        if room.host.run("sh", "-c", script, "sh", *words, check=False).returncode:
+            break  # the last one has what room there was
+        made.append(name)
+    room.host.docker("rmi", "fill:seed")
+    return made
+
+
+def layers(room: Room) -> set[str]:
+    """The directories of overlay2."""
+    return {each.name for each in (room.host.outside(f"{DATA_ROOT}/overlay2")).iterdir()}
+
+
+@pytest.mark.fault("F19", "disk-full", "prune, where orphans may go")
+def test_a_disk_full_of_orphans_is_healed_to_the_mark_where_that_is_allowed(room: Room) -> None:
+    shown_on(room, "trixie")
+    known = layers(room)
+    made = fill_with_orphans(room, 0.97)
+    assert set(made) <= layers(room)
+    assert "no database knows" in room.doctor("disk") or "not yet known" in room.doctor("disk")
+    cured(room, room.begin('orphans = true\norphan_age = "0s"\n'), "disk-full")
+    assert room.used() <= 0.80
+    assert room.used() > 0.80 - 2.5 * CHUNK_MB / SIZE_MB, "more was removed than needed"
+    assert known <= layers(room)
+    left = [name for name in made if name in layers(room)]
+    assert left, "all of them"
+    room.assert_untouched()
+    act = ("disk", "reclaim", "--to", "1%", "--orphans", "--apply", "--yes")
+    room.doctor(*act, check=False)
+    assert not set(made) & layers(room)
+    room.assert_untouched()
+
+
+def test_room_is_made_without_the_daemon_while_it_hangs(room: Room) -> None:
+    shown_on(room, "trixie")
+    made = fill_with_orphans(room, 0.97)
+    began = time.time()
+    with faults.frozen(room.host):
+        config = CONFIG + 'orphans = true\norphan_age = "0s"\n'
+        room.watchdog.begin(config, RULES_WITHOUT_THE_DAEMON)
+        incident = room.watchdog.wait_closed(began, "disk-full")
+        assert rungs(incident) == ["dump-stacks", "(prune)", "free-space-outside"]
+        assert incident.outcome is Outcome.CURED
+        assert room.used() <= 0.80
+        assert set(made) - layers(room)
+        act = ("disk", "reclaim", "--to", "1%", "--orphans", "--apply", "--yes")
+        room.doctor(*act, check=False)
+        assert not set(made) & layers(room)
+    room.host.settle()
     room.assert_untouched()
 
 
@@ -283,3 +372,30 @@ def test_a_full_disk_of_one_log_is_cut_where_that_is_allowed_and_its_writer_goes
     host.wait(lambda: log.stat().st_size > after.st_size, 60, "its writer to go on")
     assert "a line that nobody reads" in host.docker("logs", "--tail", "3", "talks").stdout
     room.assert_untouched()
+
+
+def test_unused_images_of_containerds_store_are_given_back_least_recently_used_first(
+    lab: None, suite: str
+) -> None:
+    if suite == "bookworm":
+        pytest.skip("20.10 has no such image store")
+    files = {
+        "/etc/docker/daemon.json": '{"features": {"containerd-snapshotter": true}}',
+        "/etc/containerd/config.toml": f'version = 2\nroot = "{DATA_ROOT}/store"\n',
+    }
+    with LabHost(suite, product=True, data_root_mb=2 * SIZE_MB, files=files) as host:
+        room = furnished(host)
+        assert "containerd.snapshotter" in host.docker("info", "-f", "{{.DriverStatus}}").stdout
+        made = fill_with_images(room, 0.96)
+        host.docker("create", "--name", "holds", made[0], "/bytes")
+        began = room.begin()
+        cured(room, began, "disk-full")
+        assert room.used() <= 0.80
+        left = [tag for tag in made if tag in room.tags()]
+        assert left == [made[0], *made[len(made) - len(left) + 1 :]]
+        assert 1 < len(left) < len(made)
+        act = ("disk", "reclaim", "--to", "1%", "--apply", "--yes")
+        room.doctor(*act, check=False)
+        assert made[0] in room.tags()
+        assert not set(made[1:]) & room.tags()
+        room.assert_untouched()

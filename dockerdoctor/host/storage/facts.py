@@ -141,6 +141,7 @@ class Databases:
 class Kind(enum.StrEnum):
     """What may be given back, in the order of regret."""
 
+    ORPHAN = "orphan"
     CONTAINER = "container"
     DANGLING = "dangling image"
     CACHE = "build cache"

@@ -42,7 +42,7 @@ def trees(found: Survey, top: Directory, work: Work) -> dict[str, Tree]:
                 seen = directory.stat(name)
             except OSError:
                 continue
-            if name == LINKS:
+            if name == LINKS or not stat.S_ISDIR(seen.st_mode):
                 continue
             stats[name] = seen
             stamp = None if name in live else _stamp(directory, name, seen, name in final)
@@ -93,8 +93,6 @@ def _stamp(directory: Directory, name: str, seen: os.stat_result, final: bool) -
     container's own) is never written to again. Another may be: a file system that is mounted to be
     written to makes its `work` directory anew each time, and no file of a layer changes while none
     is. None where it is mounted now (`merged` is another device), or has no `diff`."""
-    if not stat.S_ISDIR(seen.st_mode):
-        return None
     try:
         diff = directory.stat(f"{name}/diff")
         stamp = [seen.st_ino, diff.st_ino, diff.st_ctime_ns]

@@ -1,0 +1,106 @@
+"""What the daemon itself answers, without ever waking one that somebody stopped.
+
+Deadlines go in; answers come out, and what they add up to: its data-root, and the containers with
+what their last inspects told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dockerdoctor.errors import HostFault
+from dockerdoctor.host import clock
+from dockerdoctor.host.address import Address
+from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.growth import GrowthWatch
+from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
+from dockerdoctor.host.peers import Listening
+from dockerdoctor.host.roster import merge_roster
+from dockerdoctor.host.traces import Builds
+from dockerdoctor.model import Fault
+
+
+class Asked:
+    """One daemon, asked through its API; HostView says what each question is."""
+
+    def __init__(
+        self, address: Address, keeper: Keeper | None, engine: Engine, growth: GrowthWatch
+    ) -> None:
+        """`keeper` is None for a daemon that is not the keeper's: nobody is woken there."""
+        self._address = address
+        self._keeper = keeper
+        self._engine = engine
+        self._growth = growth
+        self._listening = Listening(Path(address.path))
+        self._roster: Mapping[str, Container] = {}
+        self.data_root: Path | None = None
+        """As the daemon last told it."""
+
+    def wake_nobody(self) -> None:
+        """HostFault(REFUSED) where a connection would start a daemon that somebody stopped."""
+        if why := self.asleep():
+            raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
+
+    def asleep(self) -> str:
+        """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
+        word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
+        if self._keeper is None or not self._address.local:
+            return ""
+        process = self._keeper.main_process(Service.DOCKERD)
+        if process is not None and self._listening.held_by(process):
+            return ""
+        return self._keeper.asleep()
+
+    def ping(self, timeout_s: float) -> Pong:
+        self.wake_nobody()
+        try:
+            pong = self._engine.ping(timeout_s)
+        except HostFault:
+            self._tell_keeper(False)
+            raise
+        self._tell_keeper(True)
+        return pong
+
+    def _tell_keeper(self, answered: bool) -> None:
+        if self._keeper is not None:
+            self._keeper.answered(answered)
+
+    def info(self, timeout_s: float) -> EngineInfo:
+        self.wake_nobody()
+        info = self._engine.info(timeout_s)
+        self.data_root = info.data_root
+        counters = {"goroutines": info.goroutines, "listeners": info.listeners, "fds": info.fds}
+        self._growth.saw_info(info.version, counters, clock.now().mono)
+        return info
+
+    def builds(self, timeout_s: float) -> Builds:
+        self.wake_nobody()
+        return self._growth.saw_builds(self._engine.builds(timeout_s), clock.now().mono)
+
+    def containers(self, timeout_s: float) -> Sequence[Container]:
+        self.wake_nobody()
+        listed = self._engine.containers(timeout_s)
+        # Our own canary is nobody's to start again, or to miss.
+        self._roster = merge_roster(self._roster, [one for one in listed if one.name != CANARY])
+        return listed
+
+    def container(self, ident: str, timeout_s: float) -> Container:
+        self.wake_nobody()
+        try:
+            found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        except HostFault as fault:
+            if fault.fault is Fault.TIMEOUT and ident in self._roster:
+                since = self._roster[ident].hangs_since or clock.now().mono - timeout_s
+                self._roster = {
+                    **self._roster,
+                    ident: replace(self._roster[ident], hangs_since=since),
+                }
+            raise
+        self._roster = {**self._roster, found.id: found}
+        return found
+
+    def roster(self) -> Sequence[Container]:
+        return tuple(self._roster.values())

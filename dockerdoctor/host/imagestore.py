@@ -1,0 +1,99 @@
+"""The images of a daemon without a layer database (the image store of engine 29), as it tells them.
+
+In: bodies of API answers. Out: what `disk reclaim` needs to know of each. What an image shares with
+others is counted for none of them: how much of it is freed, and when, the API does not tell.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import quote
+
+import msgspec
+
+from dockerdoctor.host.answers import Count, Ident, Text, Wanted, understood
+from dockerdoctor.host.storage.facts import Image, Layer, Survey, Tree, Usage
+from dockerdoctor.host.storage.layerdb import kept_by_label
+
+LIST = "/images/json?shared-size=1"
+CACHE = "/system/df?type=build-cache"
+MAX_INSPECTED = 1000
+"""One question each, 1 to 3 ms: for when it was pulled, built or tagged last."""
+NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
+DRIVER = "overlayfs"
+"""What `docker info` calls it: the snapshotter; the layer database's driver is "overlay2"."""
+_CACHE_NAME = "build cache"
+
+
+class _Line(Wanted):
+    id: Ident
+    repo_tags: list[Text] | None = None
+    repo_digests: list[Text] | None = None
+    created: int = 0
+    size: Count = 0
+    shared_size: int = -1
+    labels: dict[str, str] | None = None
+
+
+class _Metadata(Wanted):
+    last_tag_time: datetime.datetime = NEVER
+
+
+class _Inspected(Wanted):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+
+
+class _Record(Wanted):
+    size: Count = 0
+    in_use: bool = False
+    shared: bool = False
+
+
+class _Usage(Wanted):
+    build_cache: list[_Record] | None = None
+
+
+def with_images(found: Survey, ask: Callable[[str], bytes]) -> Survey:
+    """The same with the daemon's images, each as if it had one layer of its own, and its build
+    cache. `ask` gets a path of the API; HostFault as it raises them, and GARBLED."""
+    lines = understood(lambda: msgspec.json.decode(ask(LIST), type=list[_Line]), "GET /images/json")
+    images = [_image(line, ask) for line in lines[:MAX_INSPECTED]]
+    trees = {line.id: Tree(Usage(_own(line), 0), 0.0) for line in lines}
+    if size := _cache_size(ask(CACHE)):
+        trees[_CACHE_NAME] = Tree(Usage(size, 0), 0.0)
+    return replace(
+        found,
+        driver=DRIVER,
+        images={each.id: each for each in images},
+        layers={each.id: Layer(each.id, each.id) for each in images},
+        trees={**found.trees, **trees},
+        cached=frozenset(trees.keys() & {_CACHE_NAME}),
+    )
+
+
+def _image(line: _Line, ask: Callable[[str], bytes]) -> Image:
+    """Its one layer has its own name."""
+    body = ask(f"/images/{quote(line.id, safe='')}/json")
+    seen = understood(lambda: msgspec.json.decode(body, type=_Inspected), "GET /images/ID/json")
+    tagged = seen.metadata.last_tag_time
+    touched = tagged.timestamp() if tagged.year > 1 else 0.0
+    return Image(
+        line.id,
+        tuple(sorted({*(line.repo_tags or ()), *(line.repo_digests or ())})),
+        (line.id,),
+        max(float(line.created), touched),
+        kept=kept_by_label(line.labels),
+    )
+
+
+def _own(line: _Line) -> int:
+    """What is gone with this image, whatever others stay; 0 while that is not told."""
+    return max(0, line.size - line.shared_size) if line.shared_size >= 0 else 0
+
+
+def _cache_size(body: bytes) -> int:
+    told = understood(lambda: msgspec.json.decode(body, type=_Usage), "GET /system/df")
+    records = told.build_cache or []
+    return sum(each.size for each in records if not (each.in_use or each.shared))
