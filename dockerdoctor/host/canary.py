@@ -180,8 +180,8 @@ class Canary:
                 Fault.REFUSED,
                 "the canary before this one could not be removed"
                 if seen
-                else f"the name {CANARY} is taken by a container that nobody sees: a restart of the "
-                "daemon builds its names anew (moby #25416)",
+                else f"the name {CANARY} is taken by a container that nobody sees: a restart of "
+                "the daemon builds its names anew (moby #25416)",
             )
         if made.head.status != 201:
             raise answers.not_granted(made, self._engine.address)
