@@ -42,7 +42,7 @@ def case(mark: pytest.MarkDecorator, broken: Broken, *why: str, thorough: bool =
         case(
             pytest.mark.fault("F13", "another-dockerd"),
             faults.other_dockerd,
-            "metadata.db",
+            "volume store metadata database",
             "timeout",
         ),
         case(
