@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dockerdoctor import whereabouts
+from dockerdoctor.around import Hooks, Knowledge, Pace
 from dockerdoctor.collect import NO_SAMPLES, Collector
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Probe, Rung, known_readings, load
@@ -21,7 +22,7 @@ from dockerdoctor.model import Policy, Sample
 from dockerdoctor.probes import ping
 from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Knowledge, Pace, Watch
+from dockerdoctor.watch import Watch
 
 
 def watch_lock_path(config: Config) -> Path:

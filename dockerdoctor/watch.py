@@ -5,13 +5,13 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dockerdoctor.allowed import Allowed
+from dockerdoctor.around import Hooks, Knowledge, Pace, Snapshot
 from dockerdoctor.collect import Collect
-from dockerdoctor.declare import Probe as ProbeDeclaration
-from dockerdoctor.declare import Rung, Scene, known_readings
+from dockerdoctor.declare import Scene, known_readings
 from dockerdoctor.episodes import Episodes, remembered
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
@@ -19,13 +19,11 @@ from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.memory import Memory
 from dockerdoctor.model import (
-    Attempt,
     Climb,
     Decision,
     GiveUp,
     Health,
     Hold,
-    Incident,
     Instant,
     Policy,
     Sample,
@@ -36,46 +34,6 @@ from dockerdoctor.store import Store
 
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one look saw and what came of it: all that metrics and live views read."""
-
-    samples: Mapping[str, Sample]
-    judgement: Judgement
-    decision: Decision
-    incidents: Mapping[str, Incident]
-    climbs_left: int
-    climbing: str = ""
-    """The rung that is being climbed, empty when none is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What the loop works with: probes and rungs by name, and the rules over them."""
-
-    probes: Mapping[str, ProbeDeclaration]
-    rungs: Mapping[str, Rung]
-    rules: Sequence[Rule]
-
-
-@dataclass(slots=True)
-class Hooks:
-    """Who wants to hear of it: each look, each attempt that ended, each closed incident."""
-
-    looked: Callable[[Snapshot], None] = lambda _: None
-    climbed: Callable[[str, Attempt], None] = lambda _rule, _attempt: None
-    closed: Callable[[Incident], None] = lambda _: None
-    say: Callable[[str], None] = lambda _: None
-
-
-@dataclass(slots=True)
-class Pace:
-    """Time between looks, s: when all is well, and when something is wrong or under way."""
-
-    usual_s: float = 4.0
-    close_s: float = 1.0
 
 
 @dataclass(slots=True)

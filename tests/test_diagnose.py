@@ -10,6 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.diagnosejson import DiagnosisJson, diagnosis_json
 from dockerdoctor.cli.diagnosetext import path, text
 from dockerdoctor.cli.diagnosing import diagnose
@@ -24,7 +25,6 @@ from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Attempt, Fault, Impact, Incident, Instant, Outcome, Process, Severity
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge
 from tests.clirun import dockerdoctor, write_config
 from tests.fakehost import BEGAN, FakeHost, disk_use
 from tests.looks import settled

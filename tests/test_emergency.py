@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli import healing
 from dockerdoctor.cli.healing import Ending
 from dockerdoctor.cli.plan import plan
@@ -17,7 +18,6 @@ from dockerdoctor.host.nouns import Container, Pressure, Service
 from dockerdoctor.judge import judge
 from dockerdoctor.model import Impact, Outcome, Policy, Process
 from dockerdoctor.rungs import _common, kill_all, sigkill
-from dockerdoctor.watch import Knowledge
 from tests.clirun import dockerdoctor, write_config
 from tests.fakehost import FakeHost
 from tests.looks import look

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.diagnosis import Diagnosis, causes, conclusion, reasons_to_wait
 from dockerdoctor.cli.examine import FATAL, examine
 from dockerdoctor.cli.history import Watchdog, since_in, watchdog
@@ -22,7 +23,6 @@ from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault
 from dockerdoctor.record import Record
 from dockerdoctor.signatures import essence, recognise
-from dockerdoctor.watch import Knowledge
 
 LINES, JOURNAL_S = 50, 1.0
 """Of the journal, as people look at it."""

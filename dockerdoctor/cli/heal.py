@@ -13,9 +13,9 @@ import typer
 from dockerdoctor.cli.options import Options
 
 if TYPE_CHECKING:
+    from dockerdoctor.around import Knowledge
     from dockerdoctor.cli.plan import Plan
     from dockerdoctor.config import Config
-    from dockerdoctor.watch import Knowledge
 
 
 class MaxImpact(enum.StrEnum):

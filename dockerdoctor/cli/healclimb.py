@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
+from dockerdoctor.around import Hooks, Knowledge
 from dockerdoctor.cli import healing, terminal
 from dockerdoctor.cli.healing import End, Ending
 from dockerdoctor.cli.history import watchdog
@@ -22,7 +23,6 @@ from dockerdoctor.host.lock import held, holder
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.record import Record
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Knowledge
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import HealJson

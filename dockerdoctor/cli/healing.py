@@ -9,11 +9,12 @@ import enum
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.judge import GOOD_LOOKS, Condition, Rule
 from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
 from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge, Watch
+from dockerdoctor.watch import Watch
 
 BLIND_S = 60.0
 """How long to look without seeing enough."""
