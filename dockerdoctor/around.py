@@ -1,4 +1,4 @@
-"""What stands around the loop: what it works with, what each look shows, who wants to hear of it."""
+"""Around the loop: what it works with, what each look shows, and who wants to hear of it."""
 
 from __future__ import annotations
 
