@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from dockerdoctor import holds, ladder
+from dockerdoctor.around import Snapshot
 from dockerdoctor.declare import Probe
 from dockerdoctor.host.nouns import EventTally, Start
 from dockerdoctor.judge import Judgement, flatten
@@ -38,7 +39,6 @@ from dockerdoctor.model import (
     Value,
     Verdict,
 )
-from dockerdoctor.watch import Snapshot
 from tests.values import PROBES, READINGS, RUNGS, at, sample
 from tools import metricsdoc
 
