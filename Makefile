@@ -19,7 +19,7 @@ PYTEST := [ "$$(id -u)" != 0 ] || \
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup engine test lint unit lab packages generate sweep clean
+.PHONY: help run setup engine test lint unit lab table soak bench packages generate sweep clean
 
 help: ## tell the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ unit: $(INSTALLED) engine ## tests without the lab (those of a bare dockerd need
 
 lab: $(INSTALLED) packages ## only the lab: real engines under a real systemd, broken for real
 	@$(PYTEST) -m lab $(ARGS)
+
+table: $(INSTALLED) packages engine ## break all three engines in every way, and write the README's table of it (1 h)
+	@export DOCKERDOCTOR_FAULTS=docs/faults.json DOCKERDOCTOR_LAB_SUITES="$${DOCKERDOCTOR_LAB_SUITES:-all}"; \
+	$(PYTEST) -m 'lab and fault' $(ARGS); code=$$?; $(BIN)/python -m tools.generate; exit $$code
+
+soak: $(INSTALLED) packages engine ## an hour of a busy day in the lab: no act (ARGS='--minutes 15 trixie')
+	@$(BIN)/python -m tests.lab soak $(ARGS)
 
 bench: $(INSTALLED) engine ## measurements, beside what they are compared with
 	@for each in bench/[!_]*.py; do $(BIN)/python -m bench.$$(basename $$each .py) || exit 1; done

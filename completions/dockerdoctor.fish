@@ -6,7 +6,7 @@ function __dockerdoctor_at --argument-names wanted
     for word in (commandline -opc)[2..-1]
         if test -n "$skip"
             set skip
-        else if contains -- $word --config --context --cut --engine --every --fault --for --host --html --into --keep --limit --max-impact --max-size --only --output --sort --stacks --symptom --to --why -H -o
+        else if contains -- $word --config --context --cut --engine --every --fault --for --host --html --into --keep --limit --max-impact --max-size --only --output --said --sort --stacks --symptom --to --why -H -o
             set skip yes
         else if contains -- (string join ' ' -- $path $word) 'check' 'diagnose' 'top' 'heal' 'watch' 'explain' 'bundle' 'pause' 'resume' 'demo' 'incidents' 'incidents list' 'incidents show' 'incidents report' 'incidents stats' 'disk' 'disk show' 'disk reclaim' 'disk logs' 'rules' 'rules list' 'rules check' 'rules show' 'probes' 'probes list' 'probes run' 'service' 'service print' 'service install'
             set -a path $word
@@ -28,7 +28,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a diagnose -d 'Walk the tr
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a top -d 'Show the vitals, the verdict, the ladder and what grows, live'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a heal -d 'Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a watch -d 'Watch the daemon and heal it, in the foreground'
-complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a explain -d 'Read a goroutine dump: what all wait for, who holds it, what to do'
+complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a explain -d 'Read a goroutine dump or an error: what it means, what to do'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a bundle -d 'Gather vitals, journals, units, configuration, dumps and the record into one tar.gz'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a pause -d 'Keep the watchdog still: it looks and tells, and climbs no rung'
 complete -c dockerdoctor -n '__dockerdoctor_at \'\'' -a resume -d 'End a pause'
@@ -56,6 +56,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l emergency -d 'The sh
 complete -c dockerdoctor -n '__dockerdoctor_at \'heal\'' -l json -d 'Plan or record for programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'watch\'' -l dry-run -d 'Look for real, tell what would be done, do nothing.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'watch\'' -l once -d 'One look, one sentence, and out.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'explain\'' -l said -x -d 'An error message instead of a dump.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'explain\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'explain\'' -l stacks -x -d 'How many stacks to list.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'explain\'' -F
@@ -107,7 +108,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'rules\'' -l json -d 'For progra
 complete -c dockerdoctor -n '__dockerdoctor_at \'rules list\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'rules check\'' -a '(__fish_complete_directories)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'rules show\'' -l json -d 'For programs.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'rules show\'' -a 'container-stuck daemon-unresponsive daemon-down containerd-hung daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high run-full bad-daemon-json flag-and-file-conflict network-database-corrupt network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent proxy-orphaned container-ghost shim-lost health-checks-stopped firewall-doubled rss-high rss-critical memory-leak memory-leak-of-version container-start-slow container-starts-fail'
+complete -c dockerdoctor -n '__dockerdoctor_at \'rules show\'' -a 'canary-fails canary-slow container-stuck container-not-removable daemon-unresponsive daemon-down containerd-hung containerd-stopped daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high run-full bad-daemon-json flag-and-file-conflict unknown-flag network-database-corrupt address-pools-exhausted network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed bridge-gone no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent proxy-orphaned container-ghost shim-lost health-checks-stopped firewall-doubled rss-high rss-critical memory-leak memory-leak-of-version container-start-slow container-starts-fail'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -a list -d 'List the probes, how often they look, and their deadlines (the default)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -a run -d 'Take one sample and show its readings'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -l json -d 'For programs.'
@@ -115,7 +116,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -l readings -d 'Each 
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes list\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes list\'' -l readings -d 'Each reading too, as rules name it.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -l json -d 'For programs.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -a 'api containerd containers disk events firewall health journal kernel leftovers ping pressure process trend unit'
+complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -a 'api builds canary containerd containers disk events firewall health journal kernel leftovers ping pressure process trend unit'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a print -d 'Print the unit (the default)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a install -d 'Write the unit and let systemd read it; with a timer that surveys the disk daily'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service install\'' -l enable -d 'Start it now, and at each boot.'

@@ -104,6 +104,14 @@ class MetricsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryConfig:
+    """A tiny container of our own that is started now and then, as evidence that starts work."""
+
+    enabled: bool = False
+    every_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything a watchdog is told by its files."""
 
@@ -111,6 +119,7 @@ class Config:
     watch: WatchConfig = field(default_factory=WatchConfig)
     policy: Policy = field(default_factory=Policy)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    canary: CanaryConfig = field(default_factory=CanaryConfig)
     rules_dirs: tuple[Path, ...] = (Path("/etc/dockerdoctor/rules.d"),)
     files: tuple[Path, ...] = ()
     """The files that were read."""
@@ -206,6 +215,7 @@ def _config(
         watch=WatchConfig(**{**directories, **values.get("watch", {})}),
         policy=Policy(**values.get("policy", {})),
         metrics=MetricsConfig(**values.get("metrics", {})),
+        canary=CanaryConfig(**values.get("canary", {})),
         disk=Allowed(**values.get("disk", {})),
         files=files,
     )

@@ -194,6 +194,10 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "orphan_age": _text("orphan_age_s", _span(0, 3650 * 86400)),
         "anonymous_volumes": _flag("anonymous_volumes"),
     },
+    "canary": {
+        "enabled": _flag("enabled"),
+        "every": _text("every_s", _span(10, 86400)),
+    },
     "metrics": {
         "listen": _text("listen", _listen),
         "web_config": _text("web_config", _path_or_none),

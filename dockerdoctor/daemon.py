@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose, config, pausing
+from dockerdoctor.around import Hooks, Knowledge, Snapshot
+from dockerdoctor.canary import Canary
 from dockerdoctor.eaten import LastSurvey
 from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
 from dockerdoctor.host import notify, web
@@ -29,10 +31,13 @@ from dockerdoctor.host.webserver import Server
 from dockerdoctor.metricfamilies import PREFIX
 from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Climb, Severity
+from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
+from dockerdoctor.watch import Watch
 
 log = logging.getLogger("dockerdoctor")
+LANDING_S = 10.0
+"""For a canary that is under way when we are stopped, to remove what it made."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,13 +75,17 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         settings.watch.pace_s,
     )
     textfile = None if once else _textfile(settings, metrics)
+    control = DryRun(host, log.info) if dry_run else host
+    canary = None
+    if settings.canary.enabled and not once:
+        canary = Canary(control, settings.canary.every_s, lambda: turn.why)
     watch = compose.watch(
         settings,
         knowledge,
-        DryRun(host, log.info) if dry_run else host,
+        control,
         store,
         lambda: replace(settings.policy, paused=turn.why),
-        _hooks(metrics, textfile),
+        _hooks(metrics, textfile, canary),
     )
     server = None if once else _serve(settings, metrics, host)
     wishes = Wishes()
@@ -97,6 +106,8 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
             server.stop()
         if textfile:
             textfile.remove()
+        if canary:
+            canary.land(LANDING_S)
         store.shut()
         turn.leave()
         host.close()
@@ -148,8 +159,10 @@ def _severities(knowledge: Knowledge) -> Mapping[str, Severity]:
 
 
 def _cycle(watch: Watch, store: Store) -> None:
+    before = watch.decision
     sentence = watch.cycle()
-    log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
+    if not goes_on(before, watch.decision):
+        log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
     notify.notify(READY=1, STATUS=sentence)
     for note in store.take_notes():
         log.warning("%s", note)
@@ -172,9 +185,14 @@ def _paused(settings: config.Config, now: float) -> str:
     return pausing.paused(pausing.read(pausing.pause_path(settings.watch.state_dir)), now)
 
 
-def _hooks(metrics: Metrics, textfile: Textfile | None) -> Hooks:
+def _hooks(metrics: Metrics, textfile: Textfile | None, canary: Canary | None) -> Hooks:
+    def looked(seen: Snapshot) -> None:
+        _looked(metrics, textfile, seen)
+        if canary:
+            canary.look(seen)
+
     return Hooks(
-        looked=lambda seen: _looked(metrics, textfile, seen),
+        looked=looked,
         closed=metrics.closed,
         say=log.info,
     )

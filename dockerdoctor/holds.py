@@ -10,14 +10,19 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from dockerdoctor.declare import Scene
-from dockerdoctor.model import Hold
+from dockerdoctor.model import Finding, Hold
 from dockerdoctor.units import plain
+
+
+def named(scene: Scene) -> str:
+    """What its keeper calls the daemon: its unit, or dockerd where only a pid file keeps it."""
+    return scene.word("unit.name") or "the daemon"
 
 
 def masked(scene: Scene) -> str:
     """An operator forbade the unit to run."""
     if scene.word("unit.load_state") == "masked":
-        return "docker.service is masked: an operator wants it down"
+        return f"{named(scene)} is masked: an operator wants it down"
     return ""
 
 
@@ -25,7 +30,7 @@ def stopped(scene: Scene) -> str:
     """An operator stopped the unit."""
     if scene.flag("unit.stopped_by_operator"):
         how = f"{scene.word('unit.active_state')}, Result={scene.word('unit.result')}"
-        return f"docker.service was stopped on purpose ({how}): hands off"
+        return f"{named(scene)} was stopped on purpose ({how}): hands off"
     return ""
 
 
@@ -94,9 +99,24 @@ def starved(scene: Scene) -> str:
     return ""
 
 
+def building(scene: Scene) -> str:
+    """An image build takes what memory it needs and gives it back (20 GB were seen): a restart
+    would end the build, for nothing. One that goes on for longer than BUILDING_S is no peak."""
+    since = scene.number("builds.since_s")
+    if scene.number("builds.live") >= 1 and since < BUILDING_S:
+        return (
+            f"an image is being built, since {plain(since, 'seconds')} at least: its memory is "
+            "legitimate, let it finish"
+        )
+    return ""
+
+
 WAITING_S = 3.0
 """In state D without a break: longer than a busy disk keeps one request. From 30 s on no rung can
 help any more, and each says so."""
+
+BUILDING_S = 3600.0
+"""An hour: a build that takes longer, or a host that always builds, is not waited for."""
 
 STARVED = (
     ("memory_full_ratio", 0.4, "everybody waits for memory (it swaps)"),
@@ -123,6 +143,17 @@ HOLDS_OF_STRANGERS: Mapping[str, Callable[[Scene], str]] = MappingProxyType(
     }
 )
 """These keep rungs of impact DAEMON or more, unless it is our own climb that is seen."""
+
+
+HOLDS_OF_PEAKS: Mapping[str, Callable[[Scene], str]] = MappingProxyType({"building": building})
+"""These keep rungs of impact DAEMON or more from a finding about memory, and from no other."""
+ABOUT_MEMORY = ("process.rss_bytes", "process.swap_bytes", "trend.")
+"""How the readings begin that make a finding one about memory."""
+
+
+def about_memory(finding: Finding) -> bool:
+    """Whether a finding rests on the daemon's memory."""
+    return any(name.startswith(ABOUT_MEMORY) for name in finding.evidence)
 
 
 def first(holds: Mapping[str, Callable[[Scene], str]], scene: Scene) -> Hold | None:

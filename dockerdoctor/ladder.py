@@ -156,7 +156,10 @@ def _costly(
         left = min(scene.policy.cooldown_s, scene.policy.cooldown_s - since)
         return Hold("cool-down", f"the last climb was just now: wait {plain(left, 'seconds')} more")
     ours = any(attempt.impact >= Impact.DAEMON and not attempt.skipped for attempt in attempts)
-    return None if ours else holds.first(holds.HOLDS_OF_STRANGERS, scene)
+    if ours:
+        return None
+    peaks = holds.HOLDS_OF_PEAKS if holds.about_memory(finding) else {}
+    return holds.first({**holds.HOLDS_OF_STRANGERS, **peaks}, scene)
 
 
 def _nothing_left(finding: Finding, attempts: Sequence[Attempt], skipped: Sequence[Skip]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container
-from dockerdoctor.host.traces import Proxy
+from dockerdoctor.host.traces import Proxy, Remains
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Process
 
@@ -24,14 +24,13 @@ SLACK_S = 60.0
 """For a check that is late on a busy host."""
 
 
-def orphaned_proxies(view: HostView) -> Sequence[Proxy]:
+def orphaned_proxies(view: HostView, remains: Remains) -> Sequence[Proxy]:
     """Proxies that no dockerd looks after any more, of ports that no container publishes: the
     daemon says `port is already allocated`, and no container has it (moby #25981)."""
-    found = view.remains().proxies
-    if not found:
+    if not remains.proxies:
         return ()
     published = {port for each in view.containers(LIST_S) for port in each.ports}
-    return [each for each in found if (each.port, each.protocol) not in published]
+    return [each for each in remains.proxies if (each.port, each.protocol) not in published]
 
 
 def foreign_pid(view: HostView) -> tuple[Path, Process] | None:
@@ -43,17 +42,16 @@ def foreign_pid(view: HostView) -> tuple[Path, Process] | None:
     return found.path, found.process
 
 
-def lost_shims(view: HostView) -> Mapping[str, Process]:
+def lost_shims(view: HostView, remains: Remains) -> Mapping[str, Process]:
     """Shims whose container the daemon does not know, or calls ended, by its id or name: it says
     that the id is in use when that container is started (moby #36145)."""
-    shims = view.remains().shims
     known = {each.id: each.state for each in view.roster()}
-    if all(_may_have_a_shim(known.get(ident, "")) for ident in shims):
+    if all(_may_have_a_shim(known.get(ident, "")) for ident in remains.shims):
         return {}
     listed = {each.id: each for each in view.containers(LIST_S)}
     return {
         listed[ident].name if ident in listed else ident[:12]: shim
-        for ident, shim in shims.items()
+        for ident, shim in remains.shims.items()
         if not _may_have_a_shim(listed[ident].state if ident in listed else "")
     }
 

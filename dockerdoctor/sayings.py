@@ -1,11 +1,14 @@
-"""The loop's sentence for a look that found nothing. A judgement goes in, one line comes out."""
+"""The loop's sentence for a look that found nothing, and which of its sentences are news.
+
+A judgement goes in, one line comes out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from dockerdoctor.judge import Judgement, Rule
-from dockerdoctor.model import Reading
+from dockerdoctor.model import Decision, Hold, Reading
 from dockerdoctor.units import plain
 
 SHOWN = (
@@ -14,6 +17,10 @@ SHOWN = (
     ("disk.used_ratio", "disk"),
 )
 """What the log line of a good look tells."""
+
+
+WAITS = ("cool-down", "restarted", "waiting", "starved", "building")
+"""The holds whose sentences count time, or shares of it."""
 
 
 def calm(rules: Sequence[Rule], judgement: Judgement, declared: Mapping[str, Reading]) -> str:
@@ -30,3 +37,10 @@ def calm(rules: Sequence[Rule], judgement: Judgement, declared: Mapping[str, Rea
         for name, words in SHOWN
         if name in judgement.readings
     )
+
+
+def goes_on(before: Decision, now: Decision) -> bool:
+    """Whether it still waits for the same: a line that differs in its seconds alone is no news."""
+    if not (isinstance(before, Hold) and isinstance(now, Hold)):
+        return False
+    return before.reason == now.reason and now.reason in WAITS

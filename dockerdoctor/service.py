@@ -83,7 +83,8 @@ RestrictRealtime=yes
 RestrictSUIDSGID=yes
 RemoveIPC=yes
 UMask=0027
-RestrictAddressFamilies=AF_UNIX{families}
+# AF_NETLINK tells who is connected to the daemon's socket.
+RestrictAddressFamilies=AF_UNIX AF_NETLINK{families}
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged @resources

@@ -3,8 +3,8 @@
 One table, read from top to bottom; the first that fits names the line. Recorded on engines 20.10,
 26.1 and 28.5, others from moby's source. What users choose (paths, commands, names) can be part of
 a message, so every pattern holds on to the beginning or the end of what the daemon itself says; and
-still a message alone is never a reason to act. Errors that only a client sees (a name that is
-taken, an API that is too old, no free range of addresses) are not in the journal, and not here.
+still a message alone is never a reason to act. Errors that only a client is told (a name that is
+taken, an API that is too old) never reach the journal, seen on all three: CLIENT_ERRORS has them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from dataclasses import dataclass
 SERIOUS = frozenset({"warning", "warn", "error", "fatal", "panic"})
 MAX_SAID = 300
 """Characters of a message that are shown."""
+SHORT = 12
+"""Characters of a container's id, as `docker ps` shows it."""
 
 _FIELD = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)')
 _HANDLER = re.compile(r"Handler for [A-Z]+ \S+ returned error: ")
+_PULL = re.compile(
+    r"^(?:Attempting next endpoint for|Not continuing with) pull after error(?:: |$)"
+)
+"""How a pull that failed is told, on the level of information."""
 _DATED = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 _ESCAPED = re.compile(r"\\(.)")
 _UNKNOWN = r"(?:: unknown)?$"
@@ -45,6 +51,12 @@ SIGNATURES = (
     ),
     _of("bad_config", "A bad daemon.json", r"^unable to configure the Docker daemon with file "),
     _of(
+        "bad_flag",
+        "A flag that dockerd does not know, or with a bad value",
+        r"^(?:Status: )?unknown (?:shorthand )?flag: ",
+        r'^(?:Status: )?invalid argument ".*" for ".*" flag: ',
+    ),
+    _of(
         "stale_pid",
         "A pid file that names a process that runs",
         r"^failed to start daemon[:,] (?:pid file found, )?ensure docker is not running or delete ",
@@ -63,6 +75,14 @@ SIGNATURES = (
         r"^panic: .*local-kv\.db",
     ),
     _of(
+        "address_pools",
+        "No range of addresses left for a network",
+        r"all predefined address pools have been fully subnetted$",
+        r"could not find an available, non-overlapping IPv[46] address pool among the defaults to "
+        "assign to the network$",
+        r"PredefinedLocalScopeDefaultNetworks List: .*: no available network$",
+    ),
+    _of(
         "firewall_chains",
         "Firewall chains of dockerd that are gone",
         r"[iI][pP][46]?[tT]ables failed: ip6?tables .*(?:No chain/target/match by that name"
@@ -72,6 +92,12 @@ SIGNATURES = (
         "network_controller",
         "A network controller that does not start",
         r"^failed to start daemon: [Ee]rror initializing network controller: ",
+    ),
+    _of(
+        "bridge_gone",
+        "A bridge of dockerd that is gone",
+        r"adding interface \S+ to bridge \S+ failed: "
+        r"(?:Device does not exist|could not find bridge|Link not found)",
     ),
     _of(
         "no_containerd",
@@ -133,6 +159,9 @@ SIGNATURES = (
     _of(
         "id_in_use",
         "A container that containerd has already",
+        # One that it finds at a start and removes itself is none (seen on 20.10; later ones do so
+        # without a word).
+        r"^(?!Container not cleaned up from containerd from previous run).*"
         rf"(?:container with (?:given )?[iI][dD] (?:already )?exists|id already in use){_UNKNOWN}",
     ),
     _of("port_allocated", "A port that dockerd thinks is taken", r"port is already allocated$"),
@@ -150,18 +179,68 @@ SIGNATURES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ClientError:
+    """What only a client is told: what it means, what helps and what does not."""
+
+    name: str
+    says: str
+    remedy: str
+    avoid: str
+    pattern: re.Pattern[str]
+
+
+CLIENT_ERRORS = (
+    ClientError(
+        "name-taken",
+        "another container has that name, be it one that does not run",
+        "`docker ps --all` shows it: rename or remove it. If it is not there, dockerd holds a name "
+        "without a container: a restart in a quiet hour builds its names anew (moby #25416)",
+        "deleting directories of a daemon that runs",
+        re.compile(r"^Conflict\. The container name \S+ is already in use by container "),
+    ),
+    ClientError(
+        "client-too-old",
+        "the client is older than this daemon takes; the daemon is well, it has answered",
+        "upgrade the client, or the library that it is built with (engine 29 takes no API below "
+        "1.44); until then set DOCKER_MIN_API_VERSION for the daemon",
+        "a restart of the daemon",
+        re.compile(r"^client version \S+ is too old\. Minimum supported API version is "),
+    ),
+)
+_CLIENT = re.compile(r"^(?:docker: |ERROR: |Error: )*(?:Error response from daemon: )?")
+
+
+def client_error(said: str) -> ClientError | None:
+    """What a client's error is known to mean; None when it is not known."""
+    plain = spoken(said)
+    return next((each for each in CLIENT_ERRORS if each.pattern.search(plain)), None)
+
+
+def spoken(said: str) -> str:
+    """What a daemon said, without what a client or a log put before it. Of several lines (`See
+    'docker run --help'.`) that which quotes the daemon, or else the first."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    named = [line for line in lines if "Error response from daemon: " in line] or lines
+    plain = _CLIENT.sub("", named[0], count=1) if named else ""
+    return essence(plain) or plain
+
+
 def essence(line: str) -> str:
     """What a line says, without its wrapping; empty when it is not serious.
 
-    `time="…" level=error msg="Handler for POST … returned error: X" error=Y` says "X: Y"."""
+    `time="…" level=error msg="Handler for POST … returned error: X" error=Y` says "X: Y", and one
+    that names a container beside its message names it here too."""
     if not line.startswith("time="):
         return _DATED.sub("", line, count=1).strip()
     fields = {name: _unquoted(value) for name, value in reversed(_FIELD.findall(line))}
-    if fields.get("level") not in SERIOUS:
+    said, pulls = _PULL.subn("", fields.get("msg", ""), count=1)
+    if fields.get("level") not in SERIOUS and not pulls:
         return ""
-    said = _HANDLER.sub("", fields.get("msg", ""), count=1).strip()
+    said = _HANDLER.sub("", said, count=1).strip()
     error = fields.get("error") or fields.get("err") or ""
-    return f"{said}: {error}" if error else said
+    whose = f" {container[:SHORT]}" if (container := fields.get("container")) else ""
+    return f"{said}{whose}: {error}" if said and error else said or error
 
 
 def recognise(said: str) -> str:

@@ -28,8 +28,11 @@ from dockerdoctor.host.nouns import (
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import (
+    Builds,
+    Client,
     Doubled,
     Firewall,
+    Flights,
     Growth,
     JournalTally,
     KernelTraces,
@@ -51,6 +54,9 @@ class FakeHost(FakeMachine):
 
     def now(self) -> Instant:
         return self.world.now()
+
+    def look_closely(self, close: bool) -> None:
+        """Nothing is kept here."""
 
     def ping(self, timeout_s: float) -> Pong:
         self._fail("ping")
@@ -161,6 +167,18 @@ class FakeHost(FakeMachine):
 
     def growth(self) -> Growth:
         return self.grown.told()
+
+    def builds(self, timeout_s: float) -> Builds:
+        self._fail("builds")
+        self._must_serve(timeout_s)
+        return self.grown.saw_builds(self.live_builds, self.now().mono)
+
+    def flights(self) -> Flights:
+        return self.flown
+
+    def clients(self) -> Sequence[Client]:
+        self._fail("clients")
+        return self.all_clients
 
     def pressure(self) -> Pressure:
         self._fail("pressure")
@@ -300,6 +318,10 @@ class FakeHost(FakeMachine):
         self.all_containers[index] = dataclasses.replace(
             self.all_containers[index], state="running"
         )
+
+    def fly(self, timeout_s: float) -> None:
+        self._did("fly")
+        self.flown = dataclasses.replace(self.flown, total=self.flown.total + 1, took_s=0.4)
 
     def reboot(self) -> None:
         self._did("reboot")

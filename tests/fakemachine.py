@@ -21,7 +21,9 @@ from dockerdoctor.host.nouns import (
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import (
+    Client,
     Firewall,
+    Flights,
     HeldThread,
     JournalTally,
     KernelTraces,
@@ -66,6 +68,9 @@ class FakeMachine:
         self.stock = Survey(Path("/var/lib/docker"))
         """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []
+        self.live_builds = 0
+        self.flown = Flights()
+        self.all_clients: tuple[Client, ...] = ()
         self.dumps = True
         self.stacks = "goroutine 1 [semacquire, 5 minutes]:\n"
         """Whether SIGUSR1 makes it write its goroutines."""
@@ -290,6 +295,7 @@ def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:
         del units[Service.SOCKET]
         for unit in units.values():
             unit.restart, unit.stop_timeout_s = "no", math.inf
+            unit.name = unit.name.partition(".")[0].replace("docker", "dockerd")
             unit.unit_file = unit.load = ""
     return units
 

@@ -16,9 +16,9 @@ ADDRESS = "unix:///var/run/docker.sock"
 UNITS = ("docker.service", "docker.socket")
 
 
-def settled(directory: Path) -> FakeHost:
+def settled(directory: Path, bare: bool = False) -> FakeHost:
     """A host that has been up for a while."""
-    host = FakeHost(directory)
+    host = FakeHost(directory, bare)
     host.advance(SETTLED_S)
     return host
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from dockerdoctor.host import pressure, upkeep
 
 PSI = """some avg10=12.50 avg60=3.00 avg300=1.00 total=36053815
@@ -32,6 +34,12 @@ def test_a_kernel_that_tells_no_pressure_is_not_taken_for_an_idle_one(tmp_path: 
     seen = pressure.look(tmp_path)
     assert not seen.known
     assert seen.io_full_ratio == 0
+
+
+def test_load_is_told_per_processor(tmp_path: Path) -> None:
+    (tmp_path / "loadavg").write_text("900.00 1.00 1.00 90/900 1\n")
+    assert pressure.look(tmp_path).load_per_cpu * (psutil.cpu_count() or 1) == 900
+    assert pressure.parse_load("much\n") == 0
 
 
 def test_who_holds_the_package_lock_is_named_and_the_lock_is_not_taken(tmp_path: Path) -> None:

@@ -188,7 +188,8 @@ def test_a_watchdog_is_known_by_its_lock_its_record_and_its_pause(tmp_path: Path
     store.open_incident(replace(an_incident(), closed=None, outcome=Outcome.OPEN, attempts=()))
     store.keep([sample("ping", 5, answered=False)], at(5), urgent=True)
     store.remember("running", (Container("1", "web", "running"),))
-    store.keep([sample("api", 6, answered=True, live_restore=True)], at(6), urgent=True)
+    store.keep([sample("api", 6, answered=True)], at(6), urgent=True)
+    store.remember("facts", {"api.live_restore": True})
     pause_path(config.watch.state_dir).write_text("garbage")
     with held(watch_lock_path(config), "watch"):
         about = watchdog(config, at(10))
@@ -197,13 +198,14 @@ def test_a_watchdog_is_known_by_its_lock_its_record_and_its_pause(tmp_path: Path
     assert about.seen_at == at(6).wall
     assert "garbled" in about.paused
     then = last_known(config, at(10))
-    assert ([each.name for each in then.running], then.live_restore) == (["web"], True)
+    assert [each.name for each in then.running] == ["web"]
+    assert then.facts == {"api.live_restore": True}
     store.shut()
 
 
 def test_what_was_never_recorded_is_not_known(tmp_path: Path) -> None:
     then = last_known(configured(tmp_path), at(0))
-    assert (then.running, then.live_restore) == ((), None)
+    assert (then.running, then.facts) == ((), {})
 
 
 # Rules and probes.

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.around import Knowledge, Snapshot
 from dockerdoctor.cli import healing
 from dockerdoctor.cli.healing import End, Ending
 from dockerdoctor.cli.plan import Fate, Plan, fate, names_by_fate, plan
@@ -26,8 +27,7 @@ from dockerdoctor.host.lock import Turn, held, holder
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.judge import judge
-from dockerdoctor.model import Impact, Incident, Outcome, Policy, Process
-from dockerdoctor.watch import Knowledge, Snapshot
+from dockerdoctor.model import NOTHING, Impact, Incident, Outcome, Policy, Process, Readings
 from tests.clirun import dockerdoctor, environment, write_config
 from tests.fakehost import FakeHost
 from tests.looks import look, settled
@@ -46,11 +46,12 @@ def planned(
     *running: Container,
     policy: Policy | None = None,
     on_record: Incident | None = None,
+    facts: Readings = NOTHING,
 ) -> Plan:
     looked = look(host)
     judgement = judge(at_once(RULES), looked.samples, None, looked.now, READINGS)
     finding = next(each for each in judgement.verdict.findings if each.ladder)
-    scene = Scene(judgement.readings, policy or Policy(), running)
+    scene = Scene({**facts, **judgement.readings}, policy or Policy(), running)
     return plan(finding, scene, RUNGS, on_record)
 
 
@@ -107,6 +108,41 @@ def test_a_plan_names_who_stops_and_who_comes_back(tmp_path: Path) -> None:
 def test_with_live_restore_the_containers_go_on(tmp_path: Path) -> None:
     found = replace(planned(frozen(tmp_path), container("web")), live_restore=True)
     assert "live-restore was on when it was last seen" in plan_text(found, READINGS, "/e", None)
+
+
+def hung(directory: Path, bare: bool = False) -> FakeHost:
+    """It answers nobody and still takes signals."""
+    host = settled(directory, bare)
+    host.dockerd_process.hung = True
+    return host
+
+
+def test_live_restore_is_offered_first_while_the_daemon_takes_signals(tmp_path: Path) -> None:
+    off = {"api.live_restore": False}
+    found = planned(hung(tmp_path), container("web"), facts=off)
+    assert found.reload == "systemctl reload docker.service"
+    text = plan_text(found, READINGS, "/e", None)
+    assert '1. add "live-restore": true to /etc/docker/daemon.json' in text
+    assert "3. systemctl reload docker.service" in text
+    assert "authorization-plugins" in text
+    assert plan_json(found)["reload"] == found.reload
+    assert planned(frozen(tmp_path), container("web"), facts=off).reload == ""
+    assert planned(hung(tmp_path), container("web")).reload == ""  # nobody knows that it is off
+
+
+def test_a_daemon_without_a_unit_is_told_to_reload_by_its_pid(tmp_path: Path) -> None:
+    host = hung(tmp_path, bare=True)
+    found = planned(host, container("web"), facts={"api.live_restore": False})
+    assert found.reload == f"kill -HUP {host.dockerd_process.identity.pid}"
+
+
+def test_a_swarm_node_is_told_that_live_restore_cannot_be(tmp_path: Path) -> None:
+    facts = {"api.live_restore": False, "api.swarm": True}
+    found = planned(hung(tmp_path), container("web"), facts=facts)
+    text = plan_text(found, READINGS, "/e", None)
+    assert "at worst: 1 container (a swarm node: live-restore is refused there" in text
+    assert "switch live-restore on" not in text
+    assert plan_json(found)["swarm"] is True
 
 
 def test_a_hung_containerd_costs_no_container(tmp_path: Path) -> None:

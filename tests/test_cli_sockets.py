@@ -85,6 +85,19 @@ def test_a_proxy_that_has_no_daemon_behind_it_is_critical(config: Path, short: P
     assert ran.code == 2
 
 
+def test_another_daemon_is_looked_at_whatever_the_unit_of_the_configuration_is(
+    tmp_path: Path, short: Path
+) -> None:
+    config = tmp_path / "systemd.toml"  # its daemon is docker.service, which is not here, or down
+    config.write_text(
+        f'[daemon]\nunit = "no-such.service"\nsocket_unit = "no-such.socket"\n'
+        f'[watch]\nstate_dir = "{tmp_path}/state"\nrun_dir = "{tmp_path}/run"\n'
+    )
+    with serving(short / "d.sock", http("200 OK", "text/plain", "OK")):
+        ran = check(config, f"unix://{short}/d.sock")
+    assert ran.out.startswith("UNKNOWN: something else than a docker daemon answers")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
 def test_a_socket_without_permission_is_unknown(config: Path, short: Path) -> None:
     with serving(short / "d.sock", silent):

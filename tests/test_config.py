@@ -50,6 +50,7 @@ def load_of(config: Config, tmp_path: Path) -> Config:
         config.watch,
         config.policy,
         config.metrics,
+        config.canary,
         config.rules_dirs,
         (tmp_path / "dockerdoctor.toml",),
     )

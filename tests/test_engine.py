@@ -247,3 +247,31 @@ def test_one_stuck_container_does_not_keep_us_from_the_others(tmp_path: Path) ->
 
 def test_making_an_engine_does_not_connect() -> None:
     Engine(Address("tcp", host="192.0.2.1", port=1))
+
+
+PROFILE = b"""goroutine profile: total 9
+5 @ 0x43c0ce 0x44c2a5
+#\t0x44c2a4\tinternal/poll.runtime_pollWait+0x84\t\t/usr/lib/go/src/runtime/netpoll.go:345
+#\t0xd2c8f1\tgithub.com/moby/buildkit/solver.(*scheduler).loop+0x1a1\tscheduler.go:104
+
+3 @ 0x43c0ce 0x40b2ed
+#\t0x1f1a6e7\tgithub.com/moby/buildkit/solver/llbsolver.(*Solver).Solve+0xbe7\tsolver.go:480
+#\t0x1f5d0c4\tgithub.com/moby/buildkit/control.(*Controller).Solve+0x1624\tcontrol.go:440
+
+1 @ 0x43c0ce 0x40b2ed
+#\t0x1a0a9d8\tgithub.com/docker/docker/builder/dockerfile.(*BuildManager).Build+0x5b8\tbuilder.go:116
+"""
+"""As engines 20.10 to 28.5 write it, cut short."""
+
+
+@pytest.mark.parametrize(("body", "count"), [(PROFILE, 4), (PROFILE.partition(b"\n\n")[0], 0)])
+def test_builds_are_counted_by_the_goroutines_that_drive_them(
+    tmp_path: Path, body: bytes, count: int
+) -> None:
+    with served(tmp_path, saying(answer(body))) as address:
+        assert Engine(address).builds(LONG_S) == count
+
+
+def test_a_list_of_goroutines_that_is_none_is_garbled(tmp_path: Path) -> None:
+    with served(tmp_path, saying(answer(b"hello"))) as address:
+        assert fault_of(lambda: Engine(address).builds(LONG_S)).fault is Fault.GARBLED

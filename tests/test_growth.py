@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host.growth import GrowthWatch, available_bytes, steady
-from dockerdoctor.host.traces import Growth
-from dockerdoctor.model import Process
+from dockerdoctor.host.traces import Builds, Client, Growth
+from dockerdoctor.model import Fault, Process
 from dockerdoctor.probes import trend
+from tests.fakehost import FakeHost
 
 MIB = float(1 << 20)
 GIB = float(1 << 30)
@@ -91,6 +94,42 @@ def test_what_grows_along_is_named() -> None:
     )
     assert list(trend.growing(seen)) == ["listeners"]
     assert trend.growing(seen)["listeners"].startswith("1,200 event listeners")
+
+
+def test_who_has_the_most_connections_is_named(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    host.all_clients = tuple(
+        Client(Process(pid, 1, name), count)
+        for pid, name, count in (
+            (7, "cadvisor", 2000),
+            (8, "docker", 2),
+            (9, "sh", 1),
+            (10, "x", 1),
+        )
+    )
+    assert trend.named(host) == "cadvisor (pid 7) 2,000, docker (pid 8) 2, sh (pid 9) 1"
+    host.faults["clients"] = HostFault(Fault.DENIED, "only root may see that")
+    assert trend.named(host) == "not known: only root may see that"
+
+
+def test_a_suspect_is_looked_for_only_while_it_leaks(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    host.faults["clients"] = HostFault(Fault.BUG, "nobody wants to know")
+    assert "clients" not in trend.run(host)
+    for minute in range(61):
+        process, now = host.dockerd_process.identity, host.now().mono + 60 * minute
+        host.grown.saw_process(process, (100 + 20 * minute) << 20, now)
+        host.grown.saw_info("26.1.5", {"listeners": 100 * minute, "fds": 9, "goroutines": 9}, now)
+    assert trend.run(host)["clients"] == "not known: nobody wants to know"
+
+
+def test_builds_go_on_from_the_first_that_was_seen_to_the_look_that_sees_none() -> None:
+    watch = GrowthWatch()
+    assert watch.saw_builds(0, 10.0) == Builds(0)
+    assert watch.saw_builds(2, 40.0) == Builds(2, 0.0)
+    assert watch.saw_builds(1, 70.0) == Builds(1, 30.0)
+    assert watch.saw_builds(0, 100.0) == Builds(0)
+    assert watch.saw_builds(1, 130.0) == Builds(1, 0.0)
 
 
 @pytest.mark.parametrize(

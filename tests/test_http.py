@@ -38,6 +38,24 @@ def test_a_daemon_that_answers_is_alive_and_tells_its_version(tmp_path: Path) ->
     assert 0 < pong.latency_s < LONG_S
 
 
+TOO_OLD = b"client version 1.10 is too old. Minimum supported API version is 1.24, please upgrade"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Api-Version: 1.41\r\nContent-Type: text/plain\r\nServer: Docker/20.10.24 (linux)",
+        b"Api-Version: 1.45\r\nContent-Type: application/json\r\nServer: Docker/26.1.5 (linux)",
+        b"Api-Version: 1.51\r\nContent-Type: text/plain\r\nServer: Docker/28.5.2 (linux)",
+    ],
+)
+def test_a_daemon_that_finds_us_too_old_is_alive(tmp_path: Path, head: bytes) -> None:
+    length = b"Content-Length: %d" % len(TOO_OLD)
+    whole = b"\r\n".join([b"HTTP/1.1 400 Bad Request", head, length, b"", TOO_OLD])
+    with served(tmp_path, saying(whole)) as address:
+        assert ping(address, LONG_S).status == 400
+
+
 @pytest.mark.parametrize(
     "status", ["400 Bad Request", "404 Not Found", "500 Internal Server Error"]
 )

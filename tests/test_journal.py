@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.cli.explainsaid import meaning
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import journalwatch
 from dockerdoctor.host.journalwatch import STARTED, STARTING, JournalWatch, Line, Tally
@@ -17,6 +18,7 @@ from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Fault
 from dockerdoctor.probes import journal
 from dockerdoctor.signatures import MAX_SAID, SIGNATURES, essence, recognise
+from tests.clirun import dockerdoctor
 from tests.fakehost import FakeHost
 from tests.story import RULES
 from tests.values import PROBES
@@ -52,10 +54,80 @@ def test_a_recorded_message_is_recognised(line: dict[str, str]) -> None:
             "no_containerd",
         ),
         ("failed to start containerd: timeout waiting for containerd to start", "no_containerd"),
+        ("all predefined address pools have been fully subnetted", "address_pools"),
+        (
+            "failed to start daemon: Error initializing network controller: Error creating default "
+            '"bridge" network: could not find an available, non-overlapping IPv4 address pool '
+            "among the defaults to assign to the network",
+            "address_pools",
+        ),
     ],
 )
 def test_a_message_from_the_source_is_recognised(said: str, name: str) -> None:
     assert recognise(said) == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'level=info msg="Attempting next endpoint for pull after error: failed to register layer: '
+        'rename /a /b: file exists"',
+        'level=info msg="Not continuing with pull after error: failed to register layer: rename /a '
+        '/b: directory not empty"',
+        'level=info msg="Attempting next endpoint for pull after error" '
+        'error="failed to register layer: rename /a /b: file exists"',
+    ],
+)
+def test_a_pull_that_failed_is_serious_although_it_is_told_as_information(line: str) -> None:
+    assert recognise(essence(f'time="2026-01-01T00:00:00Z" {line}')) == "layer_leftover"
+
+
+NAME_TAKEN = (
+    'Conflict. The container name "/twice" is already in use by container "1eec776de245". You have '
+    "to remove (or rename) that container to be able to reuse that name."
+)
+TOO_OLD = (
+    "client version 1.10 is too old. Minimum supported API version is 1.24, please upgrade your "
+    "client to a newer version"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (
+            f"docker: Error response from daemon: {NAME_TAKEN}\nSee 'docker run --help'.",
+            "name-taken",
+        ),
+        (f"Error response from daemon: {TOO_OLD}", "client-too-old"),
+        (TOO_OLD, "client-too-old"),
+        (
+            "Error response from daemon: could not find an available, non-overlapping IPv4 address "
+            "pool among the defaults to assign to the network",
+            "address-pools-exhausted",
+        ),
+        ('time="2026-01-01T00:00:00Z" level=error msg="no space left on device"', "no-space-told"),
+    ],
+)
+def test_an_error_that_somebody_was_shown_is_explained(said: str, name: str) -> None:
+    found = meaning(said, RULES)
+    assert found is not None
+    assert (found.name, bool(found.says), bool(found.remedy), bool(found.avoid)) == (
+        name,
+        True,
+        True,
+        True,
+    )
+
+
+def test_what_is_not_known_is_said_to_be_so() -> None:
+    assert meaning("hello", RULES) is None
+    assert meaning("", RULES) is None
+    told = dockerdoctor("explain", "--said", "hello")
+    assert (told.code, "nothing is known" in told.err) == (65, True)
+    told = dockerdoctor("explain", "--said", TOO_OLD, "--json")
+    assert json.loads(told.out)["name"] == "client-too-old"
+    assert dockerdoctor("explain").code == 64
 
 
 @pytest.mark.parametrize(
@@ -68,6 +140,8 @@ def test_a_message_from_the_source_is_recognised(said: str, name: str) -> None:
         'time="2026-01-01T00:00:00Z" level=error msg="Handler for GET /v1.45/images/failed to load '
         'container/json returned error: No such image"',
         'time="2026-01-01T00:00:00Z" level=info msg="failed to load container" error=EOF',
+        'time="2026-01-01T00:00:00Z" level=error msg="Container not cleaned up from containerd '
+        'from previous run" container=892e8ca39a34 error="id already in use"',
         'time="2026-01-01T00:00:00Z" level=warning msg="failed to load plugin '
         'io.containerd.snapshotter.v1.aufs" error="aufs is not supported: skip plugin"',
         'time="2026-01-01T00:00:00Z" level=error msg="x" note="failed to load container a"',
@@ -171,6 +245,11 @@ def test_messages_count_for_an_hour_and_their_words_go_with_them() -> None:
     late = folded(line, now=1000.0 + journalwatch.HOUR_S)
     assert late.counts_1h == {"bad_config": 0}
     assert late.last == {}
+
+
+def test_a_message_about_a_container_names_it() -> None:
+    line = f'time="x" level=error msg="failed to load container" container={"e" * 64} error="EOF"'
+    assert essence(line) == "failed to load container eeeeeeeeeeee: EOF"
 
 
 def test_other_programs_in_the_daemons_unit_are_not_heard() -> None:

@@ -147,6 +147,20 @@ def test_it_lets_others_finish_their_restart_but_keeps_the_evidence(
     assert second.reason == reason
 
 
+def test_a_finding_about_memory_waits_for_a_build_and_no_other_does() -> None:
+    large = replace(finding("restart"), evidence={"process.rss_bytes": 7 << 30})
+    builds = scene(builds__live=1, builds__since_s=60.0)
+    step = decide(sick(large), past(), builds, RUNGS, NOW)
+    assert isinstance(step, Hold)
+    assert step.reason == "building"
+    for other in (
+        decide(sick(large), past(), scene(builds__live=0), RUNGS, NOW),
+        decide(sick(large), past(), scene(builds__live=3, builds__since_s=3600.0), RUNGS, NOW),
+        decide(sick(finding("restart")), past(), builds, RUNGS, NOW),
+    ):
+        assert isinstance(other, Climb)
+
+
 def test_our_own_restart_under_way_is_no_reason_to_hold() -> None:
     done = incident(attempt("dump-stacks", 290, 291, Impact.NONE), attempt("restart", 291, 295))
     step = choose(scene(unit__active_state="deactivating", unit__job="restart"), done)

@@ -16,14 +16,17 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor import leftovers
+from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import answers, firewall, processes, remains
+from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import Doubled, Firewall, Remains
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
 from tests.fakehost import BEGAN, FakeHost
 from tests.fakeworld import FakeProcess
 from tests.story import Story
+from tests.values import RUNGS
 
 HAIRPIN = "-A POSTROUTING -s 172.17.0.2/32 -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j MASQUERADE"
 SAVED = f"""\
@@ -195,12 +198,29 @@ def test_who_allows_no_impact_gets_no_proxy_ended(tmp_path: Path) -> None:
     assert "only look" in story.incidents[0].why
 
 
+def test_a_dry_run_ends_no_proxy_drops_no_rule_and_moves_no_file(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    orphan = host.leaves_a_proxy(18081)
+    host.rules = Firewall(60, (Doubled("nat", HAIRPIN, 3),))
+    dry = DryRun(host)
+    for name in ("end-orphan-proxies", "drop-doubled-rules"):
+        RUNGS[name].run(dry, Scene())
+    path = host.has_its_pid_taken()
+    RUNGS["clear-pid-file"].run(dry, Scene())
+    assert not orphan.gone
+    assert host.rules.doubled[0].copies == 3
+    assert path.exists()
+    assert f"drop a copy of {HAIRPIN}" in dry.ledger
+    assert f"keep {path}" in dry.ledger
+    assert host.ledger == []
+
+
 def test_nobody_says_that_a_proxy_is_an_orphan_while_the_daemon_hangs(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     host.leaves_a_proxy(18081)
     host.dockerd_process.hung = True
     with pytest.raises(HostFault):
-        leftovers.orphaned_proxies(host)
+        leftovers.orphaned_proxies(host, host.remains())
 
 
 def test_what_is_left_of_a_kill_is_seen_at_once_and_not_at_the_next_minute(tmp_path: Path) -> None:
@@ -271,9 +291,9 @@ def test_a_shim_is_lost_when_the_daemon_does_not_know_its_container_or_calls_it_
     host.all_containers = [WEB, ended, paused]
     shim = Process(9, 1, "containerd-shim")
     host.left = Remains(shims=dict.fromkeys((WEB.id, paused.id), shim))
-    assert leftovers.lost_shims(host) == {}
+    assert leftovers.lost_shims(host, host.remains()) == {}
     host.left = Remains(shims=dict.fromkeys((WEB.id, ended.id, "a" * 64), shim))
-    assert set(leftovers.lost_shims(host)) == {"ended", "a" * 12}
+    assert set(leftovers.lost_shims(host, host.remains())) == {"ended", "a" * 12}
 
 
 # Health checks.

@@ -18,11 +18,15 @@ import docker.errors
 import pytest
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import http
 from dockerdoctor.host.address import parse
+from dockerdoctor.host.canary import LABEL, Canary
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
+from dockerdoctor.host.nouns import CANARY
 from dockerdoctor.host.storage import orphans
 from dockerdoctor.model import Fault
+from dockerdoctor.signatures import client_error
 from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
 from tests.sockets import eventually
 
@@ -103,6 +107,26 @@ def test_a_real_daemon_is_seen_as_it_is(engine: Engine, make: Callable[..., str]
     with pytest.raises(HostFault) as caught:
         engine.start_container("nobody", PATIENCE_S)
     assert caught.value.fault is Fault.MISSING
+
+
+def test_a_daemon_that_finds_a_client_too_old_is_known_to_live(engine: Engine) -> None:
+    answer = http.ask(engine.address, "GET", "/v1.0/_ping", PATIENCE_S)
+    assert answer.head.status == 400
+    assert http.is_docker(answer)
+    found = client_error(answer.body.decode())
+    assert found is not None
+    assert found.name == "client-too-old"
+
+
+def test_a_name_that_is_taken_is_told_to_the_client_in_words_that_are_known(
+    daemon: BareDaemon, make: Callable[..., str]
+) -> None:
+    make("twice", "true")
+    with pytest.raises(docker.errors.APIError) as caught:
+        client(daemon).create_container(IMAGE, ["true"], name="twice")
+    found = client_error(str(caught.value.explanation))
+    assert found is not None
+    assert found.name == "name-taken"
 
 
 def test_a_container_that_ended_just_now_is_kept_and_an_old_one_is_not(
@@ -186,3 +210,52 @@ def test_starts_and_failures_of_a_real_daemon_are_told_across_its_death(
         assert (tally().failed_starts_total, watch.garbled_total()) == (2, 0)
     finally:
         watch.stop()
+
+
+def test_a_canary_comes_back_leaves_nothing_and_counts_for_nothing(
+    daemon: BareDaemon, engine: Engine, make: Callable[..., str]
+) -> None:
+    api = client(daemon)
+    watch = EventWatch(engine.address)
+    canary = Canary(engine, daemon.process)
+    try:
+        eventually(lambda: watch.tally().alive, PATIENCE_S)
+        for flown in (1, 2):  # the second one finds its image there
+            canary.fly(PATIENCE_S)
+            told = canary.flights()
+            assert (told.why, told.total, told.failed) == ("", flown, 0)
+            assert told.took_s is not None
+            assert 0 < told.took_s < PATIENCE_S
+        assert api.containers(all=True, filters={"name": CANARY}) == []
+        make("good", "sleep", "1000")
+        api.start("good")
+        eventually(lambda: watch.tally().starts_total == 1, PATIENCE_S)
+        assert [start.container for start in watch.tally().starts] == ["good"]
+        assert watch.tally().failed_starts_total == 0
+    finally:
+        watch.stop()
+
+
+def test_a_canary_removes_what_one_before_it_left_and_nobody_elses(
+    daemon: BareDaemon, engine: Engine, make: Callable[..., str]
+) -> None:
+    api = client(daemon)
+    canary = Canary(engine, daemon.process)
+    canary.fly(PATIENCE_S)
+    left = api.create_container(IMAGE, ["sleep", "1000"], name=CANARY, labels={LABEL: "1"})["Id"]
+    api.start(left)
+    canary.fly(PATIENCE_S)
+    assert (canary.flights().total, canary.flights().failed) == (2, 0)
+    make(CANARY, "sleep", "1000")
+    canary.fly(PATIENCE_S)
+    assert canary.flights().failed_in_a_row == 1
+    assert "not ours" in canary.flights().why
+    assert len(api.containers(all=True, filters={"name": CANARY})) == 1
+
+
+def test_a_canary_that_a_restart_broke_off_says_nothing(daemon: BareDaemon, engine: Engine) -> None:
+    processes = iter([daemon.process(), None])  # as seen before, and after
+    canary = Canary(engine, lambda: next(processes))
+    client(daemon).remove_image(f"{CANARY}:1", force=True)
+    canary.fly(0.0)
+    assert (canary.flights().total, canary.flights().why) == (0, "")

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.nouns import Container, Place
+from dockerdoctor.host.nouns import Container, Place, Service
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.memory import HELD
 from dockerdoctor.model import Fault, Held, Impact, Outcome, Policy, Process
+from dockerdoctor.sayings import goes_on
 from dockerdoctor.signatures import SIGNATURES
 from tests.fakehost import disk_use
 from tests.stock import DAY, box, image, survey
@@ -117,6 +118,19 @@ def test_a_hung_containerd_is_restarted_and_dockerd_is_not(tmp_path: Path) -> No
     assert story.host.dockerd_process is before
 
 
+def test_a_containerd_that_an_operator_stopped_is_told_and_not_started(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(10)
+    story.host.units[Service.CONTAINERD].stop()
+    story.goes_on_for(600)
+    assert story.acts == []
+    assert story.incidents == []
+    assert story.said[-1].startswith("told: containerd.service was stopped on purpose")
+    story.host.units[Service.CONTAINERD].start()
+    story.goes_on_for(60)
+    assert story.said[-1].startswith("well: ")
+
+
 def test_an_operator_who_stops_the_daemon_is_never_overruled(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.host.operator_stops()
@@ -136,6 +150,13 @@ def test_an_operator_who_stops_a_hung_daemon_is_not_overruled_when_it_is_killed_
     assert story.host.dockerd.result == "timeout"
     assert story.acts == []
     assert story.said[-1].startswith("stopped: docker.service was stopped on purpose (failed, ")
+
+
+def test_a_daemon_without_a_unit_is_called_by_its_own_name(tmp_path: Path) -> None:
+    story = Story(tmp_path, bare=True)
+    story.host.operator_stops()
+    story.goes_on_for(60)
+    assert story.said[-1].startswith("stopped: dockerd was stopped on purpose")
 
 
 def test_a_daemon_whose_socket_stays_is_not_woken_by_our_own_looks(tmp_path: Path) -> None:
@@ -300,6 +321,36 @@ def test_a_storm_of_hangs_ends_in_a_call_for_people(tmp_path: Path) -> None:
         story.goes_on_for(60)
     assert sum("SIGKILL" in act for act in story.acts) < 5
     assert any("did not keep it well" in said for said in story.said)
+
+
+def test_a_wait_is_told_once_and_not_at_each_of_its_seconds(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(cooldown_s=60))
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    story.host.dockerd_process.frozen = True
+    news = []
+    for _ in range(40):
+        before = story.watch.decision
+        sentence = story.watch.cycle()
+        if not goes_on(before, story.watch.decision):
+            news.append(sentence)
+        story.host.advance(1)
+    assert sum(said.startswith("cool-down: ") for said in news) == 1
+
+
+def test_evidence_that_cannot_be_kept_keeps_nobody_from_the_next_rung(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    full = HostFault(Fault.REFUSED, "cannot keep evidence: No space left on device")
+    story.host.faults |= {"keep": full, "keep_copy": full}
+    story.host.dockerd_process.hung = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    first = story.incidents[0].attempts[0]
+    assert first.rung == "dump-stacks"
+    assert first.evidence == ()
+    assert first.note.startswith("kept 0 pieces of evidence (")
+    for piece in ("state of the process", "journal of dockerd", "journal of containerd"):
+        assert f"{piece}: {full.sentence}" in first.note
+    assert "stays where it is" in first.note
 
 
 def test_a_reboot_needs_the_policy_of_host(tmp_path: Path) -> None:

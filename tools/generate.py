@@ -2,7 +2,8 @@
 
 Everything that is listed in two places is written once and made from it here: the table of metrics
 from the probes, the alerts from the verdict rules, the dashboards from `tools/dashboards`, the
-completions, the man page and the JSON Schemas from the command line.
+completions, the man page and the JSON Schemas from the command line, and the README's table of
+failures from what the lab's tests showed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,16 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import alerts, alerttests, completions, manpage, metricsdoc, runbooks, schemas
+from tools import (
+    alerts,
+    alerttests,
+    completions,
+    faulttable,
+    manpage,
+    metricsdoc,
+    runbooks,
+    schemas,
+)
 from tools.dashboards import build
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +32,7 @@ PARTS: tuple[Callable[[Path], Mapping[Path, str]], ...] = (
     alerts.render,
     alerttests.render,
     runbooks.render,
+    faulttable.render,
     build.render,
     completions.render,
     manpage.render,

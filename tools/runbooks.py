@@ -72,6 +72,7 @@ LOOK: Mapping[str, str] = {
     "health": "docker inspect --format '{{json .State.Health}}' NAME",
     "firewall": "iptables-save",
     "events": "docker events --since 1h --until 0s",
+    "canary": "journalctl -u docker -u containerd -n 50 --no-pager",
 }
 """What shows by hand what a probe reads."""
 

@@ -89,7 +89,7 @@ def _pid_file(view: HostView, daemons: Sequence[Program]) -> Iterator[Clue]:
         "pid-file-stale",
         f"{path} names pid {pid}, which is {called} and no dockerd",
         Severity.CRITICAL,
-        next=f"rm {path} && {AGAIN}",
+        next="dockerdoctor heal --plan",
     )
 
 

@@ -1,4 +1,5 @@
-"""`explain DUMP`: what the goroutines of a dockerd or containerd wait for, and what to do."""
+"""`explain`: what the goroutines of a dockerd or containerd wait for, or what an error means, and
+what to do."""
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from dockerdoctor.cli.options import Options
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -17,21 +20,33 @@ GZIP = b"\x1f\x8b"
 
 
 def explain(
-    dump: Annotated[str, typer.Argument(metavar="DUMP", help="The file; - for stdin.")],
+    ctx: typer.Context,
+    dump: Annotated[str, typer.Argument(metavar="[DUMP]", help="The file; - for stdin.")] = "",
+    said: Annotated[
+        str, typer.Option("--said", metavar="TEXT", help="An error message instead of a dump.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     stacks: Annotated[int, typer.Option(min=0, help="How many stacks to list.")] = 10,
 ) -> int:
-    """Read a goroutine dump: what all wait for, who holds it, what to do.
+    """Read a goroutine dump or an error: what it means, what to do.
 
     dockerd writes one on SIGUSR1 to /run/docker/goroutine-stacks-*.log, containerd to
     /tmp/containerd.PID.stacks.log; the rung dump-stacks keeps it with the incident. Also reads
-    `/debug/pprof/goroutine?debug=2`, and what is compressed with gzip.
+    `/debug/pprof/goroutine?debug=2`, and what is compressed with gzip. It tells what all wait
+    for, who holds it, and what to do. --said takes an error as docker or the journal shows it.
 
     \b
     Examples:
       dockerdoctor explain /run/docker/goroutine-stacks-2025-11-25T231502Z.log
       ssh host cat /tmp/containerd.612.stacks.log | dockerdoctor explain -
+      dockerdoctor explain --said "$(docker run --name web nginx 2>&1)"
     """
+    if bool(dump) == bool(said):
+        from dockerdoctor.errors import UsageError
+
+        raise UsageError("name a dump, or say --said TEXT", "`dockerdoctor explain --help`")
+    if said:
+        return _explain_words(ctx.obj, said, json)
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.explaintext import explanation_json, explanation_text
 
@@ -40,6 +55,28 @@ def explain(
         terminal.emit_raw(explanation_json(found, stacks))
     else:
         terminal.emit(explanation_text(found, dump, stacks, terminal.width()))
+    return 0
+
+
+def _explain_words(options: Options, said: str, json: bool) -> int:
+    """Raises DataError for what is not known."""
+    from dockerdoctor import compose
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.explainsaid import meaning, meaning_json, meaning_text
+    from dockerdoctor.cli.plain import wrap
+    from dockerdoctor.errors import DataError
+
+    found = meaning(said, compose.knowledge(options.load()).rules)
+    if found is None:
+        raise DataError(
+            "nothing is known of that message",
+            "`dockerdoctor check` looks at the daemon itself",
+        )
+    if json:
+        terminal.emit_raw(meaning_json(found))
+    else:
+        lines = meaning_text(found).splitlines()
+        terminal.emit("\n".join(each for line in lines for each in wrap(line, terminal.width())))
     return 0
 
 

@@ -9,10 +9,12 @@ import enum
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.judge import GOOD_LOOKS, Condition, Rule
 from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
+from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge, Watch
+from dockerdoctor.watch import Watch
 
 BLIND_S = 60.0
 """How long to look without seeing enough."""
@@ -42,9 +44,8 @@ class End:
     why: str
 
 
-EMERGENCY_S, EMERGENCY_LOOKS = 3.0, 2
-"""How long a thing must be wrong in an emergency: one unlucky look is none."""
 LAST_RESORT = "kill-all"
+HURRIED_LOOKS = 2
 NOT_DOWN = tuple(
     Condition("unit.active_state", "!=", state) for state in ("inactive", "failed", "activating")
 )
@@ -64,11 +65,24 @@ def by_hand(policy: Policy, max_impact: Impact | None, emergency: bool = False) 
 
 
 def emergency(known: Knowledge) -> Knowledge:
-    """The same rules, quicker to fire and with the last resort in the place of a reboot."""
-    return Knowledge(known.probes, known.rungs, [_in_a_hurry(rule) for rule in known.rules])
+    """The same rules, with the last resort in the place of a reboot."""
+    return Knowledge(known.probes, known.rungs, [_to_the_end(rule) for rule in known.rules])
 
 
-def _in_a_hurry(rule: Rule) -> Rule:
+def hurried(known: Knowledge, seen: Collection[str]) -> Knowledge:
+    """The same, those that were seen quick to fire: a look for the plan and one after the question
+    have shown it by then. All others keep their patience: what has just been killed is not ill
+    while it starts again."""
+    rules = [
+        replace(rule, for_s=0.0, looks=min(rule.looks, HURRIED_LOOKS))
+        if rule.name in seen
+        else rule
+        for rule in known.rules
+    ]
+    return Knowledge(known.probes, known.rungs, rules)
+
+
+def _to_the_end(rule: Rule) -> Rule:
     """A daemon that hangs while it is being stopped hangs too: most likely it is somebody's
     restart, typed an hour ago, that does not end."""
     ladder = tuple(rung for rung in rule.ladder if rung != "reboot")
@@ -81,8 +95,6 @@ def _in_a_hurry(rule: Rule) -> Rule:
     return replace(
         rule,
         when=when,
-        for_s=min(rule.for_s, EMERGENCY_S),
-        looks=min(rule.looks, EMERGENCY_LOOKS),
         ladder=ladder,
     )
 
@@ -111,14 +123,14 @@ def climb_until_well(
     say: Callable[[str], None],
 ) -> End:
     """Cycle until an ending. `wait` lets seconds pass, `now` is monotonic (s)."""
-    good, began, last = 0, now(), ""
+    good, began = 0, now()
     while True:
+        before = watch.decision
         sentence = watch.cycle()
         decision = watch.decision
         quiet = isinstance(decision, Hold) and decision.reason in QUIET
-        if sentence != last and not quiet:
+        if not quiet and not goes_on(before, decision):
             say(sentence)
-        last = sentence
         if isinstance(decision, GiveUp):
             return End(Ending.GAVE_UP, decision.why)
         if isinstance(decision, Hold) and (end := _held(decision, now() - began)):

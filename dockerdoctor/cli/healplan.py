@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli import terminal
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import last_known, watchdog
@@ -16,7 +17,6 @@ from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
 from dockerdoctor.judge import judge
-from dockerdoctor.watch import Knowledge
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import HealPlanJson
@@ -28,12 +28,13 @@ def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     judgement = judge(at_once(known.rules), looked.samples, None, looked.now, looked.declared)
     then = last_known(config, looked.now)
     running = looked.running or then.running
-    scene = Scene(judgement.readings, config.policy, running, then.climbed_lately)
+    readings = {**then.facts, **judgement.readings}
+    scene = Scene(readings, config.policy, running, then.climbed_lately)
     plans = []
     for finding in judgement.verdict.findings:
         if finding.ladder:
             incident = about.incident_of(finding.rule)
-            plans.append(plan(finding, scene, known.rungs, incident, then.live_restore))
+            plans.append(plan(finding, scene, known.rungs, incident))
     return plans
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ from dockerdoctor.host import lock
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.judge import Judgement, Rule, judge
 from dockerdoctor.memory import HELD
-from dockerdoctor.model import Held, Incident, Instant, Sample
+from dockerdoctor.model import NOTHING, Held, Incident, Instant, Readings, Sample, Value
 from dockerdoctor.record import Record
 
 Since: TypeAlias = Callable[[Rule], float | None]
@@ -108,7 +108,8 @@ class LastKnown:
     """What a hung daemon cannot be asked: as it was when the watchdog last saw it well."""
 
     running: tuple[Container, ...] = ()
-    live_restore: bool | None = None
+    facts: Readings = field(default_factory=lambda: NOTHING)
+    """What held when it was last asked: live-restore, swarm, the version (see `memory.py`)."""
     climbed_lately: bool = False
     """Whether a start limit that was hit may be our own doing; as `Watch.scene` tells it."""
 
@@ -118,15 +119,11 @@ def last_known(config: Config, now: Instant) -> LastKnown:
     record = Record(config.watch.record)
     try:
         running = record.recall("running", tuple[Container, ...]) or ()
-        told = [
-            sample.readings["live_restore"]
-            for sample in record.samples("api", now.wall - RECENT_S, now.wall + 60)
-            if "live_restore" in sample.readings
-        ]
+        facts = record.recall("facts", dict[str, Value]) or {}
         lately = bool(record.recent_attempts(now.wall - LATELY_CLIMBED_S))
     except DoctorError:
         return LastKnown()
-    return LastKnown(running, bool(told[-1]) if told else None, lately)
+    return LastKnown(running, facts, lately)
 
 
 def since_in(config: Config, now: Instant) -> Since:

@@ -51,7 +51,7 @@ class Options:
         """The daemon of the configuration, for commands that act: what is restarted must be what
         is looked at. UsageError when `--host` or `--context` name another."""
         from dockerdoctor.errors import UsageError
-        from dockerdoctor.host.address import for_watchdog, resolve
+        from dockerdoctor.host.address import for_watchdog, resolve, same_daemon
 
         own = for_watchdog(config.daemon.host)
         if self.host or self.context:
@@ -63,10 +63,3 @@ class Options:
                     "and pidfile (or unit), and name it with --config",
                 )
         return own
-
-
-def same_daemon(one: Address, other: Address) -> bool:
-    """Whether both name the same socket (/var/run is a link to /run)."""
-    if one.kind == other.kind == "unix":
-        return os.path.realpath(one.path) == os.path.realpath(other.path)
-    return str(one) == str(other)

@@ -14,6 +14,7 @@ from dockerdoctor.declare import Rung, Scene
 from dockerdoctor.host.nouns import COMES_BACK, Container
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Finding, Hold, Impact, Incident, Outcome
+from dockerdoctor.rungs._common import takes_no_signal
 
 BY_HAND: Mapping[str, str] = {
     "restart": "2 min",
@@ -58,6 +59,11 @@ class Plan:
     """Containers by name that run now, or ran when the daemon was last well."""
     live_restore: bool | None
     """Whether they outlive their daemon; None when nobody knows now."""
+    swarm: bool = False
+    """Whether this is a swarm node, which refuses live-restore."""
+    reload: str = ""
+    """The command that switches live-restore on without a restart, once daemon.json says so; empty
+    where it is on, cannot be, or the daemon takes no signal."""
     bring_back: bool = True
     """Whether dockerdoctor starts what stays down after the cure."""
     hold: Hold | None = None
@@ -79,10 +85,9 @@ def plan(
     scene: Scene,
     rungs: Mapping[str, Rung],
     incident: Incident | None = None,
-    live_restore: bool | None = None,
 ) -> Plan:
     """The plan for `finding`. `incident` is the open one of its rule: while that goes on, no rung
-    is climbed twice. `live_restore` is what was last known, where the scene does not tell."""
+    is climbed twice."""
     climbed = [each.rung for each in incident.attempts] if incident else []
     steps = [_step(rungs[name], scene, name in climbed) for name in finding.ladder]
     gave_up = incident is not None and incident.outcome is Outcome.GAVE_UP
@@ -94,11 +99,29 @@ def plan(
         finding=finding,
         steps=tuple(steps),
         fates=tuple((each.name or each.id[:12], fate(each)) for each in scene.running),
-        live_restore=known if isinstance(known, bool) else live_restore,
+        live_restore=known if isinstance(known, bool) else None,
+        swarm=scene.flag("api.swarm"),
+        reload=reload_command(scene) if known is False else "",
         bring_back=scene.policy.bring_back,
         hold=holds.first(holds.HOLDS, scene),
         anew=anew,
     )
+
+
+def reload_command(scene: Scene) -> str:
+    """How this daemon is told to read its configuration again; empty where it must not be: on a
+    swarm node (live-restore is refused), while it starts (SIGHUP would end it: its handler is set
+    up last), and while it takes no signals."""
+    deaf = (
+        takes_no_signal(scene)
+        or scene.flag("process.sigterm_pending")
+        or scene.flag("process.sigusr1_pending")
+    )
+    if deaf or scene.flag("api.swarm") or scene.word("unit.active_state") != "active":
+        return ""
+    if scene.word("unit.load_state"):
+        return f"systemctl reload {scene.word('unit.name')}"
+    return f"kill -HUP {scene.number('process.pid'):.0f}"
 
 
 def fate(container: Container) -> Fate:

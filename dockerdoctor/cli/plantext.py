@@ -58,6 +58,8 @@ def plan_json(plan: Plan) -> PlanJson:
             for step in plan.steps
         ],
         "live_restore": plan.live_restore,
+        "swarm": plan.swarm,
+        "reload": plan.reload,
         "bring_back": plan.bring_back,
         "containers": [{"name": name, "fate": fate.value} for name, fate in plan.fates],
         "hold": plan.hold.why if plan.hold else None,
@@ -84,16 +86,35 @@ def _cost(plan: Plan) -> list[str]:
         return [f"The daemon is interrupted, its containers go on ({count} known to run)."]
     if not plan.fates:
         return ["No container is known to run: nobody asked before the daemon hung, or none does."]
-    lines = [f"What stops at worst: {count} ({_LIVE_RESTORE[plan.live_restore]})"]
+    why = _SWARM if plan.swarm else _LIVE_RESTORE[plan.live_restore]
+    lines = [f"What stops at worst: {count} ({why})"]
     for fate, names in names_by_fate(plan).items():
         shown = ", ".join(names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         lines.append(f"    {_FATES[fate]}: {shown}{more}")
     if plan.bring_back:
         lines.append("    what ran and is not back after the cure is started by dockerdoctor")
-    return lines
+    return lines + _live_restore_first(plan)
 
 
+def _live_restore_first(plan: Plan) -> list[str]:
+    """How they would be spared, and what may go wrong with that."""
+    if not plan.reload:
+        return []
+    return [
+        "To spare them, switch live-restore on first: the daemon still takes signals, and needs",
+        "no restart for it.",
+        '    1. add "live-restore": true to /etc/docker/daemon.json, and change nothing else',
+        "    2. dockerd --validate --config-file=/etc/docker/daemon.json (from 23.0 on)",
+        f"    3. {plan.reload}",
+        '    4. its log must say `Reloaded configuration` with "live-restore":true; a daemon that',
+        "       hangs may never get so far, and then they stop as above",
+        "    A wrong authorization-plugins in that file ends the daemon at step 3. While a daemon",
+        "    is down, containers that print much wait for it: keep that short.",
+    ]
+
+
+_SWARM = "a swarm node: live-restore is refused there, each restart restarts its containers"
 _LIVE_RESTORE = {
     True: "live-restore was on when it was last seen: then they go on",
     False: "live-restore is off",

@@ -18,7 +18,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SHAPES: Mapping[str, Mapping[str, type]] = {
     "check": {"check": reportjson.CheckJson},
     "heal": {"heal": shapes.HealJson, "heal-plan": shapes.HealPlanJson},
-    "explain": {"explain": shapes.ExplanationJson},
+    "explain": {"explain": shapes.ExplanationJson, "explain-said": shapes.MeaningJson},
     "incidents list": {"incidents-list": shapes.IncidentsJson},
     "incidents show": {"incidents-show": shapes.OneIncidentJson},
     "incidents stats": {"incidents-stats": incidentstats.Stats},

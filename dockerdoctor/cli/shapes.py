@@ -53,12 +53,15 @@ class ContainerFateJson(TypedDict):
 
 
 class PlanJson(TypedDict):
-    """The ladder for one finding. `live_restore` is null when nobody knows."""
+    """The ladder for one finding. `live_restore` is null when nobody knows; `reload` is the command
+    that switches it on without a restart, once daemon.json says so, and empty where none does."""
 
     rule: str
     says: str
     steps: list[PlanStepJson]
     live_restore: bool | None
+    swarm: bool
+    reload: str
     bring_back: bool
     containers: list[ContainerFateJson]
     hold: str | None
@@ -179,6 +182,7 @@ class RuleJson(TypedDict):
     when: list[str]
     for_s: float
     looks: int
+    certain: list[str]
     clear: list[str]
     clear_for_s: float
     ladder: list[str]
@@ -272,3 +276,13 @@ class ExplanationJson(TypedDict):
     sign: Sign | None
     jams: list[JamJson]
     stacks: list[StackJson]
+
+
+class MeaningJson(TypedDict):
+    """`explain --said TEXT --json`: what an error means."""
+
+    schema_version: Version
+    name: str
+    says: str
+    remedy: str
+    avoid: str

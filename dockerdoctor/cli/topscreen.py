@@ -10,9 +10,9 @@ from dockerdoctor.cli.report import State
 from dockerdoctor.cli.reporttext import MARKS, ago, state_of
 from dockerdoctor.cli.topsort import Sort
 from dockerdoctor.cli.topview import SLOWEST_START, VITALS, Grower, View, Vital, mark, ordered
-from dockerdoctor.judge import threshold
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Attempt, Climb, GiveUp, Held, Incident, Severity, Value
+from dockerdoctor.rules import threshold
 from dockerdoctor.units import plain, plain_bytes, plain_seconds
 
 Clock = Callable[[float], str]
@@ -52,7 +52,8 @@ def vitals(view: View) -> list[str]:
     """A table of the five, each with its thresholds and what it was lately; and how much
     happens."""
     span = view.history.span_s()
-    seen = f"LAST {plain_seconds(round(span))}" if span >= 1 else ""
+    rounded = round(span / 60) * 60 if span > 60 else round(span)
+    seen = f"LAST {plain_seconds(rounded)}" if rounded else ""
     lines = [ROW.format("", "VITAL", "NOW", "WARNING", "CRITICAL", seen).rstrip()]
     for vital in VITALS:
         state = mark(vital, view)
@@ -79,7 +80,8 @@ def ladder(view: View, clock: Clock) -> list[str]:
     about = view.report.watchdog
     lines = [_held(about.held, clock) if about.held else _decision(view)]
     for incident in about.open:
-        done = ", ".join(_done(each) for each in incident.attempts if not each.skipped)
+        climbed = [each for each in incident.attempts if not each.skipped]
+        done = ", ".join(_done(each, about.awake) for each in climbed)
         since = clock(incident.opened)
         lines.append(f"{state_of(incident)} since {since}: {incident.rule} ({incident.id})")
         lines.append(f"     climbed  {done or 'nothing yet'}{_why(incident)}")
@@ -89,7 +91,8 @@ def ladder(view: View, clock: Clock) -> list[str]:
     if about.ended and not about.open:
         last = about.ended[0]
         lines.append(f"     last     {clock(last.opened)}: {last.why or last.says}")
-    lines.append(f"     budget   {_budget(view)}")
+    if not view.report.notes:
+        lines.append(f"     budget   {_budget(view)}")
     return lines
 
 
@@ -166,6 +169,8 @@ def _decision(view: View) -> str:
     if about.awake and (climbing := [each for each in map(_under_way, about.open) if each]):
         took = max(0.0, view.report.at - climbing[0].began)
         return f"climbing: {climbing[0].rung}, for {plain_seconds(round(took))}"
+    if view.report.notes:  # another daemon than the configuration's
+        return f"no ladder: {view.report.notes[0]}"
     if isinstance(decision, GiveUp):
         return f"GAVE UP: {decision.why}"
     if isinstance(decision, Climb):
@@ -188,9 +193,9 @@ def _budget(view: View) -> str:
     return f"{view.climbs_left} of {view.max_climbs} costly climbs left in {window}"
 
 
-def _done(attempt: Attempt) -> str:
+def _done(attempt: Attempt, awake: bool) -> str:
     if attempt.ended is None:
-        return f"{attempt.rung} (under way, or cut short)"
+        return f"{attempt.rung} ({'under way' if awake else 'cut short'})"
     cured = "cured, " if attempt.cured else ""
     return f"{attempt.rung} ({cured}{plain_seconds(max(0.0, attempt.ended - attempt.began))})"
 

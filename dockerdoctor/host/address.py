@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,13 @@ class _Config(msgspec.Struct):
 
 
 Read = TypeVar("Read", _Meta, _Config)
+
+
+def same_daemon(one: Address, other: Address) -> bool:
+    """Whether both name the same socket (/var/run is a link to /run)."""
+    if one.kind == other.kind == "unix":
+        return os.path.realpath(one.path) == os.path.realpath(other.path)
+    return str(one) == str(other)
 
 
 def resolve(environ: Mapping[str, str], home: Path, host: str = "", context: str = "") -> Address:

@@ -16,9 +16,10 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.keeper import Keeper
-from dockerdoctor.host.nouns import Container, EngineInfo, Pong, Service
+from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster
+from dockerdoctor.host.traces import Builds
 from dockerdoctor.model import Fault
 
 
@@ -26,8 +27,9 @@ class Asked:
     """One daemon, asked through its API; HostView says what each question is."""
 
     def __init__(
-        self, address: Address, keeper: Keeper, engine: Engine, growth: GrowthWatch
+        self, address: Address, keeper: Keeper | None, engine: Engine, growth: GrowthWatch
     ) -> None:
+        """`keeper` is None for a daemon that is not the keeper's: nobody is woken there."""
         self._address = address
         self._keeper = keeper
         self._engine = engine
@@ -45,7 +47,7 @@ class Asked:
     def asleep(self) -> str:
         """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
         word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
-        if not self._address.local:
+        if self._keeper is None or not self._address.local:
             return ""
         process = self._keeper.main_process(Service.DOCKERD)
         if process is not None and self._listening.held_by(process):
@@ -57,10 +59,14 @@ class Asked:
         try:
             pong = self._engine.ping(timeout_s)
         except HostFault:
-            self._keeper.answered(False)
+            self._tell_keeper(False)
             raise
-        self._keeper.answered(True)
+        self._tell_keeper(True)
         return pong
+
+    def _tell_keeper(self, answered: bool) -> None:
+        if self._keeper is not None:
+            self._keeper.answered(answered)
 
     def info(self, timeout_s: float) -> EngineInfo:
         self.wake_nobody()
@@ -70,10 +76,15 @@ class Asked:
         self._growth.saw_info(info.version, counters, clock.now().mono)
         return info
 
+    def builds(self, timeout_s: float) -> Builds:
+        self.wake_nobody()
+        return self._growth.saw_builds(self._engine.builds(timeout_s), clock.now().mono)
+
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self.wake_nobody()
         listed = self._engine.containers(timeout_s)
-        self._roster = merge_roster(self._roster, listed)
+        # Our own canary is nobody's to start again, or to miss.
+        self._roster = merge_roster(self._roster, [one for one in listed if one.name != CANARY])
         return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:

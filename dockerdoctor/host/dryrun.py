@@ -23,6 +23,7 @@ class DryRun:
         self.ledger: list[str] = []
         self._tell = tell
         self.now = host.now
+        self.look_closely = host.look_closely
         self.ping = host.ping
         self.service = host.service
         self.main_process = host.main_process
@@ -40,6 +41,9 @@ class DryRun:
         self.kernel = host.kernel
         self.said = host.said
         self.growth = host.growth
+        self.builds = host.builds
+        self.clients = host.clients
+        self.flights = host.flights
         self.installing = host.installing
         self.dump_dirs = host.dump_dirs
         self.proc_files = host.proc_files
@@ -93,6 +97,9 @@ class DryRun:
     def remove(self, what: Removal, timeout_s: float) -> str:  # noqa: ARG002
         self._would(f"remove {what.kind} {what.ident[:80]}")
         return "nothing is done in a dry run"
+
+    def fly(self, timeout_s: float) -> None:  # noqa: ARG002
+        self._would("start a canary")
 
     def reboot(self) -> None:
         self._would("reboot this host")

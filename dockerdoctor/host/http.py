@@ -52,11 +52,14 @@ def ask(
     target: str,
     timeout_s: float,
     max_body: int = MAX_BODY,
+    content: bytes | None = None,
+    media: str = "application/json",
 ) -> Answer:
-    """One request without a body, on a connection of its own. Any status is an answer."""
+    """One request, with `content` of the type `media` if any, on a connection of its own. Any
+    status is an answer."""
     began = time.monotonic()
     with Wire(address, timeout_s) as wire:
-        wire.send(request_bytes(method, target))
+        wire.send(request_bytes(method, target, content, media))
         stream = Stream(wire.receive, address)
         head = stream.head()
         body = b"".join(stream.body(head, max_body)) if _has_body(method, head) else b""
@@ -103,12 +106,17 @@ def something_else(address: Address) -> HostFault:
     )
 
 
-def request_bytes(method: str, target: str) -> bytes:
+def request_bytes(
+    method: str, target: str, content: bytes | None = None, media: str = "application/json"
+) -> bytes:
     """A request on the wire. `Connection: close` lets the daemon forget us at once."""
-    return (
+    head = (
         f"{method} {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockerdoctor\r\n"
-        "Accept: application/json\r\nConnection: close\r\n\r\n"
-    ).encode("ascii")
+        "Accept: application/json\r\nConnection: close\r\n"
+    )
+    if content is not None:
+        head += f"Content-Type: {media}\r\nContent-Length: {len(content)}\r\n"
+    return f"{head}\r\n".encode("ascii") + (content or b"")
 
 
 class Stream:

@@ -23,6 +23,8 @@ from dockerdoctor.host import (
 )
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.asked import Asked
+from dockerdoctor.host.canary import Canary
+from dockerdoctor.host.clients import connected_to
 from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
@@ -45,7 +47,7 @@ from dockerdoctor.host.nouns import (
 from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
-from dockerdoctor.host.traces import Growth, JournalTally, KernelTraces
+from dockerdoctor.host.traces import Client, Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
 
 DOCKERD = "dockerd"
@@ -65,9 +67,11 @@ class LinuxHost:
         evidence: Path,
         places: Mapping[Place, Path] | None = None,
         sizes: Path | None = None,
+        stranger: bool = False,
     ) -> None:
         """`places` overrides what is found out (the configuration's `[daemon] data_root`); `sizes`
-        is the file where the sizes of layers are remembered."""
+        is the file where the sizes of layers are remembered; `stranger` is whether the daemon at
+        this address is another one than the keeper's."""
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
@@ -77,10 +81,15 @@ class LinuxHost:
         self._lanes = Lanes(MACHINE)
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
-        self._asked = asked = Asked(address, keeper, self._engine, self._growth)
+        self._asked = asked = Asked(
+            address, None if stranger else keeper, self._engine, self._growth
+        )
         self.ping, self.info = asked.ping, asked.info
         self.containers, self.container = asked.containers, asked.container
         self.roster = asked.roster
+        self.builds = asked.builds
+        canary = Canary(self._engine, lambda: self.main_process(Service.DOCKERD))
+        self.fly, self.flights = canary.fly, canary.flights
         self._journal = JournalWatch(keeper.journal_units())
         self._lock = threading.Lock()
         self._events: EventWatch | None = None
@@ -102,6 +111,9 @@ class LinuxHost:
 
     def now(self) -> Instant:
         return clock.now()
+
+    def look_closely(self, close: bool) -> None:
+        self.keeper.look_closely(close)
 
     def service(self, which: Service) -> ServiceState:
         return self.keeper.state(which)
@@ -150,6 +162,9 @@ class LinuxHost:
 
     def growth(self) -> Growth:
         return self._growth.told()
+
+    def clients(self) -> Sequence[Client]:
+        return connected_to(Path(self.address.path))
 
     def pressure(self) -> Pressure:
         return pressure.look()

@@ -15,6 +15,10 @@ COMES_BACK = frozenset({"always", "unless-stopped"})
 """Restart policies by which the daemon itself starts a container when it starts."""
 
 
+CANARY = "dockerdoctor-canary"
+"""The name of the container that the canary is, and of its image; reserved for it."""
+
+
 class Service(enum.StrEnum):
     """The services a daemon consists of; the configuration says what their units are called."""
 

@@ -22,7 +22,7 @@ def look(proc: Path = Path("/proc")) -> Pressure:
         cpu_some_ratio=shares["cpu"].get("some", 0.0),
         memory_full_ratio=shares["memory"].get("full", 0.0),
         io_full_ratio=shares["io"].get("full", 0.0),
-        load_per_cpu=psutil.getloadavg()[0] / (psutil.cpu_count() or 1),
+        load_per_cpu=parse_load(_read(proc / "loadavg")) / (psutil.cpu_count() or 1),
         swapped_in_bytes=swap.sin,
         swapped_out_bytes=swap.sout,
     )
@@ -39,6 +39,15 @@ def parse_psi(text: str) -> dict[str, float]:
         except (KeyError, ValueError):
             continue
     return shares
+
+
+def parse_load(text: str) -> float:
+    """The load average of a minute out of /proc/loadavg; 0 when it cannot be read."""
+    first = text.partition(" ")[0]
+    try:
+        return float(first)
+    except ValueError:
+        return 0.0
 
 
 def _read(path: Path) -> str:

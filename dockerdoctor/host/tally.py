@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from dockerdoctor.host.nouns import Container, EventTally, Start
+from dockerdoctor.host.nouns import CANARY, Container, EventTally, Start
 from dockerdoctor.host.seen import (
     RUN_WITHIN_S,
     Answer,
@@ -59,6 +59,8 @@ class Tally:
         self._doubts: dict[str, float] = {}
         self._starts: deque[Launch] = deque(maxlen=MAX_KEPT)
         self._failures: deque[float] = deque(maxlen=MAX_KEPT)
+        self._canaries: deque[str] = deque(maxlen=8)
+        """Our own: an event of their network tells no name."""
 
     def fold(self, event: Event, now: float) -> bool:
         """Take one event in. `now` (wall clock, s) only tells whether its time can be believed;
@@ -67,7 +69,9 @@ class Tally:
             self.garbled_total += 1
             return False
         self.events_total += 1
-        if event.ident:
+        if event.name == CANARY:
+            self._canaries.append(event.ident)
+        if event.ident and event.ident not in self._canaries:
             self._fold(event)
         return True
 

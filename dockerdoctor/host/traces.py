@@ -76,6 +76,40 @@ class JournalTally:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """A process that is connected to the daemon's socket. From a container that has the socket
+    mounted it is the first process of that container."""
+
+    process: Process
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flights:
+    """What has come of the canary: a tiny container that is created, started and ends, now and
+    then. A flight that the daemon's own restart broke off counts for nothing."""
+
+    total: int = 0
+    failed: int = 0
+    failed_in_a_row: int = 0
+    slow_in_a_row: int = 0
+    took_s: float | None = None
+    """From create to exit, of the last one that came back."""
+    why: str = ""
+    """Of the last one, when it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Builds:
+    """Image builds of the daemon, seen from outside."""
+
+    live: int
+    """How many run now, by BuildKit or by the classic builder."""
+    since_s: float = 0.0
+    """How long there has been one without a break, as far as we have looked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Growth:
     """How dockerd's memory (`rss`, bytes) and its counters (`goroutines`, `listeners`, `fds`) have
     grown since it was first seen, an hour at most."""

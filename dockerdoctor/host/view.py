@@ -28,8 +28,11 @@ from dockerdoctor.host.nouns import (
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import (
+    Builds,
+    Client,
     Doubled,
     Firewall,
+    Flights,
     Growth,
     JournalTally,
     KernelTraces,
@@ -44,6 +47,11 @@ class HostView(Protocol):
 
     def now(self) -> Instant:
         """Both clocks."""
+        ...
+
+    def look_closely(self, close: bool) -> None:
+        """Told before each look: whether something seems wrong, so that what was answered earlier
+        and is kept holds for less long."""
         ...
 
     def ping(self, timeout_s: float) -> Pong:
@@ -112,6 +120,19 @@ class HostView(Protocol):
     def growth(self) -> Growth:
         """How the daemon's memory and counters have grown, from what `vitals` and `info` told
         since it was started; asks nobody."""
+        ...
+
+    def builds(self, timeout_s: float) -> Builds:
+        """The image builds that run now, by the daemon's goroutines."""
+        ...
+
+    def flights(self) -> Flights:
+        """What has come of the canary so far. Asks nobody, and starts none: see `fly`."""
+        ...
+
+    def clients(self) -> Sequence[Client]:
+        """Who is connected to the daemon's socket, most connections first. Asks the kernel, and
+        reads all of /proc: for a finding that wants a name, not for each look."""
         ...
 
     def pressure(self) -> Pressure:
@@ -225,6 +246,11 @@ class HostControl(HostView, Protocol):
     def remove(self, what: Removal, timeout_s: float) -> str:
         """Remove one thing, if all that was true of it still is: empty when it is gone, else why it
         stays. Never a named volume, never what is in use."""
+        ...
+
+    def fly(self, timeout_s: float) -> None:
+        """One flight of the canary: create, start and remove a tiny container of our own. The one
+        call that waits for its end, so it is made from a thread; `flights` tells how it ended."""
         ...
 
     def reboot(self) -> None:

@@ -8,6 +8,7 @@ from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Kind, Reading, Readings
 from dockerdoctor.probes.ping import NO_ANSWER
+from dockerdoctor.probes.unit import stopped_on_purpose
 
 TIMEOUT_S = 5.0
 
@@ -25,11 +26,13 @@ def run(view: HostView) -> Readings:
             raise
         readings = {"answered": False, "why": fault.fault.value}
     try:
-        readings["active_state"] = view.service(Service.CONTAINERD).active
+        state = view.service(Service.CONTAINERD)
+        readings["active_state"] = state.active
+        readings["stopped_by_operator"] = stopped_on_purpose(state)
     except HostFault as fault:
         if fault.fault is not Fault.MISSING:
             raise
-        readings["active_state"] = "none"
+        readings |= {"active_state": "none", "stopped_by_operator": False}
     return readings
 
 
@@ -41,6 +44,7 @@ PROBE = Probe(
         Reading("latency_s", Kind.GAUGE, "How long its answer took", "seconds"),
         Reading("why", Kind.STATE, "Why there was no answer: timeout, refused, missing"),
         Reading("active_state", Kind.STATE, "ActiveState of containerd.service, or none"),
+        Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),
     ),
     timeout_s=TIMEOUT_S + 6.0,
     run=run,

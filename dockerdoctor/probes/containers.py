@@ -43,12 +43,15 @@ def run(view: HostView) -> Readings:
         for each in view.roster()
         if each.hangs_since is not None and now - each.hangs_since >= STUCK_S
     }
+    # One whose removal fails is `dead`, or stays `removing` for ever (26.1).
+    unremoved = [each.name for each in listed if each.state in ("dead", "removing")]
     return {
         "answered": True,
         "all": len(listed),
         "running": sum(each.state == "running" for each in listed),
         "restarting": sum(each.state == "restarting" for each in listed),
-        "dead": sum(each.state == "dead" for each in listed),
+        "dead": len(unremoved),
+        "dead_name": min(unremoved, default=""),
         "stuck": len(stuck),
         "stuck_s": max(stuck.values(), default=0.0),
         "stuck_name": max(stuck, key=lambda name: stuck[name], default=""),
@@ -74,7 +77,8 @@ PROBE = Probe(
         Reading("all", Kind.GAUGE, "Containers in the list"),
         Reading("running", Kind.GAUGE, "Containers that run"),
         Reading("restarting", Kind.GAUGE, "Containers that are being restarted"),
-        Reading("dead", Kind.GAUGE, "Containers that could not be removed"),
+        Reading("dead", Kind.GAUGE, "Containers that are being removed, or could not be"),
+        Reading("dead_name", Kind.TEXT, "One of them"),
         Reading("stuck", Kind.GAUGE, "Containers whose inspect hangs for more than 35 s"),
         Reading("stuck_s", Kind.GAUGE, "How long the longest of them has hung", "seconds"),
         Reading("stuck_name", Kind.TEXT, "Which container that is"),

@@ -20,8 +20,9 @@ SHOWN = 5
 def run(view: HostView) -> Readings:
     """Counts, and who it is. Nothing while a daemon that must be asked does not answer."""
     try:
-        proxies = leftovers.orphaned_proxies(view)
-        shims = leftovers.lost_shims(view)
+        remains = view.remains()
+        proxies = leftovers.orphaned_proxies(view, remains)
+        shims = leftovers.lost_shims(view, remains)
         ghosts = leftovers.ghosts(view)
     except HostFault as fault:
         if fault.fault not in NO_ANSWER:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 
 from dockerdoctor.declare import Probe
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host.traces import Growth
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Kind, Reading, Readings, Value
@@ -18,6 +19,10 @@ from dockerdoctor.units import plain
 
 CRITICAL_BYTES = 6 << 30
 """Where the rule `rss-critical` begins."""
+LEAK_BYTES = 64 << 20
+"""In an hour: where the rule `memory-leak` begins, and a suspect is looked for."""
+SHOWN = 3
+"""Suspects by name."""
 COUNTERS = (
     ("listeners", "event listeners (clients of `docker events`)"),
     ("fds", "open files"),
@@ -47,6 +52,8 @@ def run(view: HostView) -> Readings:
         "counters_grow": bool(grows),
         "grows_along": ", ".join(grows.values()),
     }
+    if rate >= LEAK_BYTES and grows:
+        readings["clients"] = named(view)
     if rate > 0:
         readings["until_critical_s"] = max(0.0, CRITICAL_BYTES - seen.last["rss"]) / rate * 3600
         readings["until_swap_s"] = seen.available_bytes / rate * 3600
@@ -60,6 +67,20 @@ def growing(seen: Growth) -> Mapping[str, str]:
         for name, words in COUNTERS
         if (rate := seen.per_hour.get(name, 0.0)) >= max(LEAST, SHARE * seen.last[name])
     }
+
+
+def named(view: HostView) -> str:
+    """Who holds the most connections to the daemon, each with its process: what grows along is
+    nearly always theirs."""
+    try:
+        clients = view.clients()
+    except HostFault as fault:
+        return f"not known: {fault.sentence}"
+    told = [
+        f"{each.process.name} (pid {each.process.pid}) {plain(each.connections, '')}"
+        for each in clients[:SHOWN]
+    ]
+    return ", ".join(told) or "nobody"
 
 
 def known_leak(version: str) -> str:
@@ -77,11 +98,12 @@ PROBE = Probe(
         Reading("rss_growth_bytes", Kind.GAUGE, "Steady growth of its memory in an hour", "bytes"),
         Reading("counters_grow", Kind.FLAG, "Whether goroutines, listeners or files grow steadily"),
         Reading("grows_along", Kind.TEXT, "Which of them, and how fast"),
+        Reading("clients", Kind.TEXT, "While it leaks: who has the most connections to its socket"),
         Reading("until_critical_s", Kind.GAUGE, "Time until 6 GiB at this rate", "seconds"),
         Reading("until_swap_s", Kind.GAUGE, "Time until the host has to swap, likewise", "seconds"),
         Reading("known_leak", Kind.TEXT, "What is known of leaks of this version"),
     ),
-    timeout_s=1.0,
+    timeout_s=3.0,
     run=run,
     every_s=60.0,
     urgent=False,

@@ -1,4 +1,4 @@
-"""What systemd (or the pid file) says of docker.service: without it nobody knows who wants what."""
+"""What systemd (or the pid file) says of the daemon: without it nobody knows who wants what."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def run(view: HostView) -> Readings:
     state = view.service(Service.DOCKERD)
     limit = START_LIMIT in (state.result, _socket_result(view))
     readings: dict[str, bool | int | float | str] = {
+        "name": state.name,
         "active_state": state.active,
         "sub_state": state.sub,
         "result": state.result,
@@ -67,6 +68,7 @@ PROBE = Probe(
     name="unit",
     help="the state of docker.service, by systemctl (works with D-Bus dead)",
     readings=(
+        Reading("name", Kind.STATE, "What its keeper calls it: its unit, or dockerd"),
         Reading("active_state", Kind.STATE, "ActiveState of docker.service"),
         Reading("sub_state", Kind.STATE, "SubState of docker.service"),
         Reading("result", Kind.STATE, "Result of its last run"),

@@ -40,24 +40,33 @@ def run(control: HostControl, scene: Scene) -> Note:
     kept: list[str] = []
     missed: list[str] = []
     told: list[str] = []
-    process = control.main_process(Service.DOCKERD)
-    if process:
-        for name, text in control.proc_files(process).items():
+    process: Process | None = None
+    with _piece("state of the process", missed):
+        process = control.main_process(Service.DOCKERD)
+        for name, text in control.proc_files(process).items() if process else ():
             kept.append(str(control.keep(f"proc-{name}.txt", text.encode())))
     for service in (Service.DOCKERD, Service.CONTAINERD):
-        try:
+        with _piece(f"journal of {service}", missed):
             lines = control.journal(service, JOURNAL_LINES, timeout_s=3.0)
-        except HostFault as fault:
-            missed.append(f"journal of {service}: {fault.sentence}")
-            continue
-        kept.append(str(control.keep(f"journal-{service}.txt", "\n".join(lines).encode())))
+            kept.append(str(control.keep(f"journal-{service}.txt", "\n".join(lines).encode())))
     if process and hangs(scene):
-        stacks, missed_too = _all_stacks(control, scene, process)
-        kept.extend(stacks)
-        missed.extend(missed_too)
-        told = [explained(control, Path(each), scene) for each in stacks]
+        with _piece("stacks", missed):
+            stacks = _all_stacks(control, scene, process, missed)
+            kept.extend(stacks)
+            told = [explained(control, Path(each), scene) for each in stacks]
     says = f"kept {len(kept)} pieces of evidence" + (f" ({'; '.join(missed)})" if missed else "")
     return Note("; ".join([says, *filter(None, told)]), tuple(kept))
+
+
+@contextlib.contextmanager
+def _piece(what: str, missed: list[str]) -> Iterator[None]:
+    """A piece that cannot be had, or not be kept (a full disk), is no reason to miss the next."""
+    try:
+        yield
+    except HostFault as fault:
+        missed.append(f"{what}: {fault.sentence}")
+    except OSError as error:  # a dump that somebody else removed
+        missed.append(f"{what}: {error.strerror}")
 
 
 def hangs(scene: Scene) -> bool:
@@ -92,19 +101,18 @@ def _in_time(control: HostControl, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _all_stacks(
-    control: HostControl, scene: Scene, process: Process
-) -> tuple[list[str], list[str]]:
-    """The dumps of dockerd and, where that has a part in it, of containerd; and what is missing."""
+    control: HostControl, scene: Scene, process: Process, missed: list[str]
+) -> list[str]:
+    """The dumps of dockerd and, where that has a part in it, of containerd."""
     kept: list[str] = []
-    missed: list[str] = []
     if why := takes_no_signal(scene):
         missed.append(f"no goroutine dump: {why}")
     else:
-        _stacks(control, Service.DOCKERD, process, kept, missed)
+        kept += _stacks(control, Service.DOCKERD, process, missed)
     containerd = control.main_process(Service.CONTAINERD) if blames_containerd(scene) else None
     if containerd and control.dump_dirs(Service.CONTAINERD):
-        _stacks(control, Service.CONTAINERD, containerd, kept, missed)
-    return kept, missed
+        kept += _stacks(control, Service.CONTAINERD, containerd, missed)
+    return kept
 
 
 def blames_containerd(scene: Scene) -> bool:
@@ -113,22 +121,19 @@ def blames_containerd(scene: Scene) -> bool:
     return silent or scene.number("containers.stuck") > 0
 
 
-def _stacks(
-    control: HostControl, which: Service, process: Process, kept: list[str], missed: list[str]
-) -> None:
-    """The dump that comes of one SIGUSR1, or why there is none."""
+def _stacks(control: HostControl, which: Service, process: Process, missed: list[str]) -> list[str]:
+    """The dump that comes of one SIGUSR1, if any; why there is none goes to `missed`."""
     none = f"no goroutine dump of {which}" if which is Service.CONTAINERD else "no goroutine dump"
-    before = set(_dumps(control, which))
-    try:
+    with _piece(none, missed):
+        before = set(_dumps(control, which))
         control.signal(process, SIGUSR1)
         dump = _wait_for_dump(control, which, process, before)
-        if dump is not None:
-            kept.append(str(control.keep_copy(dump)))
-            return
-    except HostFault as fault:
-        missed.append(f"{none}: {fault.sentence}")
-        return
-    missed.append(f"{none}: SIGUSR1 was not taken, or nothing was written")
+        if dump is None:
+            missed.append(f"{none}: SIGUSR1 was not taken, or nothing was written")
+            return []
+        with _piece(f"{dump} stays where it is", missed):
+            return [str(control.keep_copy(dump))]
+    return []
 
 
 def _wait_for_dump(

@@ -22,7 +22,7 @@ ENDS_S = 2.0
 
 def run(control: HostControl, scene: Scene) -> Note:
     """SIGTERM, and SIGKILL to what does not hear it."""
-    found = leftovers.orphaned_proxies(control)
+    found = leftovers.orphaned_proxies(control, control.remains())
     ended = [each for each in found if _end(control, each)]
     if not ended:
         return Note("ended nothing", futile="no proxy is without an owner any more")

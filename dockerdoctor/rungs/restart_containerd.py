@@ -31,6 +31,8 @@ def useless(scene: Scene) -> str:
     state = scene.word("containerd.active_state")
     if state in ("", "none"):
         return "containerd is no service of its own here: dockerd starts it"
+    if scene.flag("containerd.stopped_by_operator"):
+        return "containerd.service was stopped on purpose: hands off"
     return held_by_the_kernel(scene)
 
 

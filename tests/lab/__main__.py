@@ -1,18 +1,21 @@
 """python -m tests.lab missing | build [SUITE ...] | shell SUITE [COMMAND ...] | sweep
+   python -m tests.lab soak [--minutes N] [SUITE]
 
 missing: print the Debian packages that the lab still needs on this machine.
 build: make the trees and the environments that are not there yet (a minute each).
 shell: boot a host with dockerdoctor in it, run a command (or bash) there, stop it at exit.
+soak: a busy day on a host, in so many minutes (60); the watchdog must not act.
 sweep: remove what dead runs left behind; live hosts are not touched.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
 
-from tests.lab import leftovers, product, sources, tree
+from tests.lab import leftovers, product, soak, sources, tree
 from tests.lab.host import LabHost
 
 
@@ -42,6 +45,15 @@ def sweep() -> int:
     return 0
 
 
+def soaked(words: list[str]) -> int:
+    """Run the soak: 1 when the watchdog acted."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab soak")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("suite", nargs="?", default="trixie", choices=tree.SUITES)
+    told = parser.parse_args(words)
+    return 0 if soak.soak(told.suite, told.minutes, say) else 1
+
+
 def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
@@ -53,6 +65,8 @@ def main(words: list[str]) -> int:
             return build(names)
         case ["shell", name, *command] if name in tree.SUITES:
             return shell(name, command)
+        case ["soak", *rest]:
+            return soaked(rest)
         case ["missing"]:
             sys.stdout.write(" ".join(sources.missing()) + "\n")
             return 0

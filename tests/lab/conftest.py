@@ -13,25 +13,31 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import leftovers, sources, tree
+from tests.lab import leftovers, showing, sources, tree
 from tests.lab.host import LabHost
 from tests.lab.watchdog import Watchdog
 
+NAMED = "DOCKERDOCTOR_LAB_SUITES"
+BOOK = showing.Book()
 UNITS = ("docker.service", "containerd.service", "dockerdoctor.service")
 
 
 def suites() -> list[str]:
     """Return the suites to test on, as DOCKERDOCTOR_LAB_SUITES names them."""
-    named = os.environ.get("DOCKERDOCTOR_LAB_SUITES", "bookworm trixie").split()
+    named = os.environ.get(NAMED, "bookworm trixie").split()
     if unknown := set(named) - {"all", *tree.SUITES}:
-        raise pytest.UsageError(f"DOCKERDOCTOR_LAB_SUITES: no such suite: {sorted(unknown)}")
+        raise pytest.UsageError(f"{NAMED}: no such suite: {sorted(unknown)}")
     return list(tree.SUITES) if "all" in named else named
 
 
+@pytest.hookimpl(tryfirst=True)  # before any is deselected
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    BOOK.collected(items)
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
+        if NAMED not in os.environ and item.get_closest_marker("thorough"):
+            item.add_marker(pytest.mark.skip(f"takes long: run where {NAMED} is set"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -39,10 +45,16 @@ def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    BOOK.saw(item, report)
     if report.failed:
         for host in _hosts(item):
             report.sections.append((f"{host.name}", _last_words(host)))
     return report
+
+
+def pytest_sessionfinish() -> None:
+    if path := showing.wanted():
+        BOOK.write(path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -93,10 +105,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "suite" not in metafunc.fixturenames:
         return
     names = suites()
-    if (
-        getattr(metafunc.module, "ON_ONE_SUITE", False)
-        and "DOCKERDOCTOR_LAB_SUITES" not in os.environ
-    ):
+    if getattr(metafunc.module, "ON_ONE_SUITE", False) and NAMED not in os.environ:
         names = names[-1:]
     metafunc.parametrize("suite", names, scope="module", indirect=True)
 

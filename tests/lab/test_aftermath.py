@@ -30,6 +30,8 @@ def shared_watchdog(lab: None, suite: str) -> Iterator[Watchdog]:
         yield Watchdog(booted)
 
 
+@pytest.mark.fault("F8", "container-ghost")
+@pytest.mark.fault("F9", "shim-lost")
 def test_what_the_daemon_does_not_know_is_named_and_left_alone(
     watchdog: Watchdog, record_property: Tell
 ) -> None:
@@ -54,6 +56,7 @@ def test_what_the_daemon_does_not_know_is_named_and_left_alone(
     assert set(host.docker("ps", "--format", "{{.Names}}").stdout.split()) >= {"well", "checked"}
 
 
+@pytest.mark.fault("F40", "health-checks-stopped")
 def test_health_checks_that_a_kill_has_stopped_are_named(
     watchdog: Watchdog, record_property: Tell
 ) -> None:
@@ -76,6 +79,7 @@ def test_health_checks_that_a_kill_has_stopped_are_named(
         assert readings(host, "health")["stopped"] == 0
 
 
+@pytest.mark.fault("F38", "name-resolution-broken")
 def test_a_container_without_name_resolution_is_named_until_it_is_restarted(
     watchdog: Watchdog,
 ) -> None:
@@ -95,6 +99,7 @@ def test_a_container_without_name_resolution_is_named_until_it_is_restarted(
     assert readings(host, "journal")["nameless"] == 0
 
 
+@pytest.mark.fault("F31", "daemon-down", "clear-pid-file")
 def test_a_daemon_whose_pid_file_names_somebody_else_is_started(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     with faults.stale_pid_file(host) as sleeper:
@@ -108,6 +113,7 @@ def test_a_daemon_whose_pid_file_names_somebody_else_is_started(watchdog: Watchd
     assert host.read(kept) == str(sleeper)
 
 
+@pytest.mark.fault("F36", "proxy-orphaned", "end-orphan-proxies")
 def test_an_orphaned_proxy_is_ended_and_its_port_is_free(
     watchdog: Watchdog, record_property: Tell
 ) -> None:
@@ -127,6 +133,7 @@ def test_an_orphaned_proxy_is_ended_and_its_port_is_free(
     host.wait(lambda: faults.listening(host, OTHER), WAIT_S, "the proxy of web")
 
 
+@pytest.mark.fault("F34", "firewall-doubled", "drop-doubled-rules")
 def test_doubled_rules_are_dropped_down_to_one(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     before = nat_rules(host)

@@ -8,6 +8,8 @@ import json
 import tarfile
 import time
 
+import pytest
+
 from dockerdoctor.model import Outcome
 from tests.lab import boot as booting
 from tests.lab import faults
@@ -22,6 +24,7 @@ OLD_MB = 60
 DISK_MB = 300
 
 
+@pytest.mark.fault("F16", "disk-full", "prune")
 def test_a_full_disk_is_given_back_what_is_old_and_dangling_and_nothing_else(boot: Booted) -> None:
     host = boot(product=True, data_root_mb=DISK_MB)
     host.import_busybox()

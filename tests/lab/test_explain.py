@@ -8,26 +8,37 @@ import tarfile
 import time
 from collections.abc import Callable
 
-from tests.lab import faults
-from tests.lab.watchdog import Watchdog
+import pytest
 
+from dockerdoctor.model import Outcome
+from tests.lab import faults
+from tests.lab.watchdog import Watchdog, climbed, vitals
+
+PID = "{{.State.Pid}}"
 SECRET = "hunter2hunter2"
 
 ON_ONE_SUITE = True
 """Dumps of all engines are read in tests/test_stacks.py; here one finds its way to an incident."""
 
 
+@pytest.mark.fault("F2", "container-stuck", "kill-shim")
 def test_the_incident_of_a_stuck_container_names_the_lock_its_holder_and_the_container(
     watchdog: Watchdog,
 ) -> None:
     host = watchdog.host
     host.start_container("web")
     host.start_container("other")
-    began = time.time()
+    before, began = vitals(host), time.time()
+    other = host.docker("inspect", "--format", PID, "other").stdout
     with faults.stuck_container(host, "web"):
         for _ in range(3):
             host.spawn("docker", "inspect", "web")
         incident = watchdog.wait_closed(began, "container-stuck")
+    assert climbed(incident)[:2] == ["dump-stacks", "kill-shim"]
+    assert not {"restart-if-live", "restart", "sigkill"} & set(climbed(incident))
+    assert incident.outcome is Outcome.CURED
+    assert host.docker("inspect", "--format", PID, "other").stdout == other
+    assert vitals(host) == before
     note = incident.attempts[0].note
     assert incident.attempts[0].rung == "dump-stacks"
     assert "wait for a lock" in note

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import time
 
+import pytest
+
 from dockerdoctor.model import Outcome
 from tests.lab import faults
 from tests.lab.watchdog import WAIT_S, Watchdog, has_given_up, vitals
@@ -17,6 +19,8 @@ SHORT_S = 10.0
 DROP_IN = "/etc/systemd/system/docker.service.d/zz-lab.conf"
 
 
+@pytest.mark.fault("F41", "hold: stopped")
+@pytest.mark.fault("F41m", "hold: masked")
 def test_an_operators_stop_is_never_undone_and_no_look_of_ours_wakes_the_daemon(
     watchdog: Watchdog,
 ) -> None:
@@ -56,6 +60,7 @@ def test_a_hung_daemon_that_an_operator_stops_is_left_down(watchdog: Watchdog) -
         host.systemctl("daemon-reload")
 
 
+@pytest.mark.fault("F30", "bad-daemon-json")
 def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     with faults.bad_daemon_json(host):
@@ -73,6 +78,7 @@ def test_a_start_limit_is_left_to_people_with_the_remedy_named(watchdog: Watchdo
     assert watchdog.acts(began) == []
 
 
+@pytest.mark.fault("storm", "nothing: it is well")
 def test_a_storm_of_starts_and_stops_is_no_incident_and_no_start_is_lost(
     watchdog: Watchdog,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -10,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dockerdoctor.model import Incident, Outcome
 from tests.lab import faults, outer
 from tests.lab.host import IMAGE, LabHost
-from tests.lab.watchdog import WAIT_S, Watchdog, rungs, vitals
+from tests.lab.watchdog import WAIT_S, Watchdog, has_given_up, rungs, vitals
 
 DATA_ROOT_MB = 400
 
@@ -25,6 +23,7 @@ def shared_watchdog(lab: None, suite: str) -> Iterator[Watchdog]:
         yield Watchdog(booted)
 
 
+@pytest.mark.fault("F4", "kernel-holds-daemon")
 def test_what_a_frozen_file_system_holds_is_left_alone_until_it_thaws(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     host.import_busybox()
@@ -33,7 +32,7 @@ def test_what_a_frozen_file_system_holds_is_left_alone_until_it_thaws(watchdog: 
         host.spawn("docker", "run", "--rm", IMAGE, "true")
         host.wait(lambda: "D" in thread_states(pid), WAIT_S, "the kernel to hold a thread")
         with faults.stopped_unit(host):  # now it does not answer either
-            hung = watchdog.wait_for(began, "daemon-unresponsive", gave_up)
+            hung = watchdog.wait_for(began, "daemon-unresponsive", has_given_up)
             held = watchdog.wait_for(began, "kernel-holds-daemon", lambda _: True)
             assert "in percpu_rwsem_wait (a frozen file system: `fsfreeze -u` thaws" in held.says
             assert rungs(hung)[0] == "dump-stacks"
@@ -45,31 +44,7 @@ def test_what_a_frozen_file_system_holds_is_left_alone_until_it_thaws(watchdog: 
     assert vitals(host) == before
 
 
-def test_a_daemon_that_does_not_start_is_told_with_its_cause(watchdog: Watchdog) -> None:
-    host, began = watchdog.host, time.time()
-    with faults.garbled_network_db(host):
-        down = watchdog.wait_for(began, "daemon-down", gave_up)
-        assert "Error initializing network controller" in down.why
-        assert "invalid database" in down.why
-        watchdog.wait_for(began, "network-database-corrupt", lambda _: True)
-    watchdog.wait_closed(began, "daemon-down")
-    assert watchdog.acts(began) == []
-
-
-def test_what_is_only_told_is_told(watchdog: Watchdog) -> None:
-    host, began = watchdog.host, time.time()
-    host.start_container("c1")
-    with faults.garbled_container(host, "c1"):
-        before = vitals(host)
-        wait_found(host, "container-unreadable")
-        with faults.flushed_firewall(host):
-            publish = ("run", "--rm", "-p", "18080:80", IMAGE, "true")
-            assert host.docker(*publish, check=False).returncode != 0
-            wait_found(host, "firewall-flushed")
-            assert vitals(host) == before
-    assert watchdog.acts(began) == []
-
-
+@pytest.mark.fault("F45", "data-root-read-only")
 def test_a_data_root_that_went_read_only_is_told_and_nothing_is_restarted(
     watchdog: Watchdog,
 ) -> None:
@@ -91,17 +66,3 @@ def thread_states(pid: int) -> set[str]:
     """The letters of the states of a process's threads (outer pid)."""
     tasks = [int(task.name) for task in Path(f"/proc/{pid}/task").glob("*")]
     return {outer.status(task).get("State", "")[:1] for task in tasks}
-
-
-def gave_up(incident: Incident) -> bool:
-    return incident.outcome is Outcome.GAVE_UP
-
-
-def wait_found(host: LabHost, rule: str) -> None:
-    """Wait until `check` finds it."""
-
-    def found() -> bool:
-        told = host.run("dockerdoctor", "check", "--json", check=False).stdout
-        return rule in {finding["rule"] for finding in json.loads(told)["findings"]}
-
-    host.wait(found, WAIT_S, f"check to find {rule}")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 from dockerdoctor.model import Incident, Outcome
-from tests.lab import faults, outer
+from tests.lab import faults, outer, showing
 from tests.lab.boot import SHARE
 from tests.lab.conftest import suites
 from tests.lab.faults.disks import DATA_ROOT
@@ -146,8 +146,9 @@ def room(shared_room: Room) -> Iterator[Room]:
 
 
 def shown_on(room: Room, suite: str) -> None:
-    """Skip what does not depend on the engine where another suite of this run shows it."""
-    if room.host.suite != suite and suite in suites():
+    """Skip what does not depend on the engine where another suite of this run shows it; for the
+    table each suite shows all."""
+    if not showing.wanted() and room.host.suite != suite and suite in suites():
         pytest.skip(f"shown on {suite}")
 
 
@@ -189,6 +190,7 @@ def cured(room: Room, began: float, rule: str) -> Incident:
     return incident
 
 
+@pytest.mark.fault("F16", "disk-full", "prune")
 def test_a_disk_full_of_images_is_healed_to_the_mark_least_recently_used_first(room: Room) -> None:
     shown_on(room, "trixie")
     made = fill_with_images(room, 0.96)
@@ -221,6 +223,7 @@ def test_what_builds_leave_is_given_back(room: Room) -> None:
     room.assert_untouched()
 
 
+@pytest.mark.fault("F16i", "inodes-high", "prune")
 def test_inodes_used_up_by_images_are_given_back(room: Room) -> None:
     shown_on(room, "trixie")
     fill_with_files(room)
@@ -307,6 +310,7 @@ def layers(room: Room) -> set[str]:
     return {each.name for each in (room.host.outside(f"{DATA_ROOT}/overlay2")).iterdir()}
 
 
+@pytest.mark.fault("F19", "disk-full", "prune, where orphans may go")
 def test_a_disk_full_of_orphans_is_healed_to_the_mark_where_that_is_allowed(room: Room) -> None:
     shown_on(room, "trixie")
     known = layers(room)
@@ -345,6 +349,7 @@ def test_room_is_made_without_the_daemon_while_it_hangs(room: Room) -> None:
     room.assert_untouched()
 
 
+@pytest.mark.fault("F18", "disk-full", "prune, which cuts logs where that is allowed")
 def test_a_full_disk_of_one_log_is_cut_where_that_is_allowed_and_its_writer_goes_on(
     room: Room,
 ) -> None:

@@ -112,6 +112,7 @@ def test_rules_are_read_again_on_reload_and_bad_ones_leave_the_old(watchdog: Wat
     assert host.show(UNIT, "NRestarts")["NRestarts"] == "0"
 
 
+@pytest.mark.fault("paused", "hold: paused")
 def test_nothing_is_done_while_paused(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     watchdog.begin(POLICY, HASTY)

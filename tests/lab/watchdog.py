@@ -7,6 +7,7 @@ outer machine opens the same files, locks included.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -28,9 +29,12 @@ CONFIG = "/etc/dockerdoctor/dockerdoctor.toml"
 RULES = "/etc/dockerdoctor/rules.d/lab.toml"
 STATE = "/var/lib/dockerdoctor"
 PROGRAM = (f"{VENV}/bin/python", "-I", "-m", "dockerdoctor.daemon")
+COMMAND = f"{VENV}/bin/dockerdoctor"
 METRICS = "http://127.0.0.1:10073/metrics"
 WAIT_S = 180.0
 """For anything that the watchdog does by itself, on a machine that is busy with something else."""
+
+CHECK_S = 60.0
 
 OVERLAP_S = 4.0
 """A ping that was under way when a fault began is the first to show it, and its incident is as old
@@ -160,6 +164,18 @@ class Watchdog:
         began = time.time()
         self.host.wait(lambda: time.time() - began >= seconds, WAIT_S + seconds, "time to pass")
         self.host.wait(lambda: self.log(began + seconds / 2), WAIT_S, "it to go on looking")
+
+
+def found(host: LabHost) -> Mapping[str, str]:
+    """What `check` finds now: rules, with what each says."""
+    told = host.run(COMMAND, "check", "--json", check=False, timeout=CHECK_S).stdout
+    return {finding["rule"]: finding["says"] for finding in json.loads(told)["findings"]}
+
+
+def wait_found(host: LabHost, rule: str) -> str:
+    """Wait until `check` finds it; returns what it says."""
+    host.wait(lambda: rule in found(host), WAIT_S, f"check to find {rule}")
+    return found(host)[rule]
 
 
 def rungs(incident: Incident) -> list[str]:

@@ -1,5 +1,6 @@
 """Real faults for a lab host: `with faults.frozen(host): …`. README.md has the list."""
 
+from tests.lab.faults.around import deaf_systemctl, packages_installed, refusing, starved
 from tests.lab.faults.disks import (
     DATA_ROOT,
     endless_log,
@@ -25,7 +26,13 @@ from tests.lab.faults.files import (
     stopped_by_operator,
     up,
 )
-from tests.lab.faults.load import event_clients, event_listeners, event_storm, many_containers
+from tests.lab.faults.load import (
+    event_clients,
+    event_listeners,
+    event_storm,
+    few_files,
+    many_containers,
+)
 from tests.lab.faults.network import (
     flushed_firewall,
     foreign_listener,
@@ -52,6 +59,13 @@ from tests.lab.faults.remains import (
     no_resolver,
     stale_pid_file,
 )
+from tests.lab.faults.stores import (
+    garbled_build_cache,
+    garbled_containerd,
+    lost_layer,
+    other_dockerd,
+    unremovable,
+)
 
 __all__ = [
     "DATA_ROOT",
@@ -59,6 +73,7 @@ __all__ = [
     "bad_daemon_json",
     "broken_layer",
     "daemon_json",
+    "deaf_systemctl",
     "doubled_rules",
     "down",
     "drop_in",
@@ -66,6 +81,7 @@ __all__ = [
     "event_clients",
     "event_listeners",
     "event_storm",
+    "few_files",
     "flag_conflict",
     "flushed_firewall",
     "foreign_listener",
@@ -73,7 +89,9 @@ __all__ = [
     "frozen_data_root",
     "full_data_root",
     "full_run",
+    "garbled_build_cache",
     "garbled_container",
+    "garbled_containerd",
     "garbled_file",
     "garbled_network_db",
     "ghost",
@@ -81,6 +99,7 @@ __all__ = [
     "kill_unit",
     "kill_unit_with_shims",
     "listening",
+    "lost_layer",
     "lost_shim",
     "many_containers",
     "masked_by_operator",
@@ -88,9 +107,13 @@ __all__ = [
     "no_inodes_in_data_root",
     "no_resolver",
     "orphan_proxy",
+    "other_dockerd",
+    "packages_installed",
+    "refusing",
     "slow_start",
     "stale_pid_file",
     "start_limit_hit",
+    "starved",
     "state",
     "stopped",
     "stopped_by_operator",
@@ -98,5 +121,6 @@ __all__ = [
     "stopped_unit",
     "stuck_container",
     "traced",
+    "unremovable",
     "up",
 ]

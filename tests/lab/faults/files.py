@@ -102,6 +102,15 @@ def drop_in(host: LabHost, flags: str = "--log-driver=local") -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def unit_setting(host: LabHost, setting: str) -> Iterator[None]:
+    """Give docker.service a setting (`LimitNOFILE=256`) by a drop-in, and restart it."""
+    with _written(host, DROP_IN, f"[Service]\n{setting}\n"):
+        down(host)
+        up(host)
+        yield
+
+
+@contextlib.contextmanager
 def start_limit_hit(host: LabHost) -> Iterator[None]:
     """Fail docker.service up to its start limit, then mend the cause: only the limit holds it."""
     with _written(host, DAEMON_JSON, "{"):
@@ -154,11 +163,7 @@ def up(host: LabHost) -> None:
     """Start both units, and wait until dockerd serves or systemd has given up on it."""
     host.systemctl("reset-failed", *UNITS, check=False)
     host.systemctl("start", "--no-block", *UNITS)
-    host.wait(
-        lambda: host.serving() or state(host) == "failed",
-        UNIT_TIMEOUT_S,
-        "dockerd to serve or to fail",
-    )
+    host.wait(lambda: state(host) in ("active", "failed"), UNIT_TIMEOUT_S, "its start to end")
 
 
 def state(host: LabHost, unit: str = "docker.service") -> str:

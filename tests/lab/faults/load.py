@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
+from tests.lab.faults.files import unit_setting
 from tests.lab.host import IMAGE, LabHost
 
 LOAD_TIMEOUT_S = 180.0
@@ -42,6 +44,24 @@ def event_listeners(host: LabHost) -> int:
     """Return how many event streams dockerd says it serves."""
     told = host.docker("info", "--format", "{{.NEventsListener}}", check=False)
     return int(told.stdout or 0) if told.returncode == 0 else 0
+
+
+@contextlib.contextmanager
+def few_files(host: LabHost, limit: int = 256) -> Iterator[None]:
+    """Restart dockerd so that it may open few files, and let clients take them all."""
+    with unit_setting(host, f"LimitNOFILE={limit}"):
+        clients = host.spawn("python3", "-c", CLIENTS, str(limit + 64))
+        try:
+            full = lambda: open_files(host) >= limit  # noqa: E731
+            host.wait(full, LOAD_TIMEOUT_S, "its files to be used up")
+            yield
+        finally:
+            host.end(clients)
+
+
+def open_files(host: LabHost) -> int:
+    """Return how many files dockerd has open."""
+    return len(list(Path(f"/proc/{host.main_pid()}/fd").iterdir()))
 
 
 @contextlib.contextmanager

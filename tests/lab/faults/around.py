@@ -1,0 +1,108 @@
+"""What is around the daemon and is no fault of its own: packages that are installed, a starved
+host, an authorisation that refuses everything, a systemctl that does not come back.
+
+In: a lab host. Out: context managers; it lasts inside the block and is undone at its end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.lab.faults.files import daemon_json
+from tests.lab.host import LabHost
+
+AROUND_TIMEOUT_S = 60.0
+SYSTEMCTL = "/usr/local/sbin/systemctl"
+PRESSURE = "/proc/pressure/cpu"
+LOAD = "/proc/loadavg"
+PLUGIN = "/run/docker/plugins/lab.sock"
+DPKG = """
+import fcntl, time
+lock = open("/var/lib/dpkg/lock-frontend", "w")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(86400)
+"""
+DEAF = """#!/bin/sh
+read -r parent </proc/$PPID/comm
+[ "$parent" = timeout ] && exec /usr/bin/systemctl "$@"
+exec sleep 86400
+"""
+REFUSES = """
+import http.server, json, os, socketserver, sys
+os.makedirs(os.path.dirname(sys.argv[1]), exist_ok=True)
+
+class Refuses(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        asked = self.path == "/Plugin.Activate"
+        said = {"Implements": ["authz"]} if asked else {"Allow": False, "Msg": "not today"}
+        body = json.dumps(said).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def address_string(self):
+        return "dockerd"
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+Server(sys.argv[1], Refuses).serve_forever()
+"""
+
+
+@contextlib.contextmanager
+def packages_installed(host: LabHost) -> Iterator[None]:
+    """Hold dpkg's lock, as apt does while it upgrades."""
+    apt = host.spawn("python3", "-c", DPKG)
+    try:
+        assert apt.stdout is not None
+        apt.stdout.readline()
+        yield
+    finally:
+        host.end(apt)
+
+
+@contextlib.contextmanager
+def starved(host: LabHost) -> Iterator[None]:
+    """Let the kernel's figures say that nobody runs. The figures alone: the outer machine, whose
+    figures they are, has other work to do."""
+    host.put("/tmp/psi", "some avg10=99.00 avg60=99.00 avg300=99.00 total=1\n")
+    host.put("/tmp/load", "900.00 900.00 900.00 90/900 1\n")
+    bound = {"/tmp/psi": PRESSURE, "/tmp/load": LOAD}
+    for file, over in bound.items():
+        host.run("mount", "--bind", file, over)
+    try:
+        yield
+    finally:
+        for over in bound.values():
+            host.run("umount", "--lazy", over)
+
+
+@contextlib.contextmanager
+def refusing(host: LabHost) -> Iterator[None]:
+    """Restart dockerd with an authorisation plugin that answers every call with 403, pings too."""
+    plugin = host.spawn("python3", "-c", REFUSES, PLUGIN)
+    try:
+        host.wait(lambda: _is_socket(host, PLUGIN), AROUND_TIMEOUT_S, "the plugin to listen")
+        with daemon_json(host, '{"authorization-plugins": ["lab"]}\n'):
+            yield
+    finally:
+        host.end(plugin)
+        host.run("rm", "-f", PLUGIN)
+
+
+@contextlib.contextmanager
+def deaf_systemctl(host: LabHost) -> Iterator[None]:
+    """Let systemctl hang for everybody but the lab itself (`timeout`), as when systemd is busy."""
+    host.put(SYSTEMCTL, DEAF, 0o755)
+    try:
+        yield
+    finally:
+        host.run("rm", SYSTEMCTL)
+
+
+def _is_socket(host: LabHost, path: str) -> bool:
+    return host.run("test", "-S", path, check=False).returncode == 0
