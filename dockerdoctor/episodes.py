@@ -6,10 +6,10 @@ alone. What is given up stays so until then.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from dockerdoctor.judge import GOOD_LOOKS, Judgement
+from dockerdoctor.judge import GOOD_LOOKS, Judgement, Watched
 from dockerdoctor.model import (
     Attempt,
     Finding,
@@ -17,9 +17,11 @@ from dockerdoctor.model import (
     Health,
     Impact,
     Incident,
+    Instant,
     Outcome,
     Severity,
     Skip,
+    Verdict,
 )
 from dockerdoctor.store import Store, incident_id
 
@@ -119,3 +121,14 @@ def _epilogue(incident: Incident, outcome: Outcome, now: float) -> str:
     if outcome is Outcome.GAVE_UP:
         return f"{incident.rule}: well again after {took:.0f} s, by somebody else"
     return f"{incident.rule}: passed by itself after {took:.0f} s"
+
+
+def remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
+    """What a watchdog before this one had found still holds until it is seen to be over."""
+    watched = {
+        each.rule: Watched(
+            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
+        )
+        for each in incidents
+    }
+    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -18,7 +18,6 @@ from dockerdoctor.model import (
     NOTHING,
     Finding,
     Health,
-    Incident,
     Instant,
     Reading,
     Readings,
@@ -46,6 +45,9 @@ OPERATORS: Mapping[str, Callable[[Value, Value], bool]] = MappingProxyType(
     }
 )
 
+CERTAIN_LOOKS = 2
+"""Looks that are enough of what is certain: never one alone."""
+
 PLACEHOLDER = re.compile(r"\{([a-z_0-9.]+)\}")
 
 
@@ -71,7 +73,8 @@ class Rule:
 
     All conditions of `when` must hold for `for_s` seconds and `looks` looks. It clears when `when`
     no longer holds or, if there are conditions in `clear`, when all of those hold, for
-    `clear_for_s` seconds. An empty ladder means: tell people, do nothing."""
+    `clear_for_s` seconds. Where those of `certain` hold too, two looks are enough. An empty ladder
+    means: tell people, do nothing."""
 
     name: str
     says: str
@@ -79,18 +82,24 @@ class Rule:
     severity: Severity
     for_s: float = 0.0
     looks: int = 1
+    certain: tuple[Condition, ...] = ()
     clear: tuple[Condition, ...] = ()
     clear_for_s: float = 0.0
     ladder: tuple[str, ...] = ()
     remedy: str = ""
     avoid: str = ""
     """The wrong remedy that this rule keeps people from."""
+    judged_by: frozenset[str] = field(init=False, compare=False)
+    """The probes whose samples can make a quiet rule hold, or show that it is over."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "judged_by", _probes((*self.when, *self.clear)))
 
     @property
     def probes(self) -> frozenset[str]:
         """Whose readings it asks about, or tells."""
         told = (name.partition(".")[0] for name in PLACEHOLDER.findall(self.says))
-        return _probes((*self.when, *self.clear)).union(told)
+        return _probes((*self.when, *self.certain, *self.clear)).union(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,11 @@ class Watched:
     good_at: float = -math.inf
     """When the newest sample of the last good look was taken, monotonic, s."""
 
+    @property
+    def quiet(self) -> bool:
+        """Neither does it fire nor is it about to: time alone changes nothing."""
+        return self.since is None and not self.firing
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -118,17 +132,8 @@ class Judgement:
     verdict: Verdict
     readings: Readings = field(default_factory=lambda: NOTHING)
     watched: Mapping[str, Watched] = field(default_factory=dict)
-
-
-def remembered(incidents: Iterable[Incident], now: Instant) -> Judgement | None:
-    """What a watchdog before this one had found still holds until it is seen to be over."""
-    watched = {
-        each.rule: Watched(
-            since=Instant(each.opened, now.mono - max(0.0, now.wall - each.opened)), firing=True
-        )
-        for each in incidents
-    }
-    return Judgement(Verdict(now, Health.BLIND), {}, watched) if watched else None
+    samples: Mapping[str, Sample] = field(default_factory=dict)
+    """What was judged last: a quiet rule is judged again by newer ones only."""
 
 
 def ails(verdict: Verdict) -> bool:
@@ -148,14 +153,6 @@ def flatten(samples: Mapping[str, Sample]) -> Readings:
     }
 
 
-def threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> Value | None:
-    """The value from which a rule of this severity speaks of this reading alone."""
-    for rule in rules:
-        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
-            return rule.when[0].value
-    return None
-
-
 def judge(
     rules: Sequence[Rule],
     samples: Mapping[str, Sample],
@@ -165,11 +162,14 @@ def judge(
 ) -> Judgement:
     """One look's samples (the last of each probe) on top of the judgement before them."""
     seen = flatten(samples)
-    remembered = before.watched if before else {}
-    watched = {
-        rule.name: _follow(rule, seen, samples, remembered.get(rule.name, Watched()), now)
-        for rule in rules
-    }
+    remembered, judged = (before.watched, before.samples) if before else ({}, {})
+    fresh = {probe for probe, sample in samples.items() if judged.get(probe) is not sample}
+    watched: dict[str, Watched] = {}
+    for rule in rules:
+        state = remembered.get(rule.name)
+        if state is None or not state.quiet or not rule.judged_by.isdisjoint(fresh):
+            state = _follow(rule, seen, samples, state or Watched(), now)
+        watched[rule.name] = state
     findings = sorted(
         (
             _finding(rule, watched[rule.name], readings)
@@ -185,7 +185,7 @@ def judge(
     )
     blind = any(name not in samples or samples[name].fault for name in MUST_SEE)
     health = Health.BLIND if blind else Health.SICK if findings else Health.WELL
-    return Judgement(Verdict(now, health, tuple(findings), unseen), seen, watched)
+    return Judgement(Verdict(now, health, tuple(findings), unseen), seen, watched, dict(samples))
 
 
 def _follow(
@@ -197,7 +197,7 @@ def _follow(
 ) -> Watched:
     """One rule's state after one more look."""
     holds = _all(rule.when, seen)
-    if holds is False and state.since is None and state.good >= GOOD_LOOKS:
+    if holds is False and state.quiet and state.good >= GOOD_LOOKS:
         return state  # nothing new of a rule that has long been quiet, as most are
     if state.firing:
         after = _clear(rule, seen, state, now, holds)
@@ -216,7 +216,15 @@ def _pend(
     since = state.since or newest
     looks = state.looks + (newest != state.newest)
     firing = looks >= rule.looks and now.mono - since.mono >= rule.for_s
+    firing |= looks >= CERTAIN_LOOKS and _is_certain(rule, seen, samples, since)
     return Watched(since, newest, looks, firing, None, _evidence(rule, seen))
+
+
+def _is_certain(rule: Rule, seen: Readings, samples: Mapping[str, Sample], since: Instant) -> bool:
+    """Whether samples that are younger than what was found leave no doubt about it."""
+    return bool(rule.certain and _all(rule.certain, seen)) and all(
+        samples[probe].at.mono > since.mono for probe in _probes(rule.certain)
+    )
 
 
 def _clear(rule: Rule, seen: Readings, state: Watched, now: Instant, holds: bool | None) -> Watched:
@@ -253,10 +261,14 @@ def _probes(conditions: Sequence[Condition]) -> frozenset[str]:
 
 def _all(conditions: Sequence[Condition], seen: Readings) -> bool | None:
     """Three-valued `all`: one that fails decides, then one that is unknown."""
-    results = [condition.holds(seen) for condition in conditions]
-    if False in results:
-        return False
-    return None if None in results else True
+    whole: bool | None = True
+    for condition in conditions:
+        holds = condition.holds(seen)
+        if holds is False:
+            return False
+        if holds is None:
+            whole = None
+    return whole
 
 
 def _evidence(rule: Rule, seen: Readings) -> Readings:

@@ -26,6 +26,7 @@ class Memory:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._roster: Sequence[Container] | None = None
         self.running = store.recall("running", tuple[Container, ...]) or ()
         self._pid: Value | None = None
         self._facts: Readings = store.recall("facts", dict[str, Value]) or {}
@@ -33,10 +34,12 @@ class Memory:
 
     def keep(self, roster: Sequence[Container], readings: Readings) -> None:
         """Take what a good look has told; the store writes it only when it is new."""
-        self.running = tuple(each for each in roster if each.state == "running")
-        self._store.remember("running", self.running)
+        if roster != self._roster:
+            self._roster = roster
+            self.running = tuple(each for each in roster if each.state == "running")
+            self._store.remember("running", self.running)
         told = {name: readings[name] for name in FACTS if name in readings}
-        if told:
+        if told and told != self._facts:
             self._facts = told
             self._store.remember("facts", told)
 

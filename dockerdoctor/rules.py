@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dockerdoctor.errors import ConfigError
 from dockerdoctor.judge import OPERATORS, PLACEHOLDER, Condition, Rule
-from dockerdoctor.model import Kind, Reading, Severity
+from dockerdoctor.model import Kind, Reading, Severity, Value
 from dockerdoctor.units import parse, parse_seconds
 
 KEYS = {
@@ -27,6 +27,7 @@ KEYS = {
     "when": list,
     "for": str,
     "looks": int,
+    "certain": list,
     "clear": list,
     "clear_for": str,
     "severity": str,
@@ -128,6 +129,7 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
     when = _conditions("when", raw, catalogue, mistakes)
     if keys.get("when") == []:
         mistakes.append(f"{raw.places['when']} when: no condition, so it would always hold")
+    certain = _conditions("certain", raw, catalogue, mistakes)
     clear = _conditions("clear", raw, catalogue, mistakes)
     for_s, clear_for_s = (_seconds(key, raw, mistakes) for key in ("for", "clear_for"))
     severity = str(keys.get("severity", "info")).upper()
@@ -158,6 +160,7 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
         severity=Severity[severity],
         for_s=for_s,
         looks=looks if isinstance(looks, int) else 1,
+        certain=certain,
         clear=clear,
         clear_for_s=clear_for_s,
         ladder=ladder,
@@ -215,3 +218,11 @@ def _strings(value: object) -> tuple[str, ...]:
 def _meant(word: str, known: Collection[str] | Sequence[str]) -> str:
     close = difflib.get_close_matches(word, list(known), 1)
     return f" (did you mean `{close[0]}`?)" if close else ""
+
+
+def threshold(rules: Sequence[Rule], reading: str, severity: Severity) -> Value | None:
+    """The value from which a rule of this severity speaks of this reading alone."""
+    for rule in rules:
+        if rule.severity is severity and len(rule.when) == 1 and rule.when[0].reading == reading:
+            return rule.when[0].value
+    return None

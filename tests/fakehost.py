@@ -55,6 +55,9 @@ class FakeHost(FakeMachine):
     def now(self) -> Instant:
         return self.world.now()
 
+    def look_closely(self, close: bool) -> None:
+        """Nothing is kept here."""
+
     def ping(self, timeout_s: float) -> Pong:
         self._fail("ping")
         if self.serves():

@@ -26,8 +26,6 @@ from tests.story import RULES
 CHECKS = load("dockerdoctor.checks", Check)
 ROOT = Path("/var/lib/docker")
 OWN = {
-    "address-pools-full",
-    "bridge-missing",
     "dns-upstream",
     "image-names-lost",
     "not-installed",
@@ -133,6 +131,16 @@ def test_a_flag_in_a_drop_in_that_stands_against_the_file_is_found(host: FakeHos
     assert "hosts (-H in /lib/systemd/system/docker.service)" in clue.says
 
 
+def test_a_flag_that_nobody_knows_is_named_with_its_drop_in(host: FakeHost) -> None:
+    drop_in = "/etc/systemd/system/docker.service.d/zz.conf"
+    host.closeup.words += [Word("--log-drivr=local", drop_in), Word("--config-file=/x", drop_in)]
+    assert configuration.run(host) == []  # it runs: then it has taken it
+    failed(host)
+    clue = only(configuration.run(host))
+    assert clue.rule == "unknown-flag"
+    assert f"--log-drivr in {drop_in} is no flag of dockerd's (did you mean" in clue.says
+
+
 def test_runtimes_may_be_given_both_ways(host: FakeHost) -> None:
     host.closeup.words.append(Word("--add-runtime=x=/x", "unit"))
     host.closeup.daemon_json('{"runtimes": {}}')
@@ -142,7 +150,11 @@ def test_runtimes_may_be_given_both_ways(host: FakeHost) -> None:
 def test_a_configuration_that_was_mended_speaks_against_the_old_complaint(host: FakeHost) -> None:
     failed(host)
     clues = configuration.run(host)
-    assert [each.rule for each in clues] == ["bad-daemon-json", "flag-and-file-conflict"]
+    assert [each.rule for each in clues] == [
+        "bad-daemon-json",
+        "flag-and-file-conflict",
+        "unknown-flag",
+    ]
     assert all(each.against for each in clues)
 
 
@@ -296,7 +308,7 @@ def test_where_nothing_is_installed_that_is_the_cause(host: FakeHost) -> None:
 
 def test_a_bridge_that_is_gone_is_named(host: FakeHost) -> None:
     host.closeup.directories[Path("/sys/class/net")] = ["lo"]
-    assert only(network.run(host)).rule == "bridge-missing"
+    assert only(network.run(host)).rule == "bridge-gone"
     host.closeup.daemon_json('{"bridge": "none"}')
     assert network.run(host) == []
 

@@ -269,7 +269,7 @@ def test_a_killed_daemon_has_failed_by_a_signal(subject: Subject) -> None:
 
 def test_containerd_hung_is_seen_by_its_own_answer_and_not_by_ping(subject: Subject) -> None:
     host = subject.host
-    assert host.containerd_answers(10) < 10
+    subject.until(lambda: fault_of(lambda: host.containerd_answers(30)) is None)
     containerd = main(host, Service.CONTAINERD)
     assert containerd.name == "containerd"
     host.signal(containerd, signal.SIGSTOP)
@@ -279,14 +279,15 @@ def test_containerd_hung_is_seen_by_its_own_answer_and_not_by_ping(subject: Subj
         subject.until(lambda: fault_of(lambda: host.info(1)) is Fault.TIMEOUT)
     finally:
         host.signal(containerd, signal.SIGCONT)
-    subject.until(lambda: fault_of(lambda: host.containerd_answers(5)) is None)
-    subject.until(lambda: fault_of(lambda: host.info(5)) is None)
+    subject.until(lambda: fault_of(lambda: host.containerd_answers(30)) is None)
+    subject.until(lambda: fault_of(lambda: host.info(30)) is None)
 
 
 def test_a_goroutine_dump_is_moved_to_the_evidence(subject: Subject) -> None:
     host = subject.host
     host.kill_service(Service.DOCKERD, signal.SIGUSR1)
     found: list[Path] = []
+    kept: list[Path] = []
 
     def there() -> bool:
         found[:] = [
@@ -297,10 +298,14 @@ def test_a_goroutine_dump_is_moved_to_the_evidence(subject: Subject) -> None:
         ]
         return bool(found)
 
+    def moved() -> bool:
+        """What is still being written when it is copied grows meanwhile, and stays."""
+        kept.append(host.keep_copy(found[0]))
+        return not found[0].exists()
+
     subject.until(there)
-    kept = host.keep_copy(found[0])
-    assert b"goroutine" in kept.read_bytes()
-    assert not found[0].exists()
+    subject.until(moved)
+    assert b"goroutine" in kept[-1].read_bytes()
     assert fault_of(lambda: host.keep_copy(found[0])) is Fault.MISSING
 
 

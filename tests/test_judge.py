@@ -41,6 +41,34 @@ def test_a_rule_fires_only_after_its_time() -> None:
     assert [rules_found(each) for each in looks((slow,), *samples)] == [[], [], ["a-rule"]]
 
 
+def test_what_is_certain_needs_two_looks_and_no_more() -> None:
+    stopped = Condition("process.state", "==", "T")
+    slow = rule(DEAF, for_s=8, looks=3, certain=(stopped,))
+    judgement: Judgement | None = None
+    for second, state, fires in ((0, "T", False), (1, "S", False), (2, "T", True)):
+        known = {
+            "unit": UNIT,
+            "ping": sample("ping", second, answered=False),
+            "process": sample("process", second, state=state),
+        }
+        judgement = judge((slow,), known, judgement, at(second), READINGS)
+        assert bool(rules_found(judgement)) is fires
+
+
+def test_what_was_certain_before_it_was_found_proves_nothing() -> None:
+    stopped = Condition("process.state", "==", "T")
+    slow = rule(DEAF, for_s=8, looks=3, certain=(stopped,))
+    judgement: Judgement | None = None
+    for second in (4, 5, 6):
+        known = {
+            "unit": UNIT,
+            "ping": sample("ping", second, answered=False),
+            "process": sample("process", 1, state="T"),
+        }
+        judgement = judge((slow,), known, judgement, at(second), READINGS)
+        assert not rules_found(judgement)
+
+
 def test_the_same_sample_seen_twice_is_one_look() -> None:
     wary = rule(DEAF, looks=2)
     only = sample("ping", 0, answered=False)

@@ -8,7 +8,7 @@ from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.report import Found, Report, State
 from dockerdoctor.declare import Scene
-from dockerdoctor.judge import Rule, threshold
+from dockerdoctor.judge import Rule
 from dockerdoctor.model import (
     BY_HAND,
     Attempt,
@@ -19,6 +19,7 @@ from dockerdoctor.model import (
     Severity,
     Value,
 )
+from dockerdoctor.rules import threshold
 from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain, plain_seconds
 

@@ -100,9 +100,11 @@ def rule_lines(rule: Rule, readings: Mapping[str, Reading]) -> list[str]:
     hold = f"for {plain_seconds(rule.for_s)}" if rule.for_s else "at once"
     looks = f"{rule.looks} looks" if rule.looks > 1 else "1 look"
     conditions = " and ".join(condition_text(each, readings) for each in rule.when)
+    certain = " and ".join(condition_text(each, readings) for each in rule.certain)
     clear = " and ".join(condition_text(each, readings) for each in rule.clear)
     rows = [
         ("when", f"{conditions}, {hold}, in {looks}"),
+        ("certain", certain and f"{certain}: 2 looks are enough"),
         ("clear", clear and clear + (f", for {plain_seconds(rule.clear_for_s)}")),
         ("ladder", " > ".join(rule.ladder) or "none: it only tells"),
         ("remedy", rule.remedy),
@@ -140,6 +142,7 @@ def _as_json(rule: Rule, readings: Mapping[str, Reading]) -> RuleJson:
         "when": [condition_text(each, readings) for each in rule.when],
         "for_s": rule.for_s,
         "looks": rule.looks,
+        "certain": [condition_text(each, readings) for each in rule.certain],
         "clear": [condition_text(each, readings) for each in rule.clear],
         "clear_for_s": rule.clear_for_s,
         "ladder": list(rule.ladder),

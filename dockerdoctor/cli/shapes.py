@@ -182,6 +182,7 @@ class RuleJson(TypedDict):
     when: list[str]
     for_s: float
     looks: int
+    certain: list[str]
     clear: list[str]
     clear_for_s: float
     ladder: list[str]

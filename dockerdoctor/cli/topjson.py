@@ -16,8 +16,8 @@ from dockerdoctor.cli.reportjson import (
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.cli.topsort import Sort
 from dockerdoctor.cli.topview import VITALS, View, Vital, mark, ordered
-from dockerdoctor.judge import threshold
 from dockerdoctor.model import Climb, GiveUp, Severity, Value
+from dockerdoctor.rules import threshold
 
 
 @dataclass(frozen=True, slots=True)

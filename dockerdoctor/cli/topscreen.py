@@ -10,9 +10,9 @@ from dockerdoctor.cli.report import State
 from dockerdoctor.cli.reporttext import MARKS, ago, state_of
 from dockerdoctor.cli.topsort import Sort
 from dockerdoctor.cli.topview import SLOWEST_START, VITALS, Grower, View, Vital, mark, ordered
-from dockerdoctor.judge import threshold
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Attempt, Climb, GiveUp, Held, Incident, Severity, Value
+from dockerdoctor.rules import threshold
 from dockerdoctor.units import plain, plain_bytes, plain_seconds
 
 Clock = Callable[[float], str]

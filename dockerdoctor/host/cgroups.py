@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path, PurePosixPath
 
+from dockerdoctor.host import procfile
+
 
 def v2_path(cgroup: str) -> PurePosixPath | None:
     """The v2 line of /proc/PID/cgroup ("0::/system.slice/docker.service"); None without one."""
@@ -33,11 +35,8 @@ def members(cgroup: str) -> list[int]:
     if mount is None or not line:
         return []
     root = str(mount[1]).rstrip("/")
-    try:  # as text: a Path for each costs more than the reading
-        with open(f"{mount[0]}{line[3:].removeprefix(root)}/cgroup.procs") as file:  # noqa: PTH123
-            return [int(pid) for pid in file.read().split() if pid != "0"]
-    except (OSError, ValueError):
-        return []
+    text = procfile.text_if_there(f"{mount[0]}{line[3:].removeprefix(root)}/cgroup.procs")
+    return [int(pid) for pid in text.split() if pid != "0"]
 
 
 def frozen(cgroup: str) -> bool:
@@ -49,23 +48,18 @@ def frozen(cgroup: str) -> bool:
     if not path.is_relative_to(root):
         return False
     inside = path.relative_to(root)
-    if "frozen 1" in _text(place / inside / "cgroup.events"):
+    if "frozen 1" in procfile.text_if_there(f"{place}/{inside}/cgroup.events"):
         return True
     # A process in state D holds up the freezing, and "frozen" stays 0; what was asked for counts.
+    # The root cgroup has no such file, and a cgroup may go away.
     above = (inside, *inside.parents)
-    return any(_text(place / each / "cgroup.freeze").strip() == "1" for each in above)
+    asked = (procfile.text_if_there(f"{place}/{each}/cgroup.freeze") for each in above)
+    return any(text.strip() == "1" for text in asked)
 
 
 @functools.cache
 def _mounted() -> tuple[Path, PurePosixPath] | None:
     return v2_mount(Path("/proc/self/mountinfo").read_text())
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""  # the root cgroup has neither file, and a cgroup may go away
 
 
 def unescape(text: str) -> str:

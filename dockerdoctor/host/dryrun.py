@@ -23,6 +23,7 @@ class DryRun:
         self.ledger: list[str] = []
         self._tell = tell
         self.now = host.now
+        self.look_closely = host.look_closely
         self.ping = host.ping
         self.service = host.service
         self.main_process = host.main_process

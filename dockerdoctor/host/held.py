@@ -8,25 +8,28 @@ hung-task watchdog asks. Not even SIGKILL ends it.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dockerdoctor.host import cgroups, processes
+from dockerdoctor.host import cgroups, processes, procfile
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import HeldThread, Whose
 from dockerdoctor.model import Process
 
-MAX_THREADS = 1000
-"""Of one process."""
 MAX_MEMBERS = 50
 """Processes looked at in one container."""
 MAX_PROCESSES = 1500
-"""Of all containers: some 15 ms."""
-CONTAINERS_S = 30.0
-"""How often all containers are looked at; a thread that was seen held is looked at each time."""
+"""In one turn: some 15 ms."""
+TURNS = 3
+"""In which all containers are seen: in 45 s, as this is asked each 15 s."""
+PER_TURN = 125
+"""Containers in one turn at most, some 7 ms: 500 are seen in a minute."""
+TURN_S = 10.0
+"""Between two turns, at least; a thread that was seen held is looked at each time."""
+SHIM_TURNS = 4
+"""Of a shim the first thread is looked at in each of its container's turns, and all in every
+fourth: it has a dozen."""
 REFRIGERATOR = "__refrigerator"
 """Where `docker pause` keeps a container's processes with cgroup v1: no fault."""
 
@@ -54,7 +57,9 @@ class HeldThreads:
 
     def __init__(self) -> None:
         self._marks: dict[tuple[int, int], _Mark] = {}
-        self._looked = -math.inf
+        self._turned = -math.inf
+        self._next = 0
+        self._round = 0
         self._doubtful: list[Suspect] = []
 
     def look(
@@ -65,22 +70,38 @@ class HeldThreads:
     ) -> tuple[HeldThread, ...]:
         """All threads in state D with how long they have been held, those of the daemons first;
         0 s for one that is seen there for the first time. `now` is monotonic, s."""
-        suspects = [Suspect(whose, process.pid) for whose, process in daemons]
-        if now - self._looked >= CONTAINERS_S:
-            self._looked = now
-            others = list(_of_containers(containers))
-        else:
-            others = self._doubtful
+        suspects = dict.fromkeys(Suspect(whose, process.pid) for whose, process in daemons)
+        others = dict.fromkeys(self._doubtful)
+        if now - self._turned >= TURN_S:
+            self._turned = now
+            others |= dict.fromkeys(self.turn(containers))
         marks: dict[tuple[int, int], _Mark] = {}
-        found: list[HeldThread] = []
-        doubtful: list[Suspect] = []
+        found: dict[tuple[int, int], HeldThread] = {}  # a shim may be two suspects
+        self._doubtful = []
         for suspect in (*suspects, *others):
-            held = list(self._threads(suspect, now, marks))
-            found += held
+            held = {(suspect.pid, each.thread): each for each in self._threads(suspect, now, marks)}
+            found |= held
             if held and suspect in others:
-                doubtful.append(suspect)
-        self._marks, self._doubtful = marks, doubtful
-        return tuple(found)
+                self._doubtful.append(suspect)
+        self._marks = marks
+        return tuple(found.values())
+
+    def turn(self, containers: Iterable[Container]) -> Iterator[Suspect]:
+        """The processes of the next few containers that run, and of their shims."""
+        running = [
+            each for each in containers if each.state in ("running", "restarting") and each.pid
+        ]
+        count = 0
+        for _ in range(min(PER_TURN, math.ceil(len(running) / TURNS))):
+            if self._next >= len(running):
+                self._next, self._round = 0, self._round + 1
+            whole_shim = (self._next + self._round) % SHIM_TURNS == 0
+            for suspect in _of_container(running[self._next], whole_shim):
+                yield suspect
+                count += 1
+            self._next += 1
+            if count >= MAX_PROCESSES:
+                return
 
     def _threads(
         self, suspect: Suspect, now: float, marks: dict[tuple[int, int], _Mark]
@@ -97,38 +118,24 @@ class HeldThreads:
             yield HeldThread(suspect.whose, process, thread, wchan, now - since, suspect.container)
 
 
-def threads_of(pid: int) -> list[int]:
-    """The ids of a process's threads; empty when it is gone."""
-    try:
-        return [int(name) for name in os.listdir(f"/proc/{pid}/task")[:MAX_THREADS]]  # noqa: PTH208
-    except OSError:
-        return []
-
-
-def _of_containers(containers: Iterable[Container]) -> Iterator[Suspect]:
-    """The processes of running containers and their shims. A pid that is not in the container's
-    own cgroup (its id is in that cgroup's name) has gone to somebody else."""
-    count = 0
-    for each in containers:
-        if each.state not in ("running", "restarting") or not each.pid or count > MAX_PROCESSES:
-            continue
-        cgroup = _text(f"/proc/{each.pid}/cgroup")
-        if each.id not in cgroup:
-            continue
-        shim = processes.stat(each.pid)
-        if shim is not None and shim.parent > 1:
-            yield Suspect(Whose.SHIM, shim.parent, each.name)
-        for pid in {each.pid, *cgroups.members(cgroup)[:MAX_MEMBERS]}:
-            count += 1
-            yield Suspect(Whose.CONTAINER, pid, each.name, leader_only=True)
+def _of_container(container: Container, whole_shim: bool) -> Iterator[Suspect]:
+    """A pid that is not in the container's own cgroup (its id is in that cgroup's name) has gone to
+    somebody else."""
+    cgroup = procfile.text_if_there(f"/proc/{container.pid}/cgroup")
+    if container.id not in cgroup:
+        return
+    first = processes.stat(container.pid)
+    if first is not None and first.parent > 1:
+        yield Suspect(Whose.SHIM, first.parent, container.name, leader_only=not whole_shim)
+    for pid in {container.pid, *cgroups.members(cgroup)[:MAX_MEMBERS]}:
+        yield Suspect(Whose.CONTAINER, pid, container.name, leader_only=True)
 
 
 def _waiting(suspect: Suspect) -> Iterator[int]:
-    """The threads that are in state D now; the cheapest reading of all."""
+    """Those of the threads to look at that are in state D now."""
     pid = suspect.pid
-    for thread in (pid,) if suspect.leader_only else threads_of(pid):
-        text = _bytes(f"/proc/{pid}/task/{thread}/stat")
-        if text[text.rfind(b")") + 2 :][:1] == b"D":
+    for thread in (pid,) if suspect.leader_only else processes.threads(pid):
+        if processes.waits(pid, thread):
             yield thread
 
 
@@ -136,27 +143,12 @@ def _read(pid: int, thread: int) -> tuple[Process, str, str] | None:
     """Its identity, its context switches, and where it waits; None when it no longer does."""
     place = f"/proc/{pid}/task/{thread}"
     try:
-        stat = processes.parse_stat(_text(f"{place}/stat"))
+        stat = processes.parse_stat(procfile.text_if_there(f"{place}/stat"))
     except ValueError:
         return None
     if stat.state != "D":
         return None
-    lines = _text(f"{place}/status").splitlines()
+    lines = procfile.text_if_there(f"{place}/status").splitlines()
     switches = "/".join(line.split()[-1] for line in lines if "ctxt_switches" in line)
-    wchan = _text(f"{place}/wchan")
+    wchan = procfile.text_if_there(f"{place}/wchan")
     return Process(pid, stat.process.started, stat.process.name), switches, wchan.strip("0")
-
-
-def _text(path: str) -> str:
-    return _bytes(path).decode("utf-8", "replace")
-
-
-def _bytes(path: str) -> bytes:
-    """Empty when it is gone."""
-    with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return os.read(fd, 4096)
-        finally:
-            os.close(fd)
-    return b""

@@ -34,6 +34,10 @@ class Keeper(Protocol):
         """Told by the host at every ping: whether dockerd has answered."""
         ...
 
+    def look_closely(self, close: bool) -> None:
+        """Told by the host before each look: whether something seems wrong."""
+        ...
+
     def forget(self) -> None:
         """Told after a signal: what was seen before it no longer holds."""
         ...

@@ -13,18 +13,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import mounts, processes
-from dockerdoctor.host.held import HeldThreads, threads_of
+from dockerdoctor.host import processes
+from dockerdoctor.host.held import HeldThreads
 from dockerdoctor.host.kernelsigns import HOUR_S, NETDEV_S, KernelSigns
 from dockerdoctor.host.kmsg import KernelLog
 from dockerdoctor.host.lanes import Lanes
-from dockerdoctor.host.mounts import Mount
+from dockerdoctor.host.mounts import Mount, Mounts
 from dockerdoctor.host.nouns import Container, Service
 from dockerdoctor.host.traces import KernelTraces, Whose
 from dockerdoctor.model import Process
 
 MOUNT_S = 15.0
-"""How often the mount table is read."""
+"""How often the data-root's mount is looked at."""
 READ_S = 2.0
 KNOWN = 50
 """Daemon processes that are remembered, dead ones included: the kernel's log names them late."""
@@ -52,6 +52,7 @@ class KernelWatch:
         self._held = HeldThreads()
         self._signs = KernelSigns()
         self._known: dict[Process, Whose] = {}
+        self._mounts = Mounts()
         self._mount: Mount | None = None
         self._mount_read = -math.inf
 
@@ -74,7 +75,7 @@ class KernelWatch:
             if records:
                 ours = {process.pid for process in self._known}
                 ours |= {each.thread for each in held}
-                ours.update(*(threads_of(process.pid) for _, process in living))
+                ours.update(*(processes.threads(process.pid) for _, process in living))
                 self._signs.fold(records, ours, device)
             self._forget([process for _, process in living])
             return KernelTraces(
@@ -89,9 +90,10 @@ class KernelWatch:
             )
 
     def close(self) -> None:
-        """Give the kernel's log back."""
+        """Give the kernel's log and its mount table back."""
         with self._lock:
             self._log.close()
+            self._mounts.close()
 
     def _look_at_mount(self, data_root: Path, now: float) -> None:
         if now - self._mount_read < MOUNT_S:
@@ -100,7 +102,7 @@ class KernelWatch:
         self._mount = None
         with contextlib.suppress(HostFault, OSError):
             self._mount = self._lanes.run(
-                f"the mount of {data_root}", lambda: mounts.look(data_root), READ_S
+                f"the mount of {data_root}", lambda: self._mounts.look(data_root), READ_S
             )
 
     def _forget(self, living: Sequence[Process]) -> None:

@@ -112,6 +112,9 @@ class LinuxHost:
     def now(self) -> Instant:
         return clock.now()
 
+    def look_closely(self, close: bool) -> None:
+        self.keeper.look_closely(close)
+
     def service(self, which: Service) -> ServiceState:
         return self.keeper.state(which)
 

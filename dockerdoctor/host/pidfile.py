@@ -99,6 +99,9 @@ class PidFileKeeper:
             if self._is_recorded(process):
                 self._remember(replace(known, answered=True))
 
+    def look_closely(self, close: bool) -> None:
+        """Nothing is kept for long."""
+
     def forget(self) -> None:
         """Nothing is remembered that a signal could change."""
 

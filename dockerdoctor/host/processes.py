@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import cgroups
+from dockerdoctor.host import cgroups, procfile
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import ProcessVitals
@@ -106,9 +106,16 @@ def identify(pid: int) -> Process | None:
 
 
 def exists(process: Process) -> bool:
-    """Whether this very process still has its pid, be it as a zombie."""
-    seen = identify(process.pid)
-    return seen is not None and seen.started == process.started
+    """Whether this very process still has its pid, be it as a zombie. Asked many times at each
+    look: its start time is all that is parsed."""
+    try:
+        content = procfile.content(f"/proc/{process.pid}/stat")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    except OSError as error:
+        raise from_os(error, f"cannot read /proc/{process.pid}/stat") from error
+    fields = content[content.rfind(b")") + 2 :].split(b" ", 20)
+    return len(fields) > 19 and fields[19] == str(process.started).encode()
 
 
 def alive(process: Process) -> bool:
@@ -146,7 +153,7 @@ def vitals(process: Process) -> ProcessVitals:
             tracer=_tracer(status),
             frozen=cgroups.frozen(_read(process.pid, "cgroup")),
             cpu_s=seen.cpu_s,
-            stuck_threads=sum(state == "D" for _, state in _thread_states(process.pid)),
+            stuck_threads=len(stuck_threads(process.pid)),
         )
     except (FileNotFoundError, ProcessLookupError) as error:
         raise _gone(process) from error
@@ -218,12 +225,26 @@ def same_namespace(one: int | str, other: int | str, kind: str) -> bool:
     return len(links) == 1
 
 
-def stuck_threads(pid: int) -> list[int]:
-    """The threads in state D."""
+def threads(pid: int) -> list[int]:
+    """The ids of its threads, MAX_THREADS at most; empty when it is gone."""
     try:
-        return [thread for thread, state in _thread_states(pid) if state == "D"]
+        return [int(name) for name in _entries(f"/proc/{pid}/task")[:MAX_THREADS]]
     except OSError:
         return []
+
+
+def waits(pid: int, thread: int) -> bool:
+    """Whether the thread is in state D now; the cheapest reading of all."""
+    try:
+        content = procfile.content(f"/proc/{pid}/task/{thread}/stat")
+    except OSError:
+        return False  # it has ended meanwhile
+    return content[content.rfind(b")") + 2 :][:1] == b"D"
+
+
+def stuck_threads(pid: int) -> list[int]:
+    """The threads in state D."""
+    return [thread for thread in threads(pid) if waits(pid, thread)]
 
 
 def proc_files(lanes: Lanes, process: Process, timeout_s: float) -> Mapping[str, str]:
@@ -240,22 +261,16 @@ def proc_files(lanes: Lanes, process: Process, timeout_s: float) -> Mapping[str,
     return found if exists(process) else {}
 
 
-def _thread_states(pid: int) -> Iterator[tuple[int, str]]:
-    for thread in _entries(f"/proc/{pid}/task")[:MAX_THREADS]:
-        try:
-            yield int(thread), parse_stat(_read(pid, f"task/{thread}/stat")).state
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # a thread that ended meanwhile
-
-
 def _tracer(status: Mapping[str, str]) -> Process | None:
     pid = int(status.get("TracerPid", "0") or 0)
     return identify(pid) if pid else None
 
 
 def _count_fds(pid: int) -> int:
+    path = f"/proc/{pid}/fd"
     try:
-        return len(_entries(f"/proc/{pid}/fd"))
+        # Linux 6.2 tells their number as the size of the directory; before, they must be listed.
+        return os.stat(path).st_size or len(_entries(path))  # noqa: PTH116
     except PermissionError:
         return UNKNOWN
 
@@ -266,8 +281,7 @@ def _kib(text: str) -> int:
 
 
 def _read(pid: int, name: str) -> str:
-    with open(f"/proc/{pid}/{name}", "rb") as file:  # noqa: PTH123 (half the cost of a Path)
-        return file.read().decode("utf-8", "replace")
+    return procfile.text(f"/proc/{pid}/{name}")
 
 
 def _entries(path: str) -> list[str]:

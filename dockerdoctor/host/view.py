@@ -49,6 +49,11 @@ class HostView(Protocol):
         """Both clocks."""
         ...
 
+    def look_closely(self, close: bool) -> None:
+        """Told before each look: whether something seems wrong, so that what was answered earlier
+        and is kept holds for less long."""
+        ...
+
     def ping(self, timeout_s: float) -> Pong:
         """`GET /_ping` with one deadline for the whole answer, however slowly it drips."""
         ...

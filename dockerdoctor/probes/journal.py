@@ -65,6 +65,6 @@ PROBE = Probe(
     ),
     timeout_s=TIMEOUT_S + 1.0,
     run=run,
-    every_s=30.0,
+    every_s=60.0,
     urgent=False,
 )

@@ -212,7 +212,7 @@ def test_a_network_that_is_gone_is_seen_before_anybody_runs_into_it(seat: LabHos
         assert causes[0] == "firewall-flushed", whole
     with faults.no_bridge(seat):
         _, causes, whole = diagnosed(seat, "--symptom", "network")
-        assert causes[0] == "bridge-missing", whole
+        assert causes[0] == "bridge-gone", whole
 
 
 def test_what_an_operator_stopped_is_a_warning_and_is_not_woken_by_looking(seat: LabHost) -> None:
