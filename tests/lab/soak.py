@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ CLIENTS = 300
 WORK = "/tmp/soak"
 SAYINGS = ("well", "looking closer", "incident", "watching")
 """How sentences begin that are no hold."""
+NUMBER = re.compile(r"\d+(\.\d+)?")
 CHATTER = ("--log-opt", "max-size=5m", "--restart", "always")
 PRINTS = ("sh", "-c", "while :; do echo a line that is followed and not read; sleep 0.01; done")
 BURN = "yes >/dev/null & yes >/dev/null & sleep 50"
@@ -65,7 +67,7 @@ class Day:
         for line in self.watchdog.log(max(self.heard_until, self.began)):
             reason, _, why = line.partition(": ")
             if reason == "told":
-                self.told[why.partition(" (")[0]] += 1
+                self.told[NUMBER.sub("N", why.partition(" (")[0])] += 1
             elif not reason.startswith(SAYINGS):
                 self.holds[reason] += 1
         self.heard_until = now
