@@ -214,7 +214,9 @@ def test_what_could_not_be_seen_is_said(host: FakeHost, tmp_path: Path) -> None:
     told = walk(host, tmp_path)
     assert [(each.probe, each.fault) for each in told.unseen] == [("storage", Fault.DENIED)]
     assert "[?] journal: cannot be seen" in printed(told)
-    assert "[?] storage: not seen: cannot look into /var/lib/docker" in printed(told)
+    said = printed(told)
+    assert "[?] storage: not seen: cannot look into /var/lib/docker" in said
+    assert "disk space, network, memory and speed: nothing found" in said
 
 
 def test_somebody_elses_upgrade_is_a_reason_to_wait(host: FakeHost, tmp_path: Path) -> None:

@@ -65,11 +65,12 @@ def path(told: Diagnosis) -> list[Step]:
     without anything in one."""
     steps = [] if told.symptom else _first_steps(told)
     quiet = []
+    blind = {each.probe for each in told.unseen}
     for branch in told.looked:
         here = [each for each in told.causes if each.branch is branch]
         if here or branch is told.symptom:
             steps.append(_branch(branch, here))
-        elif not told.symptom:
+        elif not told.symptom and branch.value not in blind:
             quiet.append(ABOUT[branch])
     if quiet:
         steps.append(Step("also looked at", State.OK, (f"{', '.join(quiet)}: nothing found",)))
