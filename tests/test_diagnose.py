@@ -131,7 +131,7 @@ def test_a_warning_goes_before_a_hang_only_where_it_may_be_behind_it(
 
 def test_the_line_of_a_bad_daemon_json_makes_the_rule_exact(host: FakeHost, tmp_path: Path) -> None:
     failed(host, "bad_config", "unable to configure the Docker daemon with file ...")
-    host.closeup.daemon_json('{\n "a": 1,\n}')
+    host.closeup.daemon_json('{\n "a": 1,\n:}')
     told = walk(host, tmp_path)
     first, second = told.causes[:2]
     assert (first.rule, first.grade) == ("bad-daemon-json", Grade.SEEN)
