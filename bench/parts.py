@@ -19,19 +19,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose
+from dockerdoctor.around import Hooks
 from dockerdoctor.collect import due, run_probe
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Probe
 from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.view import HostView
 from dockerdoctor.imageuse import Room, Uses
-from dockerdoctor.metrics import Metrics
+from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Policy, Sample
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Watch
+from dockerdoctor.watch import Watch
 
-FIRST_S = 90.0
-"""Not measured: until each of 20 containers was inspected, and everything was asked once."""
+FIRST_S = 60.0
+"""Not measured: until everything was asked once."""
 LOOP = "the loop itself"
 
 
@@ -70,7 +71,7 @@ def measure(seconds: float) -> dict[str, dict[str, float]]:
         known = compose.knowledge(settings)
         host = compose.host(settings)
         store = Store.open(settings.watch.record, host.now())
-        metrics = Metrics(known.probes, {}, known.rungs, host.events)
+        metrics = Metrics(known.probes, {}, known.rungs, Sources(host.events))
         meter = Meter(known.probes, host)
         watch = Watch(
             DryRun(host, print),
