@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose
+from dockerdoctor.around import Hooks
 from dockerdoctor.collect import due, run_probe
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Probe
@@ -28,7 +29,7 @@ from dockerdoctor.imageuse import Room, Uses
 from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Policy, Sample
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Watch
+from dockerdoctor.watch import Watch
 
 FIRST_S = 60.0
 """Not measured: until everything was asked once."""

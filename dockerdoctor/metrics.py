@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from dockerdoctor import __version__
 from dockerdoctor import metricfamilies as families
+from dockerdoctor.around import Snapshot
 from dockerdoctor.declare import Probe
 from dockerdoctor.eaten import Eaten
 from dockerdoctor.errors import HostFault
@@ -25,7 +26,6 @@ from dockerdoctor.host.nouns import Container, EventTally, Start
 from dockerdoctor.metriccontainers import of_containers
 from dockerdoctor.metriccounters import Counters
 from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity, Value
-from dockerdoctor.watch import Snapshot
 
 STALLED_S = 240.0
 """The loop is not healthy when its last look is older: longer than any rung acts without one."""

@@ -10,6 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.diagnosejson import DiagnosisJson, diagnosis_json
 from dockerdoctor.cli.diagnosetext import path, text
 from dockerdoctor.cli.diagnosing import diagnose
@@ -24,7 +25,6 @@ from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Attempt, Fault, Impact, Incident, Instant, Outcome, Process, Severity
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge
 from tests.clirun import dockerdoctor, write_config
 from tests.fakehost import BEGAN, FakeHost, disk_use
 from tests.looks import settled
@@ -200,11 +200,12 @@ def test_the_last_serious_words_of_the_journal_are_told_once(
     host.journals[Service.DOCKERD] = [
         'time="x" level=info msg="all is well"',
         *['time="x" level=error msg="it hurts"'] * 5,
-        'time="x" level=warning msg="careful"',
+        'time="x" level=warning msg="Your kernel does not support cgroup blkio weight"',
+        'time="x" level=warning msg="failed to load container" error="EOF"',
     ]
     told = walk(host, tmp_path)
-    assert told.journal == ("it hurts", "careful")
-    assert "[!] journal: it hurts\n    careful\n" in printed(told)
+    assert told.journal == ("it hurts", "failed to load container: EOF")
+    assert "[!] journal: it hurts\n    failed to load container: EOF\n" in printed(told)
 
 
 def test_what_could_not_be_seen_is_said(host: FakeHost, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.topjson import top_json
 from dockerdoctor.cli.toplook import Looker
 from dockerdoctor.cli.topscreen import screen
@@ -26,7 +27,6 @@ from dockerdoctor.host.lock import held
 from dockerdoctor.host.nouns import Container, Place
 from dockerdoctor.model import Attempt, Impact, Incident, Severity
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge
 from tests import stock
 from tests.clirun import PATIENCE_S, dockerdoctor, write_config
 from tests.fakehost import FakeHost, disk_use
@@ -187,6 +187,10 @@ def test_rates_are_of_the_last_minute_and_a_counter_that_began_anew_has_none() -
     assert history.per_hour("events.events") == 7200.0
     history.see([sample("events", 208, events=3)])
     assert history.rate("events.events") is None
+    before = history.copy()
+    history.forget(["events"])
+    assert history.rate("events.events") is None
+    assert before.span_s() == 208.0
     history.see([sample("events", 5000, events=3)])
     assert history.span_s() == 0.0  # the hour before is forgotten
 

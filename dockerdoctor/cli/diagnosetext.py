@@ -79,7 +79,8 @@ def path(told: Diagnosis) -> list[Step]:
 def _first_steps(told: Diagnosis) -> list[Step]:
     readings = told.report.readings
     lines = dict(vital_lines(readings))
-    vitals = [lines[name] for name in ("ping", "process", "containerd", "api") if name in lines]
+    vitals = [lines[name] for name in ("ping", "process", "api") if name in lines]
+    vitals += [f"containerd {lines['containerd']}"] if "containerd" in lines else []
     if readings.get("ping.answered") is False:
         vitals.insert(0, str(readings.get("ping.says") or "nobody answers the ping"))
     unit = lines.get("unit") or _unit_down(readings)

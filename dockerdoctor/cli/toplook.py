@@ -6,11 +6,12 @@ With a running watchdog: its record, and beside it only what is cheap and should
 
 from __future__ import annotations
 
-import collections
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.examine import STREAMED, examine
 from dockerdoctor.cli.healplan import plans_for
 from dockerdoctor.cli.history import LATELY_CLIMBED_S, Watchdog, since_in, watchdog
@@ -31,7 +32,6 @@ from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.loglook import growths
 from dockerdoctor.model import Attempt, Decision, Policy, Sample
 from dockerdoctor.record import Record
-from dockerdoctor.watch import Knowledge
 
 LIVE = ("ping", "unit", "process", "disk")
 """Looked at beside a watchdog, which writes its own looks down each minute: no one of them takes a
@@ -55,11 +55,11 @@ class Looker:
         self._record = Record(config.watch.record)
         self._history = History()
         self._collectors: dict[bool, Collector] = {}
-        self._surveys: collections.deque[Survey] = collections.deque(maxlen=SURVEYS)
+        self._surveys: tuple[Survey, ...] = ()
         self._survey: threading.Thread | None = None
         self._surveyed_at: float | None = None
         self._unseen_logs = ""
-        self._began = False
+        self._watchdog = ""
 
     def look(self, within_s: float) -> View:
         """One look, which waits for its probes no longer than `within_s`."""
@@ -86,7 +86,7 @@ class Looker:
             climbs_left=climbs_left(past, scene, now.wall),
             max_climbs=policy.max_climbs,
             window_s=policy.window_s,
-            history=self._history,
+            history=self._history.copy(),
             growers=self._growers(report),
             unseen_logs=self._unseen_logs,
         )
@@ -117,14 +117,13 @@ class Looker:
         return {**told, **collector.look(within_s=within_s)}
 
     def _remember(self, about: Watchdog, samples: Mapping[str, Sample]) -> None:
-        if not self._began and about.running:
-            self._began = True
+        if about.running != self._watchdog:  # another one's counters are not those of before
+            self._watchdog = about.running
+            self._history.forget(STREAMED)
             now = self._host.now().wall
-            try:
-                for probe in (*LIVE, "events"):
+            with contextlib.suppress(DoctorError):  # `about` says it
+                for probe in (*LIVE, *STREAMED) if about.running else ():
                     self._history.see(self._record.samples(probe, now - HISTORY_S, now + 60))
-            except DoctorError:
-                pass  # `about` says it
         self._history.see(about.samples)
         self._history.see(samples.values())
 
@@ -166,9 +165,8 @@ class Looker:
             self._unseen_logs = error.sentence
             return
         self._unseen_logs = ""
-        self._surveys.append(
-            Survey(found.root, boxes=found.boxes, logs=found.logs, taken=found.taken)
-        )
+        kept = Survey(found.root, boxes=found.boxes, logs=found.logs, taken=found.taken)
+        self._surveys = (*self._surveys, kept)[-SURVEYS:]
 
     def _growers(self, report: Report) -> tuple[Grower, ...]:
         seen = report.readings
@@ -184,8 +182,8 @@ class Looker:
         if isinstance(rss, int | float):
             grows = self._history.per_hour("process.rss_bytes")
             found.append(Grower("memory of dockerd", float(rss), grows))
-        if self._surveys and isinstance(free, int | float):
-            kept = tuple(self._surveys)
+        kept = self._surveys
+        if kept and isinstance(free, int | float):
             later = kept[-1] if len(kept) > 1 else None
             for log in growths(kept[0], later, int(free), all_of_them=True):
                 name = f"log of {log.name}"

@@ -75,6 +75,17 @@ class History:
                     while values[0][0] < at - HISTORY_S:
                         del values[0]
 
+    def copy(self) -> History:
+        """As it is now: the looks go on in another thread."""
+        same = History()
+        same._values = {name: list(values) for name, values in self._values.items()}
+        return same
+
+    def forget(self, probes: Iterable[str]) -> None:
+        """What these have told."""
+        for name in [name for name in self._values if name.partition(".")[0] in probes]:
+            del self._values[name]
+
     def span_s(self) -> float:
         """How far back it goes."""
         every = [values for values in self._values.values() if values]

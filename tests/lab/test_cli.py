@@ -195,7 +195,7 @@ def test_corrupt_metadata_is_found_in_the_files_themselves(seat: LabHost) -> Non
         first, causes, whole = diagnosed(seat)
         assert first.startswith("WARNING: dockerd has lost a container: it cannot read it")
         assert causes[0] == "container-unreadable", whole
-        assert f"seen containers/{ident[:12]}: its configuration cannot be read" in cause(whole)
+        assert f"seen 'containers/{ident[:12]}': its configuration cannot be read" in cause(whole)
         assert "avoid rm -rf while the daemon runs" in cause(whole)
     seat.docker("rm", "--force", "lost", timeout=WAIT_S)
     with faults.garbled_network_db(seat):
@@ -212,7 +212,7 @@ def test_a_network_that_is_gone_is_seen_before_anybody_runs_into_it(seat: LabHos
         assert causes[0] == "firewall-flushed", whole
     with faults.no_bridge(seat):
         _, causes, whole = diagnosed(seat, "--symptom", "network")
-        assert causes[0] == "bridge-missing", whole
+        assert causes[0] == "bridge-gone", whole
 
 
 def test_what_an_operator_stopped_is_a_warning_and_is_not_woken_by_looking(seat: LabHost) -> None:
