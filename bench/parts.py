@@ -26,7 +26,7 @@ from dockerdoctor.declare import Probe
 from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.view import HostView
 from dockerdoctor.imageuse import Room, Uses
-from dockerdoctor.metrics import Metrics
+from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Policy, Sample
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Watch
@@ -71,7 +71,7 @@ def measure(seconds: float) -> dict[str, dict[str, float]]:
         known = compose.knowledge(settings)
         host = compose.host(settings)
         store = Store.open(settings.watch.record, host.now())
-        metrics = Metrics(known.probes, {}, known.rungs, host.events)
+        metrics = Metrics(known.probes, {}, known.rungs, Sources(host.events))
         meter = Meter(known.probes, host)
         watch = Watch(
             DryRun(host, print),

@@ -195,7 +195,7 @@ def test_corrupt_metadata_is_found_in_the_files_themselves(seat: LabHost) -> Non
         first, causes, whole = diagnosed(seat)
         assert first.startswith("WARNING: dockerd has lost a container: it cannot read it")
         assert causes[0] == "container-unreadable", whole
-        assert f"seen containers/{ident[:12]}: its configuration cannot be read" in cause(whole)
+        assert f"seen 'containers/{ident[:12]}': its configuration cannot be read" in cause(whole)
         assert "avoid rm -rf while the daemon runs" in cause(whole)
     seat.docker("rm", "--force", "lost", timeout=WAIT_S)
     with faults.garbled_network_db(seat):
