@@ -1,7 +1,8 @@
 """What the watchdog costs beside 10, 100 and 500 containers: `python -m bench scale [SUITE]`.
 
 One lab host, real containers that sleep. For each count the watchdog as a service (the CPU time of
-its cgroup, children included), then part by part (`bench.parts`), then `dockerdoctor check`.
+its cgroup, children included), beside it the same loop part by part (`bench.parts`), and then
+`dockerdoctor check`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ import time
 from pathlib import Path
 
 from bench.idle import cpu_s, rss_mb, timed
+from bench.parts import FIRST_S
 from tests.lab.host import IMAGE, LabHost
 from tests.lab.product import VENV
 from tests.lab.watchdog import Watchdog
 
 COUNTS = (10, 100, 500)
-SECONDS = 150.0
-SETTLE_S = 90.0
-"""The first looks are over, and what dockerd does after so many starts."""
+SECONDS = 120.0
 START = """set -e
 have=$(docker ps --quiet | wc -l)
 seq $have $(($1 - 1)) | xargs -r -P 3 -I N docker run --detach --network none --log-driver none \
@@ -48,13 +48,13 @@ def measure(watchdog: Watchdog) -> dict[str, str]:
     """What it costs now, in words."""
     host = watchdog.host
     watchdog.begin("")
-    time.sleep(SETTLE_S)
+    beside = host.spawn(f"{VENV}/bin/python", "/tmp/parts.py", f"{SECONDS}")
+    time.sleep(FIRST_S)
     spent, began = cpu_s(host), time.monotonic()
-    time.sleep(SECONDS)
+    told, _ = beside.communicate(timeout=600)
     share = (cpu_s(host) - spent) / (time.monotonic() - began)
     rss = rss_mb(host)
     watchdog.stop()
-    told = host.run(f"{VENV}/bin/python", "/tmp/parts.py", f"{SECONDS}", timeout=600).stdout
     parts = json.loads(told.splitlines()[-1])
     times = timed(host, "check")
     return {

@@ -10,11 +10,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from dockerdoctor.around import Snapshot
 from dockerdoctor.declare import Scene
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.judge import ails
 from dockerdoctor.units import plain
-from dockerdoctor.watch import Snapshot
 
 FLIGHT_S = 60.0
 STEADY_S = 120.0

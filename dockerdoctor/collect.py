@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import workers
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Instant, Sample
 from dockerdoctor.units import plain
@@ -19,6 +21,7 @@ Collect = Callable[[frozenset[str], float | None], Mapping[str, Sample]]
 """Called with the probes to look closely with and how long to wait (s; None: as long as the probes
 may take, those that are not urgent too); returns the last sample of every probe."""
 
+NO_SAMPLES: Mapping[str, Sample] = MappingProxyType({})
 CLOSE_S = 3.0
 """The pace of a probe that is not urgent when it is looked closely with: it costs more."""
 GRACE_S = 0.5
@@ -49,10 +52,13 @@ def due(probe: Probe, last: Sample | None, now: Instant, close: bool) -> bool:
 class Collector:
     """Runs the probes that are due and remembers the last sample of each."""
 
-    def __init__(self, probes: Mapping[str, Probe], view: HostView) -> None:
+    def __init__(
+        self, probes: Mapping[str, Probe], view: HostView, first: Mapping[str, Sample] = NO_SAMPLES
+    ) -> None:
+        """`first` are samples that somebody else has just taken."""
         self._probes = probes
         self._view = view
-        self._last: dict[str, Sample] = {}
+        self._last = dict(first)
         self._running: dict[str, Instant] = {}
         self._done = threading.Condition()
 
@@ -82,9 +88,7 @@ class Collector:
         if probe.name in self._running or not due(probe, last, now, close):
             return False
         self._running[probe.name] = now
-        threading.Thread(
-            target=self._run, args=(probe,), name=f"probe-{probe.name}", daemon=True
-        ).start()
+        workers.run(lambda: self._run(probe), f"probe-{probe.name}")
         return probe.urgent or patient or last is None
 
     def _hanging(self) -> Iterator[tuple[str, Sample]]:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor import compose, config, pausing
+from dockerdoctor.around import Hooks, Knowledge, Snapshot
 from dockerdoctor.canary import Canary
 from dockerdoctor.eaten import LastSurvey
 from dockerdoctor.errors import ConfigError, DoctorError, Exit, HostFault, NotPermitted
@@ -32,7 +33,7 @@ from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Climb, Severity
 from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Knowledge, Snapshot, Watch
+from dockerdoctor.watch import Watch
 
 log = logging.getLogger("dockerdoctor")
 LANDING_S = 10.0

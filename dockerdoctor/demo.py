@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dockerdoctor import compose
+from dockerdoctor.around import Hooks
 from dockerdoctor.config import Config, DaemonConfig, WatchConfig
 from dockerdoctor.demotale import Teller
 from dockerdoctor.errors import DoctorError, Exit, HostFault, UsageError
@@ -27,7 +28,7 @@ from dockerdoctor.judge import GOOD_LOOKS
 from dockerdoctor.model import Fault, Incident, Policy
 from dockerdoctor.store import Store
 from dockerdoctor.units import plain
-from dockerdoctor.watch import Hooks, Watch
+from dockerdoctor.watch import Watch
 
 FAULTS: Mapping[str, tuple[int, str]] = MappingProxyType(
     {

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from dockerdoctor.around import Snapshot
 from dockerdoctor.declare import Rung, Scene
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Attempt, Impact, Incident, Instant, Sample
 from dockerdoctor.units import plain
-from dockerdoctor.watch import Snapshot
 
 WIDTH = 79
 INDENT = " " * 11

@@ -18,6 +18,7 @@ from prometheus_client.metrics_core import (
 )
 
 from dockerdoctor import holds
+from dockerdoctor.around import Snapshot
 from dockerdoctor.declare import Probe
 from dockerdoctor.eaten import CONSUMERS, Eaten
 from dockerdoctor.model import (
@@ -31,7 +32,6 @@ from dockerdoctor.model import (
     Severity,
     Value,
 )
-from dockerdoctor.watch import Snapshot
 
 PREFIX = "dockerdoctor"
 
@@ -55,6 +55,7 @@ REASONS = (
     *IDLE,
     *holds.HOLDS,
     *holds.HOLDS_OF_STRANGERS,
+    *holds.HOLDS_OF_PEAKS,
     *("blind", "paused", "cool-down", "gave-up"),
 )
 """Every reason for which nothing is done."""

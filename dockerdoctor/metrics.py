@@ -18,14 +18,14 @@ from prometheus_client.registry import Collector
 
 from dockerdoctor import __version__
 from dockerdoctor import metricfamilies as families
+from dockerdoctor.around import Snapshot
 from dockerdoctor.declare import Probe
 from dockerdoctor.eaten import Eaten
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container, EventTally, Start
 from dockerdoctor.metriccontainers import of_containers
 from dockerdoctor.metriccounters import Counters
-from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity
-from dockerdoctor.watch import Snapshot
+from dockerdoctor.model import Attempt, Fault, Hold, Incident, Instant, Sample, Severity, Value
 
 STALLED_S = 240.0
 """The loop is not healthy when its last look is older: longer than any rung acts without one."""
@@ -65,6 +65,7 @@ class _Known:
     incidents: set[str] = field(default_factory=set)
     attempts: set[tuple[str, str, float]] = field(default_factory=set)
     starts: frozenset[tuple[str, float]] = frozenset()
+    starts_total: Value | None = None
 
 
 class Metrics(Collector):
@@ -120,7 +121,7 @@ class Metrics(Collector):
             self._count_sample(sample)
         for incident in snapshot.incidents.values():
             self._count_incident(incident)
-        self._look_beside()
+        self._look_beside(snapshot.samples.get("events"))
         self._snapshot = snapshot
         self.generation += 1
 
@@ -222,10 +223,14 @@ class Metrics(Collector):
             now = snapshot.judgement.verdict.at.mono
             yield from of_containers(beside.roster, beside.starts, now, most)
 
-    def _look_beside(self) -> None:
+    def _look_beside(self, told: Sample | None) -> None:
         sources = self._sources
         starts = self._beside.starts
-        if sources.tally is not None:
+        # An hour may have thousands: gone through only when the probe tells that there are new.
+        total = told.readings.get("starts") if told else None
+        new = total is None or total != self._known.starts_total
+        if sources.tally is not None and (new or sources.max_containers):
+            self._known.starts_total = total
             with suppress(HostFault):
                 starts = sources.tally().starts
                 self._count_starts(starts)

@@ -80,6 +80,7 @@ SIGNATURES = (
         r"all predefined address pools have been fully subnetted$",
         r"could not find an available, non-overlapping IPv[46] address pool among the defaults to "
         "assign to the network$",
+        r"PredefinedLocalScopeDefaultNetworks List: .*: no available network$",
     ),
     _of(
         "firewall_chains",
@@ -158,6 +159,9 @@ SIGNATURES = (
     _of(
         "id_in_use",
         "A container that containerd has already",
+        # One that it finds at a start and removes itself is none (seen on 20.10; later ones do so
+        # without a word).
+        r"^(?!Container not cleaned up from containerd from previous run).*"
         rf"(?:container with (?:given )?[iI][dD] (?:already )?exists|id already in use){_UNKNOWN}",
     ),
     _of("port_allocated", "A port that dockerd thinks is taken", r"port is already allocated$"),

@@ -5,13 +5,13 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dockerdoctor.allowed import Allowed
+from dockerdoctor.around import Hooks, Knowledge, Pace, Snapshot
 from dockerdoctor.collect import Collect
-from dockerdoctor.declare import Probe as ProbeDeclaration
-from dockerdoctor.declare import Rung, Scene, known_readings
+from dockerdoctor.declare import Scene, known_readings
 from dockerdoctor.episodes import Episodes, remembered
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.imageuse import Room, Uses
@@ -19,13 +19,12 @@ from dockerdoctor.judge import Judgement, Rule, Watched, ails, judge
 from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.memory import Memory
 from dockerdoctor.model import (
-    Attempt,
     Climb,
     Decision,
     GiveUp,
     Health,
     Hold,
-    Incident,
+    Instant,
     Policy,
     Sample,
 )
@@ -35,46 +34,6 @@ from dockerdoctor.store import Store
 
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What one look saw and what came of it: all that metrics and live views read."""
-
-    samples: Mapping[str, Sample]
-    judgement: Judgement
-    decision: Decision
-    incidents: Mapping[str, Incident]
-    climbs_left: int
-    climbing: str = ""
-    """The rung that is being climbed, empty when none is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What the loop works with: probes and rungs by name, and the rules over them."""
-
-    probes: Mapping[str, ProbeDeclaration]
-    rungs: Mapping[str, Rung]
-    rules: Sequence[Rule]
-
-
-@dataclass(slots=True)
-class Hooks:
-    """Who wants to hear of it: each look, each attempt that ended, each closed incident."""
-
-    looked: Callable[[Snapshot], None] = lambda _: None
-    climbed: Callable[[str, Attempt], None] = lambda _rule, _attempt: None
-    closed: Callable[[Incident], None] = lambda _: None
-    say: Callable[[str], None] = lambda _: None
-
-
-@dataclass(slots=True)
-class Pace:
-    """Time between looks, s: when all is well, and when something is wrong or under way."""
-
-    usual_s: float = 4.0
-    close_s: float = 1.0
 
 
 @dataclass(slots=True)
@@ -119,6 +78,14 @@ class Watch:
         self.knowledge = knowledge
         if self._now.judgement:
             self._now.judgement = replace(self._now.judgement, samples={})  # judge all anew
+
+    def saw(self, samples: Mapping[str, Sample], now: Instant) -> Judgement:
+        """Judge these on top of what was seen before. A look that somebody else has just taken may
+        so be the first of this loop's."""
+        before = self._now.judgement
+        self._now.samples = samples
+        self._now.judgement = judge(self.knowledge.rules, samples, before, now, self._readings)
+        return self._now.judgement
 
     def cycle(self) -> str:
         """One look, one decision, and the climb if there is one. Returns the sentence."""
@@ -199,15 +166,12 @@ class Watch:
         samples = self._collect(close, self._pace.close_s if close and not afresh else None)
         fresh = [each for each in samples.values() if self._now.samples.get(each.probe) != each]
         now = self._control.now()
-        self._now.samples = samples
-        self._now.judgement = judge(
-            self.knowledge.rules, samples, self._now.judgement, now, self._readings
-        )
+        judgement = self.saw(samples, now)
         self._store.keep(fresh, now, urgent=bool(self._close()))
-        if not ails(self._now.judgement.verdict):
-            self._memory.keep(self._control.roster(), self._now.judgement.readings)
+        if not ails(judgement.verdict):
+            self._memory.keep(self._control.roster(), judgement.readings)
             self._room.uses.see(self._memory.running, now.wall)
-        for sentence in self.episodes.follow(self._now.judgement, climbing):
+        for sentence in self.episodes.follow(judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:
             self._hooks.closed(incident)

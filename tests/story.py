@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from dockerdoctor.around import Hooks, Knowledge
 from dockerdoctor.collect import inline
 from dockerdoctor.model import Attempt, Incident, Policy
 from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Knowledge, Watch
+from dockerdoctor.watch import Watch
 from tests.fakehost import FakeHost
 from tests.values import PROBES, READINGS, RUNGS
 

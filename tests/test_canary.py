@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.around import Hooks, Snapshot
 from dockerdoctor.canary import Canary, why_not
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.canary import CODE, program
@@ -15,7 +16,6 @@ from dockerdoctor.host.stream import Event
 from dockerdoctor.host.tally import Tally
 from dockerdoctor.host.traces import Flights
 from dockerdoctor.model import Fault
-from dockerdoctor.watch import Hooks, Snapshot
 from tests.fakehost import FakeHost, disk_use
 from tests.story import Story
 

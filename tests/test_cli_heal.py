@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.around import Knowledge, Snapshot
 from dockerdoctor.cli import healing
 from dockerdoctor.cli.healing import End, Ending
 from dockerdoctor.cli.plan import Fate, Plan, fate, names_by_fate, plan
@@ -27,7 +28,6 @@ from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.judge import judge
 from dockerdoctor.model import NOTHING, Impact, Incident, Outcome, Policy, Process, Readings
-from dockerdoctor.watch import Knowledge, Snapshot
 from tests.clirun import dockerdoctor, environment, write_config
 from tests.fakehost import FakeHost
 from tests.looks import look, settled

@@ -10,6 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.diagnosejson import DiagnosisJson, diagnosis_json
 from dockerdoctor.cli.diagnosetext import path, text
 from dockerdoctor.cli.diagnosing import diagnose
@@ -24,7 +25,6 @@ from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Attempt, Fault, Impact, Incident, Instant, Outcome, Process, Severity
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge
 from tests.clirun import dockerdoctor, write_config
 from tests.fakehost import BEGAN, FakeHost, disk_use
 from tests.looks import settled
@@ -131,7 +131,7 @@ def test_a_warning_goes_before_a_hang_only_where_it_may_be_behind_it(
 
 def test_the_line_of_a_bad_daemon_json_makes_the_rule_exact(host: FakeHost, tmp_path: Path) -> None:
     failed(host, "bad_config", "unable to configure the Docker daemon with file ...")
-    host.closeup.daemon_json('{\n "a": 1,\n}')
+    host.closeup.daemon_json('{\n "a": 1,\n:}')
     told = walk(host, tmp_path)
     first, second = told.causes[:2]
     assert (first.rule, first.grade) == ("bad-daemon-json", Grade.SEEN)
@@ -200,11 +200,12 @@ def test_the_last_serious_words_of_the_journal_are_told_once(
     host.journals[Service.DOCKERD] = [
         'time="x" level=info msg="all is well"',
         *['time="x" level=error msg="it hurts"'] * 5,
-        'time="x" level=warning msg="careful"',
+        'time="x" level=warning msg="Your kernel does not support cgroup blkio weight"',
+        'time="x" level=warning msg="failed to load container" error="EOF"',
     ]
     told = walk(host, tmp_path)
-    assert told.journal == ("it hurts", "careful")
-    assert "[!] journal: it hurts\n    careful\n" in printed(told)
+    assert told.journal == ("it hurts", "failed to load container: EOF")
+    assert "[!] journal: it hurts\n    failed to load container: EOF\n" in printed(told)
 
 
 def test_what_could_not_be_seen_is_said(host: FakeHost, tmp_path: Path) -> None:
@@ -213,7 +214,9 @@ def test_what_could_not_be_seen_is_said(host: FakeHost, tmp_path: Path) -> None:
     told = walk(host, tmp_path)
     assert [(each.probe, each.fault) for each in told.unseen] == [("storage", Fault.DENIED)]
     assert "[?] journal: cannot be seen" in printed(told)
-    assert "[?] storage: not seen: cannot look into /var/lib/docker" in printed(told)
+    said = printed(told)
+    assert "[?] storage: not seen: cannot look into /var/lib/docker" in said
+    assert "disk space, network, memory and speed: nothing found" in said
 
 
 def test_somebody_elses_upgrade_is_a_reason_to_wait(host: FakeHost, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli import healing
 from dockerdoctor.cli.healing import Ending
 from dockerdoctor.cli.plan import plan
@@ -17,7 +18,6 @@ from dockerdoctor.host.nouns import Container, Pressure, Service
 from dockerdoctor.judge import judge
 from dockerdoctor.model import Impact, Outcome, Policy, Process
 from dockerdoctor.rungs import _common, kill_all, sigkill
-from dockerdoctor.watch import Knowledge
 from tests.clirun import dockerdoctor, write_config
 from tests.fakehost import FakeHost
 from tests.looks import look
@@ -35,7 +35,13 @@ def story(directory: Path, **others: object) -> Story:
 
 
 def heal(told: Story) -> healing.End:
+    """As the command does it: what its own look has seen counts already."""
     host = told.host
+    looked = look(host)
+    judgement = judge(at_once(KNOWN.rules), looked.samples, None, looked.now, READINGS)
+    seen = {each.rule for each in judgement.verdict.findings if each.ladder}
+    told.watch.learn(healing.hurried(KNOWN, seen))
+    told.watch.saw(looked.samples, looked.now)
     return healing.climb_until_well(
         told.watch, host.pause, lambda: host.now().mono, lambda: False, told.said.append
     )
@@ -53,6 +59,16 @@ def test_what_a_frozen_daemon_cannot_hear_is_passed_over_and_it_is_killed_at_onc
     assert heal(told).ending is Ending.WELL
     assert told.climbed() == ["dump-stacks", "sigkill"]
     assert set(passed_over(told)) == {"restart", "systemd-kill"}
+
+
+def test_a_containerd_that_starts_again_after_a_kill_is_not_ill(tmp_path: Path) -> None:
+    seen = {"daemon-unresponsive"}
+    patient = {rule.name: rule for rule in healing.hurried(KNOWN, seen).rules}
+    shipped = {rule.name: rule for rule in RULES}
+    assert (patient["daemon-unresponsive"].for_s, patient["daemon-unresponsive"].looks) == (0.0, 2)
+    for name in set(shipped) - seen:
+        assert patient[name].for_s == shipped[name].for_s
+        assert patient[name].looks == shipped[name].looks
 
 
 def test_a_stopped_daemon_is_still_restarted_the_gentle_way(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("declare", "judge", "account", "allowed", "regret", "reclaim", "loglook", "leftovers"),
     ("rules", "holds", "ladder", "probes", "rungs", "checks", "store*", "record"),
     ("config", "pausing", "memory", "imageuse", "episodes", "aftermath", "recover", "sayings"),
-    ("collect", "eaten", "watch", "whereabouts"),
+    ("collect", "around", "eaten", "watch", "whereabouts"),
     ("compose", "glance", "examination", "together", "bundle", "metric*", "demo*", "service"),
     ("canary",),
     ("daemon", "cli", "__main__"),

@@ -140,6 +140,8 @@ def test_what_is_not_known_is_said_to_be_so() -> None:
         'time="2026-01-01T00:00:00Z" level=error msg="Handler for GET /v1.45/images/failed to load '
         'container/json returned error: No such image"',
         'time="2026-01-01T00:00:00Z" level=info msg="failed to load container" error=EOF',
+        'time="2026-01-01T00:00:00Z" level=error msg="Container not cleaned up from containerd '
+        'from previous run" container=892e8ca39a34 error="id already in use"',
         'time="2026-01-01T00:00:00Z" level=warning msg="failed to load plugin '
         'io.containerd.snapshotter.v1.aufs" error="aufs is not supported: skip plugin"',
         'time="2026-01-01T00:00:00Z" level=error msg="x" note="failed to load container a"',

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 import pytest
 
 from dockerdoctor.host import cgroups, processes
-from dockerdoctor.host.held import HeldThreads
+from dockerdoctor.host.held import PER_TURN, HeldThreads
 from dockerdoctor.host.kernelsigns import HOUR_S, NETDEV_S, KernelSigns
 from dockerdoctor.host.kmsg import KernelLog, Record, parse
-from dockerdoctor.host.mounts import mount_of
+from dockerdoctor.host.mounts import Mounts, mount_of
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import HeldThread, KernelTraces, Whose
 from dockerdoctor.model import Process
 from dockerdoctor.probes import kernel
@@ -132,6 +134,40 @@ def test_a_directory_without_a_mount_of_its_own_is_on_the_one_above(tmp_path: Pa
         seen = mount_of(Path(path), text, tmp_path)
         assert seen is not None
         assert seen.point == point
+
+
+def test_a_mount_is_read_each_time_and_the_others_only_after_a_change(tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    path = Path("/var/lib/docker")
+    with contextlib.closing(Mounts(table)) as mounts:
+        table.write_text(MOUNTS.format(vfs="rw", fs="rw"))
+        writable = mounts.look(path)
+        table.write_text(MOUNTS.format(vfs="rw", fs="ro"))  # an error of its file system
+        read_only = mounts.look(path)
+        table.write_text(MOUNTS.format(vfs="rw", fs="rw").splitlines()[0] + "\n")
+        gone = mounts.look(path)
+    assert writable is not None
+    assert read_only is not None
+    assert gone is not None
+    assert (writable.read_only, read_only.read_only) == (False, True)
+    assert (read_only.point, gone.point) == ("/var/lib/docker", "/")
+
+
+def test_the_kernels_own_table_tells_of_the_root() -> None:
+    with contextlib.closing(Mounts()) as mounts:
+        first, again = mounts.look(Path("/")), mounts.look(Path("/"))
+    assert first is not None
+    assert first == again
+    assert first.point == "/"
+
+
+def test_of_many_containers_all_have_their_turn() -> None:
+    mine = Path("/proc/self/cgroup").read_text()
+    many = [Container(mine[:4], f"c{number}", "running", pid=os.getpid()) for number in range(300)]
+    threads = HeldThreads()
+    seen = [{each.container for each in threads.turn(many)} for _ in range(40)]  # mine may be many
+    assert all(len(each) <= PER_TURN for each in seen)
+    assert set.union(*seen) == {each.name for each in many}
 
 
 def test_a_process_that_runs_or_sleeps_is_held_by_nobody() -> None:

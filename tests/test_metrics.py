@@ -14,7 +14,8 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from dockerdoctor import ladder
+from dockerdoctor import holds, ladder
+from dockerdoctor.around import Snapshot
 from dockerdoctor.declare import Probe
 from dockerdoctor.host.nouns import EventTally, Start
 from dockerdoctor.judge import Judgement, flatten
@@ -38,7 +39,6 @@ from dockerdoctor.model import (
     Value,
     Verdict,
 )
-from dockerdoctor.watch import Snapshot
 from tests.values import PROBES, READINGS, RUNGS, at, sample
 from tools import metricsdoc
 
@@ -231,6 +231,7 @@ def test_a_hold_is_counted_each_time_it_begins_and_not_at_each_look() -> None:
 
 def test_every_reason_for_which_a_decision_holds_is_in_the_closed_list() -> None:
     source = inspect.getsource(ladder)
+    assert {*holds.HOLDS, *holds.HOLDS_OF_STRANGERS, *holds.HOLDS_OF_PEAKS} <= set(REASONS)
     assert set(re.findall(r'Hold\(\s*"([a-z-]+)"', source)) <= set(REASONS)
 
 

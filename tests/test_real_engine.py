@@ -7,7 +7,9 @@ import io
 import os
 import shutil
 import signal
+import subprocess
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from dockerdoctor.host.canary import LABEL, Canary
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.nouns import CANARY
+from dockerdoctor.host.storage import orphans
 from dockerdoctor.model import Fault
 from dockerdoctor.signatures import client_error
 from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
@@ -138,6 +141,40 @@ def test_a_container_that_ended_just_now_is_kept_and_an_old_one_is_not(
     assert [left.name for left in engine.containers(PATIENCE_S)] == ["wanted"]
     for what in ("images", "build-cache", "networks"):
         assert engine.prune(what, 3600, PATIENCE_S).count == 0
+
+
+def test_an_orphan_goes_and_all_that_a_real_engine_has_stays(
+    daemon: BareDaemon, engine: Engine, make: Callable[..., str], tmp_path: Path
+) -> None:
+    if engine.info(PATIENCE_S).storage_driver != "overlay2":
+        pytest.skip("another storage driver than overlay2 here")
+    ident = make("web", "sleep", "1000")
+    make("idle", "true")
+    engine.start_container("web", PATIENCE_S)
+    root, ahead = daemon.data_root, time.time() + 3600
+    trees = root / "overlay2"
+    before = {each.name for each in trees.iterdir()}
+    data = client(daemon).inspect_container("web")["GraphDriver"]["Data"]
+    lost = "0" * 64
+    subprocess.run(["cp", "-a", str(Path(data["UpperDir"]).parent), str(trees / lost)], check=True)
+    for name in before:
+        assert orphans.remove(root, name, ahead, PATIENCE_S)
+    assert orphans.remove(root, lost, ahead, PATIENCE_S) == ""
+    assert {each.name for each in trees.iterdir()} == before
+    # Its databases have lost the container that runs: its mount has not.
+    places = [root / "containers" / ident, root / "image/overlay2/layerdb/mounts" / ident]
+    for number, place in enumerate(places):
+        shutil.move(place, tmp_path / str(number))
+    try:
+        own = Path(data["UpperDir"]).parent.name
+        assert orphans.remove(root, own, ahead, PATIENCE_S) == "is mounted"
+        shutil.move(tmp_path / "0", places[0])
+        assert "is not known" in orphans.remove(root, own, ahead, PATIENCE_S)
+    finally:
+        for number, place in enumerate(places):
+            if not place.exists():
+                shutil.move(tmp_path / str(number), place)
+    assert engine.container("web", PATIENCE_S).state == "running"
 
 
 def test_starts_and_failures_of_a_real_daemon_are_told_across_its_death(

@@ -88,22 +88,17 @@ def test_a_prune_that_finds_nothing_says_so(tmp_path: Path) -> None:
 def store_answer(target: str) -> bytes:
     """What engine 28 answers with containerd's image store (fields that are not used left out)."""
     old, new = "2024-05-01T00:00:00Z", "2026-11-01T00:00:00.5Z"
-    one = {
-        "Created": 1_700_000_000,
-        "Size": 60 * MIB,
-        "SharedSize": 20 * MIB,
-        "Labels": {"keep": "yes"},
-    }
-    two = {"Created": 1_700_000_000, "Size": 50 * MIB, "SharedSize": 20 * MIB, "Labels": None}
+    two = {"Created": 1_700_000_000, "Size": 50 * MIB, "SharedSize": 20 * MIB}
+    tags, kept = ["web:1", "web:2"], {"Labels": {"keep": "yes"}}
     answers: dict[str, object] = {
         imagestore.LIST: [
-            {"Id": "sha256:1", "RepoTags": ["kept:1"], "RepoDigests": ["kept@sha256:1"], **one},
-            {"Id": "sha256:2", "RepoTags": ["web:1", "web:2"], "RepoDigests": None, **two},
+            {"Id": "sha256:1", **two, "Size": 60 * MIB},
+            *({"Id": "sha256:2", "RepoTags": [tag], **two} for tag in tags),
             {"Id": "sha256:3", "RepoTags": [], "RepoDigests": [], **two, "SharedSize": -1},
         ],
         imagestore.CACHE: {"BuildCache": [{"Size": MIB}, {"Size": MIB, "InUse": True}]},
-        "/images/sha256%3A1/json": {"Metadata": {"LastTagTime": old}},
-        "/images/sha256%3A2/json": {"Metadata": {"LastTagTime": new}},
+        "/images/sha256%3A1/json": {"Metadata": {"LastTagTime": old}, "Config": kept},
+        "/images/sha256%3A2/json": {"Metadata": {"LastTagTime": new}, "RepoTags": tags},
         "/images/sha256%3A3/json": {"Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"}},
     }
     return json.dumps(answers[target]).encode()

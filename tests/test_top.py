@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.topjson import top_json
 from dockerdoctor.cli.toplook import Looker
 from dockerdoctor.cli.topscreen import screen
@@ -26,7 +27,6 @@ from dockerdoctor.host.lock import held
 from dockerdoctor.host.nouns import Container, Place
 from dockerdoctor.model import Attempt, Impact, Incident, Severity
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge
 from tests import stock
 from tests.clirun import PATIENCE_S, dockerdoctor, write_config
 from tests.fakehost import FakeHost, disk_use

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
 
+from dockerdoctor.around import Snapshot
 from dockerdoctor.config import MetricsConfig
 from dockerdoctor.declare import Probe, Rung, known_readings, load
 from dockerdoctor.eaten import Eaten
@@ -19,7 +20,6 @@ from dockerdoctor.judge import Judgement, flatten
 from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Health, Hold, Instant, Kind, Reading, Sample, Value, Verdict
 from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
-from dockerdoctor.watch import Snapshot
 
 CAP = MetricsConfig().max_containers
 

@@ -18,7 +18,7 @@ from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Severity
 
-BAD, CONFLICT = "bad-daemon-json", "flag-and-file-conflict"
+BAD, CONFLICT, FLAG = "bad-daemon-json", "flag-and-file-conflict", "unknown-flag"
 KEYS = (
     "authorization-plugins allow-direct-routing allow-nondistributable-artifacts bip bip6 bridge "
     "bridge-accept-fwmark builder cdi-spec-dirs cgroup-parent cluster-advertise cluster-store "
@@ -65,6 +65,7 @@ PLURAL = {
     "node-generic-resource": "node-generic-resources",
 }
 """Flags whose key in daemon.json is another word (moby, daemon/config and cmd/dockerd)."""
+FLAGS_ONLY = frozenset({"config-file", "validate", "version", "help"})
 MAY_BE_BOTH = frozenset({"runtimes"})
 EARLIER_S = 2.0
 
@@ -77,10 +78,13 @@ def run(view: HostView) -> Sequence[Clue]:
     if found.keys is None:
         return [_bad(found, found.wrong, down)]
     clues = [*_unknown(view, found, down), *_conflicts(found, words, down)]
-    if down and not clues:
-        well = f"{found.path} can be read now, and no flag stands against it"
-        return [Clue(rule, well, Severity.INFO, against=True) for rule in (BAD, CONFLICT)]
-    return clues
+    if not down:
+        return clues
+    clues += _unknown_flags(words)
+    if clues:
+        return clues
+    well = f"{found.path} can be read now, no flag stands against it, and all flags are known"
+    return [Clue(rule, well, Severity.INFO, against=True) for rule in (BAD, CONFLICT, FLAG)]
 
 
 def _bad(file: DaemonJson, wrong: str, down: bool) -> Clue:
@@ -99,6 +103,19 @@ def _unknown(view: HostView, file: DaemonJson, down: bool) -> Iterator[Clue]:
         return
     told = ", ".join(f"{name!r}{_meant(name)}" for name in names[:5])
     yield _bad(file, f"no option of dockerd's is called {told}", down)
+
+
+def _unknown_flags(words: Sequence[Word]) -> Iterator[Clue]:
+    """Named with the file that gives them; a running daemon has taken its own."""
+    for name, word in flags(words).items():
+        if word.text.startswith("--") and name not in KNOWN and name not in FLAGS_ONLY:
+            yield Clue(
+                FLAG,
+                f"{word.text.partition('=')[0]} in {word.origin} is no flag of dockerd's"
+                f"{_meant(name)}",
+                Severity.CRITICAL,
+                next="systemctl cat docker.service",
+            )
 
 
 def _meant(name: str) -> str:

@@ -49,11 +49,9 @@ def _bridge(view: HostView, told: Mapping[str, object], given: Mapping[str, str]
     if name == "none" or name in view.lens().names(INTERFACES):
         return
     yield Clue(
-        "bridge-missing",
+        "bridge-gone",
         f"the bridge {name} is gone: containers on the default network cannot start",
         Severity.CRITICAL,
-        remedy="a restart of dockerd makes it again; without live-restore it stops containers",
-        avoid="making it by hand: its address and its rules would be missing",
         next=RESTART,
     )
 
@@ -94,13 +92,10 @@ def _pools(view: HostView, told: Mapping[str, object]) -> Iterator[Clue]:
     if total and taken >= total * NEARLY:
         full = taken >= total
         yield Clue(
-            "address-pools-full",
+            "address-pools-exhausted",
             f"{taken} of {total} address ranges for networks are taken"
             + (": no more network can be made" if full else ""),
             Severity.CRITICAL if full else Severity.WARNING,
-            remedy="remove networks that nobody uses; for more, set default-address-pools in "
-            "daemon.json and restart dockerd",
-            avoid="a restart alone: the ranges stay taken",
             next="docker network prune",
         )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.diagnosis import Diagnosis, causes, conclusion, reasons_to_wait
-from dockerdoctor.cli.examine import examine
+from dockerdoctor.cli.examine import FATAL, examine
 from dockerdoctor.cli.history import Watchdog, since_in, watchdog
 from dockerdoctor.cli.incidentstats import Stats, stats
 from dockerdoctor.cli.looking import look_with
@@ -20,12 +22,12 @@ from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault
 from dockerdoctor.record import Record
-from dockerdoctor.signatures import essence
-from dockerdoctor.watch import Knowledge
+from dockerdoctor.signatures import essence, recognise
 
 LINES, JOURNAL_S = 50, 1.0
 """Of the journal, as people look at it."""
 SHOWN = 3
+GRAVE = re.compile(r" level=(?:error|fatal|panic) ")
 PAST = 200
 """Incidents whose cures are counted."""
 HINTS = {Fault.DENIED: "run it as root: then nothing is hidden"}
@@ -82,9 +84,15 @@ def _words(view: HostView, looked: Looked) -> tuple[str, ...] | None:
             lines = view.journal(Service.DOCKERD, LINES, JOURNAL_S) if looked.whole else ()
         except HostFault:
             return None
-    said = [essence(line) for line in lines[-LINES:] if line.startswith("time=")]
-    said += [line for line in lines[-LINES:] if "failed to start daemon" in line]
+    said = [essence(line) for line in lines[-LINES:] if _matters(line)]
     return tuple(dict.fromkeys(each for each in said if each))[-SHOWN:]
+
+
+def _matters(line: str) -> bool:
+    """Errors, a daemon's last word, and warnings that are known; not what every start warns of."""
+    if line.startswith("time="):
+        return bool(GRAVE.search(line[:80])) or bool(recognise(essence(line)))
+    return bool(FATAL.search(line))
 
 
 def _unseen(examined: Mapping[str, Examined]) -> list[Unseen]:

@@ -13,9 +13,9 @@ import typer
 from dockerdoctor.cli.options import Options
 
 if TYPE_CHECKING:
+    from dockerdoctor.around import Knowledge
     from dockerdoctor.cli.plan import Plan
     from dockerdoctor.config import Config
-    from dockerdoctor.watch import Knowledge
 
 
 class MaxImpact(enum.StrEnum):
@@ -73,6 +73,7 @@ def heal(
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.healclimb import climb_now
+    from dockerdoctor.cli.healing import hurried
     from dockerdoctor.cli.healplan import left_open, plans_for, plans_text, show
     from dockerdoctor.cli.looking import look
 
@@ -98,7 +99,11 @@ def heal(
             terminal.say("nothing was done")
             return 1
     anew = [each.finding.rule for each in plans if only or each.anew]
-    return climb_now(config, known, anew, json)
+    if not emergency:
+        return climb_now(config, known, anew, json)
+    seen = [each.finding.rule for each in plans]
+    again = look(address, config, known)  # whoever was asked may have thought for an hour
+    return climb_now(config, hurried(known, seen), anew, json, first=again)
 
 
 EMERGENCY = """\

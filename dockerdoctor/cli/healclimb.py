@@ -7,12 +7,14 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
+from dockerdoctor.around import Hooks, Knowledge
 from dockerdoctor.cli import healing, terminal
 from dockerdoctor.cli.healing import End, Ending
 from dockerdoctor.cli.history import watchdog
 from dockerdoctor.cli.incidents import story
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.progress import Progress
+from dockerdoctor.cli.report import Looked
 from dockerdoctor.cli.reportjson import incident_json
 from dockerdoctor.config import Config
 from dockerdoctor.errors import Busy
@@ -21,26 +23,33 @@ from dockerdoctor.host.lock import held, holder
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.record import Record
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Hooks, Knowledge
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import HealJson
 
 
-def climb_now(config: Config, known: Knowledge, anew: Collection[str], json: bool) -> int:
+def climb_now(
+    config: Config,
+    known: Knowledge,
+    anew: Collection[str],
+    json: bool,
+    first: Looked | None = None,
+) -> int:
     """With the lock held and the record open: climb, and show what is on record then. `anew` are
-    the rules whose open incidents are closed first."""
+    the rules whose open incidents are closed first; `first` is a look that counts already."""
     path = compose.lock_path(config)
     try:
         with held(path, "heal"):
-            end, incidents = _climb_with(config, known, anew)
+            end, incidents = _climb_with(config, known, anew, first)
     except Busy as taken:
         raise busy(config, holder(path)) from taken
     _show_record(config, end, incidents, json)
     return {Ending.WELL: 0, Ending.STOPPED: 130}.get(end.ending, 1)
 
 
-def _climb_with(config: Config, known: Knowledge, anew: Collection[str]) -> tuple[End, list[str]]:
+def _climb_with(
+    config: Config, known: Knowledge, anew: Collection[str], first: Looked | None
+) -> tuple[End, list[str]]:
     """The end, and the ids of the incidents it was about."""
     host = compose.host(config)
     store = Store.open(config.watch.record, host.now())
@@ -52,7 +61,10 @@ def _climb_with(config: Config, known: Knowledge, anew: Collection[str]) -> tupl
     progress.say("looking closer: a rung is climbed only for what lasts")
     closed: list[str] = []
     hooks = Hooks(progress.looked, closed=lambda each: closed.append(each.id), say=progress.say)
-    watch = compose.watch(config, known, host, store, lambda: config.policy, hooks)
+    seen = first.samples if first else {}
+    watch = compose.watch(config, known, host, store, lambda: config.policy, hooks, seen)
+    if first:
+        watch.saw(first.samples, first.now)
     try:
         end = healing.climb_until_well(
             watch, host.pause, lambda: host.now().mono, lambda: patience.wished, progress.say

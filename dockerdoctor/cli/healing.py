@@ -9,11 +9,12 @@ import enum
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.judge import GOOD_LOOKS, Condition, Rule
 from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
 from dockerdoctor.sayings import goes_on
 from dockerdoctor.store import Store
-from dockerdoctor.watch import Knowledge, Watch
+from dockerdoctor.watch import Watch
 
 BLIND_S = 60.0
 """How long to look without seeing enough."""
@@ -43,9 +44,8 @@ class End:
     why: str
 
 
-EMERGENCY_S, EMERGENCY_LOOKS = 3.0, 2
-"""How long a thing must be wrong in an emergency: one unlucky look is none."""
 LAST_RESORT = "kill-all"
+HURRIED_LOOKS = 2
 NOT_DOWN = tuple(
     Condition("unit.active_state", "!=", state) for state in ("inactive", "failed", "activating")
 )
@@ -65,11 +65,24 @@ def by_hand(policy: Policy, max_impact: Impact | None, emergency: bool = False) 
 
 
 def emergency(known: Knowledge) -> Knowledge:
-    """The same rules, quicker to fire and with the last resort in the place of a reboot."""
-    return Knowledge(known.probes, known.rungs, [_in_a_hurry(rule) for rule in known.rules])
+    """The same rules, with the last resort in the place of a reboot."""
+    return Knowledge(known.probes, known.rungs, [_to_the_end(rule) for rule in known.rules])
 
 
-def _in_a_hurry(rule: Rule) -> Rule:
+def hurried(known: Knowledge, seen: Collection[str]) -> Knowledge:
+    """The same, those that were seen quick to fire: a look for the plan and one after the question
+    have shown it by then. All others keep their patience: what has just been killed is not ill
+    while it starts again."""
+    rules = [
+        replace(rule, for_s=0.0, looks=min(rule.looks, HURRIED_LOOKS))
+        if rule.name in seen
+        else rule
+        for rule in known.rules
+    ]
+    return Knowledge(known.probes, known.rungs, rules)
+
+
+def _to_the_end(rule: Rule) -> Rule:
     """A daemon that hangs while it is being stopped hangs too: most likely it is somebody's
     restart, typed an hour ago, that does not end."""
     ladder = tuple(rung for rung in rule.ladder if rung != "reboot")
@@ -82,8 +95,6 @@ def _in_a_hurry(rule: Rule) -> Rule:
     return replace(
         rule,
         when=when,
-        for_s=min(rule.for_s, EMERGENCY_S),
-        looks=min(rule.looks, EMERGENCY_LOOKS),
         ladder=ladder,
     )
 

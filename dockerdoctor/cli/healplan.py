@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli import terminal
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import last_known, watchdog
@@ -16,7 +17,6 @@ from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
 from dockerdoctor.judge import judge
-from dockerdoctor.watch import Knowledge
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import HealPlanJson

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dockerdoctor import compose
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.examine import STREAMED
 from dockerdoctor.cli.report import Looked
 from dockerdoctor.config import Config, DaemonConfig
@@ -15,7 +16,6 @@ from dockerdoctor.host.address import Address, for_watchdog, same_daemon
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Sample
-from dockerdoctor.watch import Knowledge
 
 JOURNAL_LINES = 100
 JOURNAL_S = 1.0

@@ -10,9 +10,9 @@ import shutil
 from collections.abc import Callable
 from typing import TextIO
 
+from dockerdoctor.around import Snapshot
 from dockerdoctor.cli import terminal
 from dockerdoctor.model import Climb
-from dockerdoctor.watch import Snapshot
 
 
 class Progress:

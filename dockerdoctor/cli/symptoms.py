@@ -8,8 +8,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from dockerdoctor.judge import Rule
+if TYPE_CHECKING:  # every command passes through here, `--help` too
+    from dockerdoctor.judge import Rule
 
 
 class Symptom(enum.StrEnum):
@@ -78,10 +80,13 @@ _BRANCHES: Mapping[str, Symptom] = MappingProxyType(
         "journal.id_in_use": Symptom.HANG,
         "journal.bad_config": Symptom.START,
         "journal.flag_conflict": Symptom.START,
+        "journal.bad_flag": Symptom.START,
         "journal.stale_pid": Symptom.START,
         "journal.second_daemon": Symptom.START,
         "journal.no_containerd": Symptom.START,
         "journal.network_controller": Symptom.NETWORK,
+        "journal.address_pools": Symptom.NETWORK,
+        "journal.bridge_gone": Symptom.NETWORK,
         "journal.firewall_chains": Symptom.NETWORK,
         "journal.port_allocated": Symptom.NETWORK,
         "journal.port_foreign": Symptom.NETWORK,
@@ -96,7 +101,7 @@ _OWN: Mapping[str, Symptom] = MappingProxyType(
 )
 """Findings of a check that are of no rule."""
 
-_SYMPTOMS = ("ping", "unit", "containers", "events", "api")
+_SYMPTOMS = ("ping", "unit", "containers", "events", "api", "canary")
 """Probes that show what people notice, not where it comes from."""
 
 

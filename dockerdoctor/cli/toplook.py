@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.examine import STREAMED, examine
 from dockerdoctor.cli.healplan import plans_for
 from dockerdoctor.cli.history import LATELY_CLIMBED_S, Watchdog, since_in, watchdog
@@ -31,7 +32,6 @@ from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.loglook import growths
 from dockerdoctor.model import Attempt, Decision, Policy, Sample
 from dockerdoctor.record import Record
-from dockerdoctor.watch import Knowledge
 
 LIVE = ("ping", "unit", "process", "disk")
 """Looked at beside a watchdog, which writes its own looks down each minute: no one of them takes a

@@ -39,6 +39,8 @@ CODE = {
     "aarch64": (183, bytes.fromhex("a80b80d2 000080d2 010000d4")),  # mov x8,93; mov x0,0; svc 0
 }
 """exit(0) by machine, with the machine's number in an ELF file."""
+STAYS = "the canary before this one could not be removed"
+GHOST = f"the name {CANARY} is taken by a container that nobody sees (moby #25416)"
 BASE = 0x400000
 PAGE = 0x10000
 CONTAINER = {
@@ -175,14 +177,8 @@ class Canary:
         content = json.dumps(CONTAINER).encode()
         made = self._ask("POST", f"/containers/create?name={CANARY}", deadline, content)
         if made.head.status == 409:
-            seen = self._ask("GET", f"/containers/{CANARY}/json", deadline).head.status != 404
-            raise HostFault(
-                Fault.REFUSED,
-                "the canary before this one could not be removed"
-                if seen
-                else f"the name {CANARY} is taken by a container that nobody sees: a restart of "
-                "the daemon builds its names anew (moby #25416)",
-            )
+            there = self._ask("GET", f"/containers/{CANARY}/json", deadline).head.status != 404
+            raise HostFault(Fault.REFUSED, STAYS if there else GHOST)
         if made.head.status != 201:
             raise answers.not_granted(made, self._engine.address)
         decode = msgspec.json.Decoder(_Made).decode
@@ -199,5 +195,5 @@ class Canary:
     def _ask(
         self, method: str, target: str, deadline: float, content: bytes | None = None
     ) -> http.Answer:
-        left = max(0.1, deadline - time.monotonic())
+        left = max(0.1, round(deadline - time.monotonic(), 1))
         return self._engine.ask("canary", method, target, left, content)

@@ -19,7 +19,7 @@ from dockerdoctor.host.storage.layerdb import kept_by_label
 
 LIST = "/images/json?shared-size=1"
 CACHE = "/system/df?type=build-cache"
-MAX_INSPECTED = 1000
+MOST = 1000
 """One question each, 1 to 3 ms: for when it was pulled, built or tagged last."""
 NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 DRIVER = "overlayfs"
@@ -29,20 +29,24 @@ _CACHE_NAME = "build cache"
 
 class _Line(Wanted):
     id: Ident
-    repo_tags: list[Text] | None = None
-    repo_digests: list[Text] | None = None
     created: int = 0
     size: Count = 0
     shared_size: int = -1
-    labels: dict[str, str] | None = None
 
 
 class _Metadata(Wanted):
     last_tag_time: datetime.datetime = NEVER
 
 
+class _Config(Wanted):
+    labels: dict[str, str] | None = None
+
+
 class _Inspected(Wanted):
+    repo_tags: list[Text] | None = None
+    repo_digests: list[Text] | None = None
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    config: _Config | None = None
 
 
 class _Record(Wanted):
@@ -59,7 +63,7 @@ def with_images(found: Survey, ask: Callable[[str], bytes]) -> Survey:
     """The same with the daemon's images, each as if it had one layer of its own, and its build
     cache. `ask` gets a path of the API; HostFault as it raises them, and GARBLED."""
     lines = understood(lambda: msgspec.json.decode(ask(LIST), type=list[_Line]), "GET /images/json")
-    images = [_image(line, ask) for line in lines[:MAX_INSPECTED]]
+    images = [_image(line, ask) for line in {each.id: each for each in lines[:MOST]}.values()]
     trees = {line.id: Tree(Usage(_own(line), 0), 0.0) for line in lines}
     if size := _cache_size(ask(CACHE)):
         trees[_CACHE_NAME] = Tree(Usage(size, 0), 0.0)
@@ -74,17 +78,18 @@ def with_images(found: Survey, ask: Callable[[str], bytes]) -> Survey:
 
 
 def _image(line: _Line, ask: Callable[[str], bytes]) -> Image:
-    """Its one layer has its own name."""
+    """Its one layer has its own name. Its references are those of inspect: some engines have a line
+    of the list for each."""
     body = ask(f"/images/{quote(line.id, safe='')}/json")
     seen = understood(lambda: msgspec.json.decode(body, type=_Inspected), "GET /images/ID/json")
     tagged = seen.metadata.last_tag_time
     touched = tagged.timestamp() if tagged.year > 1 else 0.0
     return Image(
         line.id,
-        tuple(sorted({*(line.repo_tags or ()), *(line.repo_digests or ())})),
+        tuple(sorted({*(seen.repo_tags or ()), *(seen.repo_digests or ())})),
         (line.id,),
         max(float(line.created), touched),
-        kept=kept_by_label(line.labels),
+        kept=kept_by_label(seen.config.labels if seen.config else None),
     )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import workers
 from dockerdoctor.model import Fault
 
 MAX_HANGING = 16
@@ -57,8 +58,7 @@ class Lanes:
         is raised here."""
         deadline = time.monotonic() + timeout_s
         call = self._enter(_Call(kind, work), deadline, timeout_s)
-        thread = threading.Thread(target=self._drive, args=(call,), name=kind, daemon=True)
-        thread.start()
+        workers.run(lambda: self._drive(call), kind)
         if not call.done.wait(deadline - time.monotonic()):
             call.late = True
             raise self._hangs(kind, timeout_s)

@@ -12,7 +12,7 @@ import pytest
 from dockerdoctor.model import Outcome
 from tests.lab import faults
 from tests.lab.host import LabHost
-from tests.lab.watchdog import Watchdog, found, has_given_up, rungs
+from tests.lab.watchdog import Watchdog, climbed, found, has_given_up, rungs
 
 ON_ONE_SUITE = True
 """Their words differ: tests/recorded has those of every engine, and `make table` asks them all."""
@@ -42,7 +42,7 @@ def case(mark: pytest.MarkDecorator, broken: Broken, *why: str, thorough: bool =
         case(
             pytest.mark.fault("F13", "another-dockerd"),
             faults.other_dockerd,
-            "metadata.db",
+            "volume store metadata database",
             "timeout",
         ),
         case(
@@ -69,7 +69,8 @@ def test_what_keeps_it_from_starting_is_named_and_left_to_people(
     host, began = watchdog.host, time.time()
     with broken(host):
         gave_up = watchdog.wait_for(began, "daemon-down", has_given_up)
-        assert rungs(gave_up) == ["dump-stacks", "(start)", "(reboot)"]
+        assert climbed(gave_up) == ["dump-stacks"]
+        assert "(start)" in rungs(gave_up)
         assert "the start limit was hit by failing starts" in gave_up.why
         for words in why:
             assert words in gave_up.why
@@ -83,7 +84,8 @@ def test_a_corrupt_database_of_containerd_is_named(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     with faults.garbled_containerd(host):
         gave_up = watchdog.wait_for(began, "daemon-down", has_given_up)
-        assert rungs(gave_up) == ["dump-stacks", "(start)", "(reboot)"]
+        assert climbed(gave_up) == ["dump-stacks"]
+        assert "(start)" in rungs(gave_up)
         assert {"containerd-database-corrupt", "containerd-not-reached"} <= set(found(host))
     watchdog.wait_closed(began, "daemon-down")
     assert watchdog.acts(began) == []
@@ -97,7 +99,8 @@ def test_a_start_limit_alone_is_not_forgiven_by_us_and_its_two_commands_are_told
     host, began = watchdog.host, time.time()
     with faults.start_limit_hit(host):
         gave_up = watchdog.wait_for(began, "daemon-down", has_given_up)
-        assert rungs(gave_up) == ["dump-stacks", "(start)", "(reboot)"]
+        assert climbed(gave_up) == ["dump-stacks"]
+        assert "(start)" in rungs(gave_up)
         assert "systemctl reset-failed docker.service docker.socket" in gave_up.why
         assert "`systemctl start docker`" in gave_up.why
         assert faults.state(host) == "failed"

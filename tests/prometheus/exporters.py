@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dockerdoctor.around import Hooks, Snapshot
 from dockerdoctor.eaten import CONSUMERS, Eaten
 from dockerdoctor.host import web
 from dockerdoctor.host.nouns import Start
 from dockerdoctor.host.webpages import Pages, Texts
 from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Incident
-from dockerdoctor.watch import Hooks, Snapshot
 from tests.story import RULES, Story
 from tests.values import PROBES, RUNGS
 

@@ -71,7 +71,7 @@ def _read(entry: Directory, ident: str, work: Work) -> tuple[Home, bool]:
     names = entry.names()
     ours = log_names(names, ident)
     for name in names:
-        if name in ours and stat.S_ISREG(entry.stat(name).st_mode):
+        if name in ours and _is_log(entry, name):
             logs.append(name)
         elif name == LOCAL_LOGS:
             logs.append(name)
@@ -83,6 +83,14 @@ def _read(entry: Directory, ident: str, work: Work) -> tuple[Home, bool]:
             own += usage
             plain = plain and name not in ours and not (name == "checkpoints" and usage.inodes > 1)
     return Home(box, own, tuple(logs)), plain
+
+
+def _is_log(entry: Directory, name: str) -> bool:
+    """Also one that was rotated away meanwhile: it is no link."""
+    try:
+        return stat.S_ISREG(entry.stat(name).st_mode)
+    except OSError:
+        return True
 
 
 def _log(directory: Directory, home: Home, where: Path) -> LogUse | None:

@@ -1,0 +1,51 @@
+"""Around the loop: what it works with, what each look shows, and who wants to hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dockerdoctor.declare import Probe as ProbeDeclaration
+from dockerdoctor.declare import Rung
+from dockerdoctor.judge import Judgement, Rule
+from dockerdoctor.model import Attempt, Decision, Incident, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one look saw and what came of it: all that metrics and live views read."""
+
+    samples: Mapping[str, Sample]
+    judgement: Judgement
+    decision: Decision
+    incidents: Mapping[str, Incident]
+    climbs_left: int
+    climbing: str = ""
+    """The rung that is being climbed, empty when none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the loop works with: probes and rungs by name, and the rules over them."""
+
+    probes: Mapping[str, ProbeDeclaration]
+    rungs: Mapping[str, Rung]
+    rules: Sequence[Rule]
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Who wants to hear of it: each look, each attempt that ended, each closed incident."""
+
+    looked: Callable[[Snapshot], None] = lambda _: None
+    climbed: Callable[[str, Attempt], None] = lambda _rule, _attempt: None
+    closed: Callable[[Incident], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+
+
+@dataclass(slots=True)
+class Pace:
+    """Time between looks, s: when all is well, and when something is wrong or under way."""
+
+    usual_s: float = 4.0
+    close_s: float = 1.0
