@@ -131,18 +131,22 @@ Declared = TypeVar("Declared", Probe, Rung, Check)
 def load(package: str, kind: type[Declared]) -> Mapping[str, Declared]:
     """All declarations of `kind` in the modules of `package`, by name, in the order of file names.
 
-    Raises TypeError when a module declares none, or two share a name: our bug, found at start."""
+    Raises TypeError when a module declares none of its own name: our bug, found at start."""
     found: dict[str, Declared] = {}
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        if module.name.startswith("_"):
-            continue  # what several share
-        declared = getattr(
-            importlib.import_module(f"{package}.{module.name}"), kind.__name__.upper(), None
-        )
-        if not isinstance(declared, kind) or declared.name in found:
-            raise TypeError(f"{package}.{module.name} declares no {kind.__name__} of its own")
-        found[declared.name] = declared
+    for name in names(package):
+        module = f"{package}.{name.replace('-', '_')}"
+        declared = getattr(importlib.import_module(module), kind.__name__.upper(), None)
+        if not isinstance(declared, kind) or declared.name != name:
+            raise TypeError(f"{module} declares no {kind.__name__} that is called {name}")
+        found[name] = declared
     return found
+
+
+def names(package: str) -> tuple[str, ...]:
+    """What is declared there, without loading it: a declaration is called as its file is."""
+    modules = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    # One with a line before its name is what several share.
+    return tuple(each.name.replace("_", "-") for each in modules if not each.name.startswith("_"))
 
 
 def known_readings(probes: Mapping[str, Probe]) -> Mapping[str, Reading]:

@@ -15,9 +15,12 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.examination import Examination
 from dockerdoctor.host.closeup import parse_chains, parse_networks
 from dockerdoctor.host.lens import Network, Program, Word
+from dockerdoctor.host.storage.remembered import Remembered
+from dockerdoctor.host.storage.survey import survey
 from dockerdoctor.host.unitfile import exec_start
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Process, Severity
+from tests.dataroot import DataRoot, ident
 from tests.fakehost import FakeHost
 from tests.fakelens import DAEMON_JSON, RESOLV, SOCKET
 from tests.looks import settled
@@ -76,10 +79,10 @@ def test_a_check_only_looks(host: FakeHost, name: str) -> None:
 
 def test_a_mistake_in_daemon_json_has_its_line(host: FakeHost) -> None:
     failed(host)
-    host.closeup.daemon_json('{\n  "log-driver": "json-file",\n}\n')
+    host.closeup.daemon_json('{\n  "log-driver": json-file\n}\n')
     clue = only(configuration.run(host))
     assert (clue.rule, clue.severity) == ("bad-daemon-json", Severity.CRITICAL)
-    assert clue.says.startswith("/etc/docker/daemon.json: line 3, column 1: ")
+    assert clue.says.startswith("/etc/docker/daemon.json: line 2, column 17: ")
 
 
 def test_while_the_daemon_runs_the_mistake_is_one_of_the_next_start(host: FakeHost) -> None:
@@ -406,11 +409,14 @@ def test_the_database_of_volumes_is_moved_aside_and_the_volumes_are_well(host: F
 @pytest.mark.parametrize(
     ("skipped", "rule"),
     [
-        ("containers/abc: its configuration cannot be read (No such file)", "container-unreadable"),
-        ("layerdb/mounts/abc: has a hole (mount-id makes no sense)", "container-without-layer"),
-        ("layerdb/abc: has a hole (cache-id makes no sense)", "image-layer-missing"),
-        ("imagedb/abc: cannot be read (Expecting value)", "image-layer-missing"),
-        ("repositories.json: cannot be read (x): no image is known by name", "image-names-lost"),
+        (
+            "'containers/abc': its configuration cannot be read (No such file)",
+            "container-unreadable",
+        ),
+        ("'layerdb/mounts/abc': has a hole (mount-id makes no sense)", "container-without-layer"),
+        ("'layerdb/abc': has a hole (cache-id makes no sense)", "image-layer-missing"),
+        ("'imagedb/abc': cannot be read (Expecting value)", "image-layer-missing"),
+        ("'repositories.json': cannot be read (x): no image is known by name", "image-names-lost"),
     ],
 )
 def test_what_a_survey_cannot_read_is_a_clue(host: FakeHost, skipped: str, rule: str) -> None:
@@ -418,6 +424,20 @@ def test_what_a_survey_cannot_read_is_a_clue(host: FakeHost, skipped: str, rule:
     host.stock = replace(host.stock, skipped=(other, skipped))
     clue = only(storage.run(host))
     assert (clue.rule, clue.says) == (rule, skipped)
+
+
+def test_a_real_survey_of_a_damaged_data_root_is_understood(host: FakeHost, tmp_path: Path) -> None:
+    root = DataRoot(tmp_path / "data")
+    root.layer("sha256:" + "1" * 64)
+    lost = root.path / "containers" / ident("lost")
+    lost.mkdir()
+    (lost / "config.v2.json").write_bytes(b"")
+    for layer in (root.database / "layerdb/sha256").iterdir():
+        (layer / "cache-id").write_bytes(b"")
+    (root.database / "repositories.json").write_text("{")
+    host.stock = survey(root.path, Remembered(None), measure=False)
+    rules = {clue.rule for clue in storage.run(host)}
+    assert rules == {"container-unreadable", "image-layer-missing", "image-names-lost"}
 
 
 def test_a_disk_that_hangs_is_said_and_not_waited_for_file_by_file(host: FakeHost) -> None:

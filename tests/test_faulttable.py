@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
 
 from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
+from tests.lab.showing import Book
 from tests.values import READINGS, RUNGS
 from tools import faulttable
 from tools.faulttable import Row, Shown
@@ -55,3 +61,34 @@ def test_a_cell_says_how_it_was_shown() -> None:
     assert cells == ["it hangs", "`hung`", "restart; told", "✓", "✗", "–"]
     cells = faulttable.cells(Row("F3", "NFS", "nfs-silent", "needs NFS"), [], ["old"])
     assert cells == ["NFS", "`nfs-silent`", "told; not shown: needs NFS", "text"]
+
+
+def ran(book: Book, fault: str, suite: str, outcome: str) -> None:
+    """A test of this file's own telling went so on a suite."""
+    item: Any = SimpleNamespace(
+        nodeid=f"tests/lab/test_x.py::test_{fault}[{suite}]",
+        callspec=SimpleNamespace(params={"suite": suite}),
+        iter_markers=lambda _: [SimpleNamespace(args=(fault, "hung", "restart"))],
+    )
+    book.collected([item])
+    report = SimpleNamespace(when="call", outcome=outcome, passed=outcome == "passed")
+    book.saw(item, cast(pytest.TestReport, report))
+
+
+def told(path: Path) -> dict[str, dict[str, str]]:
+    """What the file says, by failure."""
+    return {each["fault"]: each["on"] for each in json.loads(path.read_text())["tests"]}
+
+
+def test_a_run_changes_what_it_ran_and_drops_what_is_claimed_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "faults.json"
+    first, second = Book(), Book()
+    ran(first, "F1", "old", "passed")
+    ran(first, "F2", "old", "passed")
+    first.write(path, lambda _: "1.0")
+    assert told(path) == {"F1": {"old": "passed"}, "F2": {"old": "passed"}}
+    ran(second, "F1", "new", "failed")
+    ran(second, "F1", "new", "passed")
+    second.write(path, lambda _: "2.0")
+    assert told(path) == {"F1": {"old": "passed", "new": "failed"}}
+    assert json.loads(path.read_text())["engines"]["new"] == "2.0"

@@ -16,7 +16,7 @@ BEGIN = "<!-- made by tools/faulttable.py: begin -->"
 END = "<!-- made by tools/faulttable.py: end -->"
 SHOWN, BROKEN, UNSEEN = "✓", "✗", "–"
 TEXT = "text"
-TOLD = "told"
+TOLD, NOTHING = "told", "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def cells(row: Row, shown: Sequence[Shown], suites: Sequence[str]) -> list[str]:
             TEXT if row.rule else UNSEEN for _ in suites
         ]
     found = _joined(_named(each.found) for each in shown)
-    did = _joined(each.did or TOLD for each in shown)
+    did = _joined(each.did or (NOTHING if ":" in each.found else TOLD) for each in shown)
     return [row.says, found, did, *(_mark(shown, suite) for suite in suites)]
 
 

@@ -83,7 +83,7 @@ def _magic(head: bytes, page: int) -> int:
 def _unreadable(skipped: Sequence[str]) -> Iterator[Clue]:
     """One clue for each kind, naming the first."""
     for where, rule, words in BROKEN:
-        found = [line for line in skipped if line.startswith(where) and words in line]
+        found = [line for line in skipped if _name(line).startswith(where) and words in line]
         skipped = [line for line in skipped if line not in found]
         if not found:
             continue
@@ -96,6 +96,11 @@ def _unreadable(skipped: Sequence[str]) -> Iterator[Clue]:
             remedy="the images are there without names: tag them again, or pull" if lost else "",
             avoid="`prune -a`: it takes images without a name" if lost else "",
         )
+
+
+def _name(line: str) -> str:
+    """A survey tells names as Python writes them: in quotes."""
+    return line.lstrip("'\"")
 
 
 def _leftovers(view: HostView, root: Path, driver: str) -> Iterator[Clue]:

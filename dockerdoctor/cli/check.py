@@ -50,7 +50,7 @@ def check(
 
     options: Options = ctx.obj
     config = options.load()
-    known = compose.knowledge(config)
+    known = compose.knowledge(config, only_to_look=True)
     looked = look(options.address(config), config, known)
     about = watchdog(config, looked.now) if looked.whole else Watchdog()
     found = examine(looked, about, since_in(config, looked.now))

@@ -195,5 +195,5 @@ class Canary:
     def _ask(
         self, method: str, target: str, deadline: float, content: bytes | None = None
     ) -> http.Answer:
-        left = max(0.1, deadline - time.monotonic())
+        left = max(0.1, round(deadline - time.monotonic(), 1))
         return self._engine.ask("canary", method, target, left, content)

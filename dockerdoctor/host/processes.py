@@ -208,8 +208,10 @@ def wait_gone(process: Process, timeout_s: float) -> bool:
 
 def all_named(prefix: str) -> Iterator[Process]:
     """Every process whose name (at most 15 characters of it are kept) begins with `prefix`."""
+    begin = prefix.encode()
     for entry in _entries("/proc"):
-        if entry.isdigit():
+        # Most are somebody else: their names are read, and no more.
+        if entry.isdigit() and procfile.content_if_there(f"/proc/{entry}/comm").startswith(begin):
             seen = stat(int(entry))
             if seen is not None and seen.process.name.startswith(prefix) and not seen.ended:
                 yield seen.process

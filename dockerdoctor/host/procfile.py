@@ -28,9 +28,14 @@ def text(path: str) -> str:
     return content(path).decode("utf-8", "replace")
 
 
-def text_if_there(path: str) -> str:
-    """The same; empty when it is gone, or may not be read."""
+def content_if_there(path: str) -> bytes:
+    """All of it; empty when it is gone, or may not be read."""
     try:
-        return text(path)
+        return content(path)
     except OSError:
-        return ""
+        return b""
+
+
+def text_if_there(path: str) -> str:
+    """The same as text."""
+    return content_if_there(path).decode("utf-8", "replace")

@@ -54,7 +54,7 @@ def pytest_runtest_makereport(
 
 def pytest_sessionfinish() -> None:
     if path := showing.wanted():
-        BOOK.write(path)
+        BOOK.write(path, showing.engine)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

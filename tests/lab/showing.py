@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,8 +59,9 @@ class Book:
             outcomes = {went.get(suite, report.outcome), report.outcome}
             went[suite] = next(each for each in WORST if each in outcomes)
 
-    def write(self, path: Path) -> None:
-        """Put it into the file; what a collected file claims no more is dropped."""
+    def write(self, path: Path, version: Callable[[str], str]) -> None:
+        """Put it into the file; what a collected file claims no more is dropped. `version` tells
+        that of a suite's engine."""
         told = json.loads(path.read_text("utf-8")) if path.exists() else EMPTY
         files = {_file(claim) for claim in self._claims}
         before = {
@@ -74,7 +75,7 @@ class Book:
         shown |= {claim: {**shown.get(claim, {}), **on} for claim, on in self._went.items()}
         suites = {suite for went in self._went.values() for suite in went}
         told = {
-            "engines": told["engines"] | {suite: engine(suite) for suite in sorted(suites)},
+            "engines": told["engines"] | {suite: version(suite) for suite in sorted(suites)},
             "tests": [{**claim._asdict(), "on": on} for claim, on in sorted(shown.items())],
         }
         path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,8 +28,9 @@ SLOW_START_S = 45.0
 CONTAINERS = 100
 CLIENTS = 300
 WORK = "/tmp/soak"
-SAYINGS = ("well", "told", "looking closer", "incident")
+SAYINGS = ("well", "looking closer", "incident", "watching")
 """How sentences begin that are no hold."""
+NUMBER = re.compile(r"\d+(\.\d+)?")
 CHATTER = ("--log-opt", "max-size=5m", "--restart", "always")
 PRINTS = ("sh", "-c", "while :; do echo a line that is followed and not read; sleep 0.01; done")
 BURN = "yes >/dev/null & yes >/dev/null & sleep 50"
@@ -56,18 +58,19 @@ class Day:
     began: float
     restarts: int = 0
     holds: collections.Counter[str] = field(default_factory=collections.Counter)
-    looks: int = 0
-    told_until: float = 0.0
+    told: collections.Counter[str] = field(default_factory=collections.Counter)
+    heard_until: float = 0.0
 
     def listen(self) -> None:
         """Take in what the watchdog has said since the last time."""
         now = time.time()
-        for line in self.watchdog.log(max(self.told_until, self.began)):
-            reason = line.partition(": ")[0]
-            self.looks += 1
-            if not reason.startswith(SAYINGS):
+        for line in self.watchdog.log(max(self.heard_until, self.began)):
+            reason, _, why = line.partition(": ")
+            if reason == "told":
+                self.told[NUMBER.sub("N", why.partition(" (")[0])] += 1
+            elif not reason.startswith(SAYINGS):
                 self.holds[reason] += 1
-        self.told_until = now
+        self.heard_until = now
 
     def count(self, what: str) -> int:
         """How often a loop has done its work."""
@@ -84,10 +87,11 @@ class Day:
                 "failing starts": self.count("failing"),
                 "builds": self.count("builds"),
                 "restarts by the operator": self.restarts,
-                "looks": self.looks,
+                "looks": int(self.watchdog.metric("dockerdoctor_looks_total")),
             }.items()
         )
-        return f"{done}; holds: {_listed(self.holds)}; findings: {_listed(found)}"
+        told = f"incidents: {_listed(found)}; told: {_listed(self.told)}"
+        return f"{done}; holds: {_listed(self.holds)}; {told}"
 
 
 def soak(suite: str, minutes: float, say: Callable[[str], None]) -> bool:

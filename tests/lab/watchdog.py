@@ -30,6 +30,7 @@ RULES = "/etc/dockerdoctor/rules.d/lab.toml"
 STATE = "/var/lib/dockerdoctor"
 PROGRAM = (f"{VENV}/bin/python", "-I", "-m", "dockerdoctor.daemon")
 COMMAND = f"{VENV}/bin/dockerdoctor"
+FED = "WatchdogTimestampMonotonic"
 METRICS = "http://127.0.0.1:10073/metrics"
 WAIT_S = 180.0
 """For anything that the watchdog does by itself, on a machine that is busy with something else."""
@@ -160,10 +161,15 @@ class Watchdog:
         self.host.wait(known, WAIT_S, f"{', '.join(names)} to be on record")
 
     def watch_for(self, seconds: float) -> None:
-        """Let it look for so long, s, and make sure that it does: its sentences go on."""
+        """Let it look for so long, s, and make sure that it does: each look feeds systemd."""
         began = time.time()
         self.host.wait(lambda: time.time() - began >= seconds, WAIT_S + seconds, "time to pass")
-        self.host.wait(lambda: self.log(began + seconds / 2), WAIT_S, "it to go on looking")
+        fed = self._fed()
+        self.host.wait(lambda: self._fed() != fed, WAIT_S, "it to go on looking")
+
+    def _fed(self) -> str:
+        """When it was that its unit heard of a look."""
+        return self.host.show(UNIT, FED)[FED]
 
 
 def found(host: LabHost) -> Mapping[str, str]:
