@@ -86,9 +86,9 @@ def ladder(view: View, clock: Clock) -> list[str]:
         lines.append(f"{state_of(incident)} since {since}: {incident.rule} ({incident.id})")
         lines.append(f"     climbed  {done or 'nothing yet'}{_why(incident)}")
     # One to be begun anew is for a person with `heal`, not what comes next.
-    for plan in [each for each in view.plans if not each.anew][:1]:
-        if left := _steps(plan):
-            lines.append(f"     ladder   {left}")
+    plan = next((each for each in view.plans if not each.anew), None)
+    if plan and (left := _steps(plan)):
+        lines.append(f"     ladder   {left}")
     if about.ended and not about.open:
         last = about.ended[0]
         lines.append(f"     last     {clock(last.opened)}: {last.why or last.says}")
