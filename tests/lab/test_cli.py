@@ -248,8 +248,8 @@ def test_a_frozen_daemon_is_healed_by_hand_and_the_story_is_told(seat: LabHost) 
 
 def test_an_emergency_kills_what_is_frozen_at_once_and_the_volumes_are_well(seat: LabHost) -> None:
     seat.docker("volume", "create", "kept")
-    write = ("sh", "-c", "echo precious >/data/it; trap 'exit 0' TERM; sleep 1000000 & wait")
-    seat.start_container("keeper", "-v", "kept:/data", cmd=write)
+    seat.start_container("keeper", "--restart", "always", "-v", "kept:/data")
+    seat.docker("exec", "keeper", "sh", "-c", "echo precious >/data/it")
     with faults.frozen(seat):
         plan = ask(seat, "heal", "--emergency", "--plan")[1]
         assert "-  restart: passed over: dockerd's cgroup is frozen" in plan
@@ -260,12 +260,12 @@ def test_an_emergency_kills_what_is_frozen_at_once_and_the_volumes_are_well(seat
     assert "EMERGENCY: the shortest safe way back" in progress
     assert "sigkill: cured" in said
     assert "kill-all" not in said
+    seat.wait(lambda: _runs(seat, "keeper"), WAIT_S, "the container to come back")
     with faults.frozen(seat):
         code, said, _ = ask(seat, "heal", "--only", "kill-all", "--yes", timeout=WAIT_S)
     assert code == 0, said
     assert "containerd-shim" in said
-    running = seat.docker("ps", "--format", "{{.Names}}").stdout.split()
-    assert running == ["keeper"], said
+    seat.wait(lambda: _runs(seat, "keeper"), WAIT_S, "the container to come back")
     assert seat.docker("exec", "keeper", "cat", "/data/it").stdout == "precious\n"
     first, causes, _ = diagnosed(seat)
     assert (first.partition(":")[0], causes) == ("OK", [])
@@ -336,6 +336,10 @@ def test_corrupt_metadata_is_found_in_the_files_themselves(seat: LabHost) -> Non
         assert "network-database-corrupt" in causes, whole
         assert f"{database} is no database" in " ".join(whole.split())
         assert f"mv {database} {database}.bad" in " ".join(whole.split())
+
+
+def _runs(host: LabHost, name: str) -> bool:
+    return name in host.docker("ps", "--format", "{{.Names}}").stdout.split()
 
 
 def _turn_is_free(host: LabHost) -> bool:
