@@ -87,7 +87,7 @@ def ladder(view: View, clock: Clock) -> list[str]:
         lines.append(f"     climbed  {done or 'nothing yet'}{_why(incident)}")
     # One to be begun anew is for a person with `heal`, not what comes next.
     plan = next((each for each in view.plans if not each.anew), None)
-    if plan is not None and (left := _steps(plan)):
+    if plan and (left := _steps(plan)):
         lines.append(f"     ladder   {left}")
     if about.ended and not about.open:
         last = about.ended[0]
