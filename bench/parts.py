@@ -13,7 +13,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +43,7 @@ class Meter:
         self._probes = probes
         self._view = view
         self._last: dict[str, Sample] = {}
-        self.spent: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self.runs: Counter[str] = Counter()
 
     def look(self, close: frozenset[str], _within_s: float | None) -> Mapping[str, Sample]:
@@ -90,9 +90,10 @@ def measure(seconds: float) -> dict[str, dict[str, float]]:
         all_s, took = cpu_s() - before, time.monotonic() - began
         host.close()
         store.shut()
-    meter.spent[LOOP] = all_s - meter.spent.total()
+    meter.spent[LOOP] = all_s - sum(meter.spent.values())
+    costly_first = sorted(meter.spent.items(), key=lambda each: -each[1])
     return {
-        "core": {name: spent / took for name, spent in meter.spent.most_common()},
+        "core": {name: spent / took for name, spent in costly_first},
         "run_ms": {name: meter.spent[name] / runs * 1e3 for name, runs in meter.runs.items()},
         "rss_mb": {"": _rss_bytes() / 1e6},
     }

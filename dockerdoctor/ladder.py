@@ -74,14 +74,16 @@ def _can_climb(finding: Finding, past: Past) -> bool:
 
 
 def _idle(verdict: Verdict, past: Past, scene: Scene) -> Hold:
+    # A daemon that an operator stopped is not sick, and not well either; one that starts is no news
+    # beside it. What people are told meanwhile is in the findings all the same.
+    hold = holds.first(holds.HOLDS, scene)
     if not verdict.findings:
-        # A daemon that an operator stopped is not sick, and not well either.
-        return holds.first(holds.HOLDS, scene) or Hold("well", "well")
+        return hold or Hold("well", "well")
     finding = verdict.findings[0]
     incident = past.incidents.get(finding.rule)
     if incident and incident.outcome is Outcome.GAVE_UP:
         return Hold("gave-up", f"gave up until the daemon is well again: {incident.why}")
-    return Hold("told", f"{finding.says} (told, nothing to climb)")
+    return hold or Hold("told", f"{finding.says} (told, nothing to climb)")
 
 
 def _unfinished(

@@ -129,7 +129,7 @@ SIGNATURES = (
     _of(
         "buildkit_db",
         "A corrupt database of the build cache",
-        r"^failed to open database file \S*/buildkit/\S+?[:,] ",
+        r"^(?:error initializing buildkit: .*)?failed to open database file \S*/buildkit/\S+?[:,] ",
         r"^panic: .*/buildkit/",
     ),
     _of(

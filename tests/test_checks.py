@@ -79,10 +79,10 @@ def test_a_check_only_looks(host: FakeHost, name: str) -> None:
 
 def test_a_mistake_in_daemon_json_has_its_line(host: FakeHost) -> None:
     failed(host)
-    host.closeup.daemon_json('{\n  "log-driver": "json-file",\n}\n')
+    host.closeup.daemon_json('{\n  "log-driver": json-file\n}\n')
     clue = only(configuration.run(host))
     assert (clue.rule, clue.severity) == ("bad-daemon-json", Severity.CRITICAL)
-    assert clue.says.startswith("/etc/docker/daemon.json: line 3, column 1: ")
+    assert clue.says.startswith("/etc/docker/daemon.json: line 2, column 17: ")
 
 
 def test_while_the_daemon_runs_the_mistake_is_one_of_the_next_start(host: FakeHost) -> None:

@@ -131,7 +131,7 @@ def test_a_warning_goes_before_a_hang_only_where_it_may_be_behind_it(
 
 def test_the_line_of_a_bad_daemon_json_makes_the_rule_exact(host: FakeHost, tmp_path: Path) -> None:
     failed(host, "bad_config", "unable to configure the Docker daemon with file ...")
-    host.closeup.daemon_json('{\n "a": 1,\n}')
+    host.closeup.daemon_json('{\n "a": 1,\n:}')
     told = walk(host, tmp_path)
     first, second = told.causes[:2]
     assert (first.rule, first.grade) == ("bad-daemon-json", Grade.SEEN)
@@ -214,7 +214,9 @@ def test_what_could_not_be_seen_is_said(host: FakeHost, tmp_path: Path) -> None:
     told = walk(host, tmp_path)
     assert [(each.probe, each.fault) for each in told.unseen] == [("storage", Fault.DENIED)]
     assert "[?] journal: cannot be seen" in printed(told)
-    assert "[?] storage: not seen: cannot look into /var/lib/docker" in printed(told)
+    said = printed(told)
+    assert "[?] storage: not seen: cannot look into /var/lib/docker" in said
+    assert "disk space, network, memory and speed: nothing found" in said
 
 
 def test_somebody_elses_upgrade_is_a_reason_to_wait(host: FakeHost, tmp_path: Path) -> None:

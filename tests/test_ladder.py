@@ -240,3 +240,14 @@ def test_a_restart_is_given_the_time_that_unit_daemon_and_containers_need() -> N
 
 def test_without_a_keeper_that_kills_the_daemons_own_clock_counts() -> None:
     assert patience_s(scene(unit__stop_timeout_s=float("inf"))) == SHUTDOWN_S + START_S
+
+
+def test_what_is_only_told_does_not_hide_that_an_operator_stopped_the_daemon() -> None:
+    told = sick(finding())
+    stopped = scene(unit__active_state="inactive", unit__stopped_by_operator=True)
+    step = decide(told, past(), stopped, RUNGS, NOW)
+    assert isinstance(step, Hold)
+    assert step.reason == "stopped"
+    step = decide(told, past(), scene(), RUNGS, NOW)
+    assert isinstance(step, Hold)
+    assert step.reason == "told"

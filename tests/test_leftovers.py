@@ -23,6 +23,7 @@ from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import Doubled, Firewall, Remains
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
+from tests.baredaemon import PATIENCE_S
 from tests.fakehost import BEGAN, FakeHost
 from tests.fakeworld import FakeProcess
 from tests.story import Story
@@ -137,11 +138,9 @@ def stray(tmp_path: Path) -> Iterator[Callable[..., int]]:
         else:
             children.append(subprocess.Popen(argv, text=True))
             pid = children[-1].pid
-        deadline = time.monotonic() + 60
-        while not (seen := processes.stat(pid)) or seen.process.name != name[:15]:
-            assert time.monotonic() < deadline, f"{name} did not start"
-            time.sleep(0.01)
-        begun.append(seen.process)
+        until(lambda: (seen := processes.identify(pid)) is not None and seen.name == name[:15])
+        if seen := processes.identify(pid):
+            begun.append(seen)
         return pid
 
     yield start
@@ -150,6 +149,17 @@ def stray(tmp_path: Path) -> Iterator[Callable[..., int]]:
             processes.signal(each, signal.SIGKILL)
     for child in children:
         child.wait(60)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a real machine, as long as a loaded one may take."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        with contextlib.suppress(HostFault):
+            if holds():
+                return
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
 
 
 def test_only_a_docker_proxy_that_pid_1_has_inherited_is_an_orphan(

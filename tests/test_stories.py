@@ -53,6 +53,27 @@ def test_a_stopped_daemon_is_cured_by_the_gentle_restart(tmp_path: Path) -> None
     assert story.attempts()[-1].cured
 
 
+def test_a_stopped_daemon_is_certain_sooner_than_one_that_hangs(tmp_path: Path) -> None:
+    stopped, hung = Story(tmp_path / "stopped"), Story(tmp_path / "hung")
+    stopped.host.dockerd_process.state = "T"
+    hung.host.dockerd_process.hung = True
+    sooner = stopped.goes_on_until(lambda: bool(stopped.acts))
+    later = hung.goes_on_until(lambda: bool(hung.acts))
+    assert sooner + 3 < later
+
+
+def test_a_daemon_that_is_stopped_for_a_moment_is_left_alone(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(10)
+    story.host.dockerd_process.state = "T"
+    story.goes_on_for(0.1)  # one look
+    assert story.said[-1].startswith("looking closer: daemon-unresponsive")
+    story.host.dockerd_process.state = "S"
+    story.goes_on_for(60)
+    assert story.acts == []
+    assert story.incidents == []
+
+
 def test_a_hung_daemon_leaves_its_stacks_before_it_is_restarted(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.host.dockerd_process.hung = True

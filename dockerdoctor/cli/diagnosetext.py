@@ -65,11 +65,12 @@ def path(told: Diagnosis) -> list[Step]:
     without anything in one."""
     steps = [] if told.symptom else _first_steps(told)
     quiet = []
+    blind = {each.probe for each in told.unseen}
     for branch in told.looked:
         here = [each for each in told.causes if each.branch is branch]
         if here or branch is told.symptom:
             steps.append(_branch(branch, here))
-        elif not told.symptom:
+        elif not told.symptom and branch.value not in blind:
             quiet.append(ABOUT[branch])
     if quiet:
         steps.append(Step("also looked at", State.OK, (f"{', '.join(quiet)}: nothing found",)))
@@ -83,6 +84,8 @@ def _first_steps(told: Diagnosis) -> list[Step]:
     vitals += [f"containerd {lines['containerd']}"] if "containerd" in lines else []
     if readings.get("ping.answered") is False:
         vitals.insert(0, str(readings.get("ping.says") or "nobody answers the ping"))
+    ill = [Symptom.HANG, Symptom.MEMORY, Symptom.SOCKET]
+    ill += [Symptom.START] if readings.get("ping.answered") is False else []
     unit = lines.get("unit") or _unit_down(readings)
     return [
         _seen("unit", _state(told, Symptom.START), unit),
@@ -90,7 +93,7 @@ def _first_steps(told: Diagnosis) -> list[Step]:
         _seen("disk", _state(told, Symptom.DISK), _disk(readings, lines)),
         _seen(
             "vitals",
-            _state(told, Symptom.HANG, Symptom.MEMORY, Symptom.SOCKET),
+            _state(told, *ill),
             "; ".join(vitals),
         ),
     ]

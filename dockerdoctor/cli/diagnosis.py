@@ -202,7 +202,7 @@ def _times(
         for name in ladder
         if name in RUNG_BY_HAND or (name in cured and cured[name].cured)
     ]
-    if timed:
+    if any(each.remedy != "reboot" for each in timed):
         return tuple(timed)
     ours = next((each for each in past.rules if each.rule == cause.rule and each.cured), None)
     usual = BY_HAND[cause.branch]

@@ -17,7 +17,10 @@ from dockerdoctor.model import Finding, Hold, Impact, Incident, Outcome
 from dockerdoctor.rungs._common import takes_no_signal
 
 BY_HAND: Mapping[str, str] = {
+    "start": "2 min",
     "restart": "2 min",
+    "restart-containerd": "2 min",
+    "kill-shim": "5 min",
     "systemd-kill": "5 min",
     "sigkill": "10 min",
     "kill-all": "10 min",

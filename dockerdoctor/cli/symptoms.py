@@ -8,8 +8,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from dockerdoctor.judge import Rule
+if TYPE_CHECKING:  # every command passes through here, `--help` too
+    from dockerdoctor.judge import Rule
 
 
 class Symptom(enum.StrEnum):

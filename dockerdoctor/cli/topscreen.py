@@ -85,9 +85,10 @@ def ladder(view: View, clock: Clock) -> list[str]:
         since = clock(incident.opened)
         lines.append(f"{state_of(incident)} since {since}: {incident.rule} ({incident.id})")
         lines.append(f"     climbed  {done or 'nothing yet'}{_why(incident)}")
-    plan = next((each for each in view.plans if any(not s.passed_over for s in each.steps)), None)
-    if plan:
-        lines.append(f"     ladder   {_steps(plan)}")
+    # One to be begun anew is for a person with `heal`, not what comes next.
+    plan = next((each for each in view.plans if not each.anew), None)
+    if plan is not None and (left := _steps(plan)):
+        lines.append(f"     ladder   {left}")
     if about.ended and not about.open:
         last = about.ended[0]
         lines.append(f"     last     {clock(last.opened)}: {last.why or last.says}")
@@ -168,7 +169,7 @@ def _decision(view: View) -> str:
     decision, about = view.decision, view.report.watchdog
     if about.awake and (climbing := [each for each in map(_under_way, about.open) if each]):
         took = max(0.0, view.report.at - climbing[0].began)
-        return f"climbing: {climbing[0].rung}, for {plain_seconds(round(took))}"
+        return f"climbing: {climbing[0].rung}, for {took:.0f} s"
     if view.report.notes:  # another daemon than the configuration's
         return f"no ladder: {view.report.notes[0]}"
     if isinstance(decision, GiveUp):
@@ -205,9 +206,9 @@ def _why(incident: Incident) -> str:
 
 
 def _steps(plan: Plan) -> str:
-    """The rungs that are left, and what they cost at worst."""
+    """The rungs that are left, and what they cost at worst; empty when none is."""
     left = " > ".join(step.rung for step in plan.steps if not step.passed_over)
-    return f"{left}; costs {COSTS[plan.worst]} at worst"
+    return f"{left}; costs {COSTS[plan.worst]} at worst" if left else ""
 
 
 def _grower(each: Grower) -> str:

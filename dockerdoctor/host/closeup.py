@@ -96,9 +96,9 @@ class Closeup:
 
     def programs(self, name: str) -> Sequence[Program]:
         found = []
-        for process in processes.all_named(name[:15]):
+        for process in processes.all_named(name[:15]):  # which goes by the beginning of a name
             with contextlib.suppress(OSError, HostFault):
-                if not _in_a_container(process.pid):
+                if process.name == name[:15] and not _in_a_container(process.pid):
                     words = self._lanes.run(
                         f"read /proc/{process.pid}/cmdline",
                         lambda process=process: launch.words(process),  # type: ignore[misc]

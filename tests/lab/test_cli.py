@@ -160,7 +160,8 @@ def test_a_broken_configuration_is_named_as_the_cause(seat: LabHost) -> None:
         first, causes, whole = diagnosed(seat)
         assert first.startswith("CRITICAL: docker.service is down and nobody stopped it")
         assert causes[:2] == ["bad-daemon-json", "daemon-down"], whole
-        assert "seen /etc/docker/daemon.json: line 3, column 1: " in cause(whole)
+        # Python up to 3.12 sees the mistake after the comma, a later one in it.
+        assert re.search(r"seen /etc/docker/daemon.json: line [23], column ", cause(whole)), whole
         assert "next sudoedit /etc/docker/daemon.json" in cause(whole)
 
 
@@ -185,25 +186,6 @@ def test_a_start_limit_alone_is_told_and_an_emergency_forgives_it(seat: LabHost)
         assert code == 0, said
         assert "its start limit forgiven" in said
     assert ask(seat)[0] == 0
-
-
-def test_corrupt_metadata_is_found_in_the_files_themselves(seat: LabHost) -> None:
-    ident = seat.start_container("lost")
-    with faults.garbled_container(seat, "lost"):
-        told = ask(seat)[1]
-        assert told.startswith("WARNING: dockerd has lost a container: it cannot read it"), told
-        first, causes, whole = diagnosed(seat)
-        assert first.startswith("WARNING: dockerd has lost a container: it cannot read it")
-        assert causes[0] == "container-unreadable", whole
-        assert f"seen 'containers/{ident[:12]}': its configuration cannot be read" in cause(whole)
-        assert "avoid rm -rf while the daemon runs" in cause(whole)
-    seat.docker("rm", "--force", "lost", timeout=WAIT_S)
-    with faults.garbled_network_db(seat):
-        _, causes, whole = diagnosed(seat, "--symptom", "storage")
-        database = "/var/lib/docker/network/files/local-kv.db"
-        assert "network-database-corrupt" in causes, whole
-        assert f"{database} is no database" in " ".join(whole.split())
-        assert f"mv {database} {database}.bad" in " ".join(whole.split())
 
 
 def test_a_network_that_is_gone_is_seen_before_anybody_runs_into_it(seat: LabHost) -> None:
@@ -266,8 +248,8 @@ def test_a_frozen_daemon_is_healed_by_hand_and_the_story_is_told(seat: LabHost) 
 
 def test_an_emergency_kills_what_is_frozen_at_once_and_the_volumes_are_well(seat: LabHost) -> None:
     seat.docker("volume", "create", "kept")
-    write = ("sh", "-c", "echo precious >/data/it; trap 'exit 0' TERM; sleep 1000000 & wait")
-    seat.start_container("keeper", "-v", "kept:/data", cmd=write)
+    seat.start_container("keeper", "--restart", "always", "-v", "kept:/data")
+    seat.docker("exec", "keeper", "sh", "-c", "echo precious >/data/it")
     with faults.frozen(seat):
         plan = ask(seat, "heal", "--emergency", "--plan")[1]
         assert "-  restart: passed over: dockerd's cgroup is frozen" in plan
@@ -278,12 +260,12 @@ def test_an_emergency_kills_what_is_frozen_at_once_and_the_volumes_are_well(seat
     assert "EMERGENCY: the shortest safe way back" in progress
     assert "sigkill: cured" in said
     assert "kill-all" not in said
+    seat.wait(lambda: _runs(seat, "keeper"), WAIT_S, "the container to come back")
     with faults.frozen(seat):
         code, said, _ = ask(seat, "heal", "--only", "kill-all", "--yes", timeout=WAIT_S)
     assert code == 0, said
     assert "containerd-shim" in said
-    running = seat.docker("ps", "--format", "{{.Names}}").stdout.split()
-    assert running == ["keeper"], said
+    seat.wait(lambda: _runs(seat, "keeper"), WAIT_S, "the container to come back")
     assert seat.docker("exec", "keeper", "cat", "/data/it").stdout == "precious\n"
     first, causes, _ = diagnosed(seat)
     assert (first.partition(":")[0], causes) == ("OK", [])
@@ -332,6 +314,32 @@ def test_the_daily_survey_waits_for_its_hour_and_tells_what_eats_the_disk(seat: 
         assert told["bytes"]["images"] > 0
     finally:
         seat.systemctl("disable", "--now", UNIT, TIMER, timeout=WAIT_S)
+
+
+# The last one: the journal tells of a lost container for an hour.
+
+
+def test_corrupt_metadata_is_found_in_the_files_themselves(seat: LabHost) -> None:
+    ident = seat.start_container("lost")
+    with faults.garbled_container(seat, "lost"):
+        told = ask(seat)[1]
+        assert told.startswith("WARNING: dockerd has lost a container: it cannot read it"), told
+        first, causes, whole = diagnosed(seat)
+        assert first.startswith("WARNING: dockerd has lost a container: it cannot read it")
+        assert causes[0] == "container-unreadable", whole
+        assert f"seen 'containers/{ident[:12]}': its configuration cannot be read" in cause(whole)
+        assert "avoid rm -rf while the daemon runs" in cause(whole)
+    seat.docker("rm", "--force", "lost", timeout=WAIT_S)
+    with faults.garbled_network_db(seat):
+        _, causes, whole = diagnosed(seat, "--symptom", "storage")
+        database = "/var/lib/docker/network/files/local-kv.db"
+        assert "network-database-corrupt" in causes, whole
+        assert f"{database} is no database" in " ".join(whole.split())
+        assert f"mv {database} {database}.bad" in " ".join(whole.split())
+
+
+def _runs(host: LabHost, name: str) -> bool:
+    return name in host.docker("ps", "--format", "{{.Names}}").stdout.split()
 
 
 def _turn_is_free(host: LabHost) -> bool:

@@ -287,22 +287,28 @@ def test_a_reclaim_that_is_cut_off_is_on_record_and_the_next_one_goes_on(
 
 def fill_with_orphans(room: Room, until: float) -> list[str]:
     """Leave copies of a layer in overlay2 that nothing knows, as a crash does, until that share is
-    used. Returns their names, the oldest first."""
-    assert import_image(room, "fill:seed", CHUNK_MB << 20, 0)
-    asked = ("image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "fill:seed")
-    layer = room.host.docker(*asked).stdout.strip().removesuffix("/diff")
+    used; small ones last. Returns their names, the oldest first."""
     made: list[str] = []
-    while room.used() < until:
-        name = hashlib.sha256(f"orphan {len(made)}".encode()).hexdigest()
-        short = name[:26].upper()
-        place = f"{DATA_ROOT}/overlay2"
-        script = """set -e; cp -a "$1" "$2"; printf %s "$3" >"$2/link"; ln -s "../$4/diff" "$5" """
-        words = (layer, f"{place}/{name}", short, name, f"{place}/l/{short}")
-        if room.host.run("sh", "-c", script, "sh", *words, check=False).returncode:
-            break  # the last one has what room there was
-        made.append(name)
-    room.host.docker("rmi", "fill:seed")
+    asked = ("image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "fill:seed")
+    for megabytes, share in ((CHUNK_MB, min(until, 0.88)), (SMALL_MB, until)):
+        assert import_image(room, "fill:seed", megabytes << 20, 0)
+        source = room.host.docker(*asked).stdout.strip().removesuffix("/diff")
+        made.append(leave_orphan(room, source, len(made)))
+        room.host.docker("rmi", "fill:seed")  # while there is room to note that
+        source = f"{DATA_ROOT}/overlay2/{made[-1]}"
+        while room.used() < share:
+            made.append(leave_orphan(room, source, len(made)))
     return made
+
+
+def leave_orphan(room: Room, source: str, number: int) -> str:
+    """Copy one, with a short name of its own."""
+    name = hashlib.sha256(f"orphan {number}".encode()).hexdigest()
+    short, place = name[:26].upper(), f"{DATA_ROOT}/overlay2"
+    script = 'set -e; cp -a "$1" "$2"; printf %s "$3" >"$2/link"; ln -s "../$4/diff" "$5"'
+    words = (source, f"{place}/{name}", short, name, f"{place}/l/{short}")
+    room.host.run("sh", "-c", script, "sh", *words)
+    return name
 
 
 def layers(room: Room) -> set[str]:
@@ -338,7 +344,8 @@ def test_room_is_made_without_the_daemon_while_it_hangs(room: Room) -> None:
         config = CONFIG + 'orphans = true\norphan_age = "0s"\n'
         room.watchdog.begin(config, RULES_WITHOUT_THE_DAEMON)
         incident = room.watchdog.wait_closed(began, "disk-full")
-        assert rungs(incident) == ["dump-stacks", "(prune)", "free-space-outside"]
+        acted = [each for each in rungs(incident) if "dump-stacks" not in each]
+        assert acted == ["(prune)", "free-space-outside"]
         assert incident.outcome is Outcome.CURED
         assert room.used() <= 0.80
         assert set(made) - layers(room)

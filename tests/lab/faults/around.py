@@ -16,6 +16,7 @@ AROUND_TIMEOUT_S = 60.0
 SYSTEMCTL = "/usr/local/sbin/systemctl"
 PRESSURE = "/proc/pressure/cpu"
 LOAD = "/proc/loadavg"
+FIGURES = {PRESSURE: "/tmp/lab-pressure", LOAD: "/tmp/lab-load"}
 PLUGIN = "/run/docker/plugins/lab.sock"
 DPKG = """
 import fcntl, time
@@ -68,17 +69,23 @@ def packages_installed(host: LabHost) -> Iterator[None]:
 @contextlib.contextmanager
 def starved(host: LabHost) -> Iterator[None]:
     """Let the kernel's figures say that nobody runs. The figures alone: the outer machine, whose
-    figures they are, has other work to do."""
-    host.put("/tmp/psi", "some avg10=99.00 avg60=99.00 avg300=99.00 total=1\n")
-    host.put("/tmp/load", "900.00 900.00 900.00 90/900 1\n")
-    bound = {"/tmp/psi": PRESSURE, "/tmp/load": LOAD}
-    for file, over in bound.items():
+    figures they are, has other work to do. A service that starts meanwhile has mounts of its own,
+    and keeps these files: at the end they say that all is calm."""
+    _tell(host, share=99.0, load=900.0)
+    for over, file in FIGURES.items():
         host.run("mount", "--bind", file, over)
     try:
         yield
     finally:
-        for over in bound.values():
+        _tell(host, share=0.0, load=0.1)
+        for over in FIGURES:
             host.run("umount", "--lazy", over)
+
+
+def _tell(host: LabHost, share: float, load: float) -> None:
+    """Write the figures, each into the file that there is."""
+    host.put(FIGURES[PRESSURE], f"some avg10={share:.2f} avg60=0.00 avg300=0.00 total=1\n")
+    host.put(FIGURES[LOAD], f"{load:.2f} 0.00 0.00 1/900 1\n")
 
 
 @contextlib.contextmanager
