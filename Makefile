@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 
 # Debian's packages that the tests and the lab need on this host, listed here and nowhere else. None of
 # them starts or enables a service. docker.io does, so it is never installed: tools/unpack.py unpacks it, and Prometheus.
-PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux procps openssl
+PACKAGES := debootstrap systemd-container e2fsprogs busybox-static util-linux procps openssl zsh fish
 
 # Only root can run an engine. What is missing besides is named by the tests that are skipped for it.
 PYTEST := [ "$$(id -u)" != 0 ] || \
