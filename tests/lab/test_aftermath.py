@@ -79,26 +79,6 @@ def test_health_checks_that_a_kill_has_stopped_are_named(
         assert readings(host, "health")["stopped"] == 0
 
 
-@pytest.mark.fault("F38", "name-resolution-broken")
-def test_a_container_without_name_resolution_is_named_until_it_is_restarted(
-    watchdog: Watchdog,
-) -> None:
-    host = watchdog.host
-    host.docker("network", "create", "lab-net", check=False)
-    host.start_container("nameless", "--network", "lab-net")
-    host.start_container("elsewhere")
-    with faults.no_resolver(host):
-        host.wait(
-            lambda: "Start failed for container" in host.journal("docker.service"),
-            WAIT_S,
-            "the resolver to fail",
-        )
-        told = readings(host, "journal")
-        assert (told["nameless"], told["nameless_names"]) == (1, "nameless"), told
-    host.docker("restart", "nameless")
-    assert readings(host, "journal")["nameless"] == 0
-
-
 @pytest.mark.fault("F31", "daemon-down", "clear-pid-file")
 def test_a_daemon_whose_pid_file_names_somebody_else_is_started(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
@@ -122,12 +102,12 @@ def test_an_orphaned_proxy_is_ended_and_its_port_is_free(
     publish = ("--publish", f"{PORT}:80")
     began = time.time()
     with faults.orphan_proxy(host, PORT) as orphan:
-        assert host.docker("create", "--name", "x", *publish, "busybox", "true").returncode == 0
-        assert host.docker("start", "x", check=False).returncode != 0
+        assert host.docker("create", "--name", "late", *publish, "busybox", "true").returncode == 0
+        assert host.docker("start", "late", check=False).returncode != 0
         faults.kill_unit(host)
         ended = watchdog.wait_closed(began, "proxy-orphaned")
         record_property("kill → its orphaned proxy ended, s", f"{time.time() - began:.0f}")
-        host.docker("start", "x")
+        host.docker("start", "late")
     assert rungs(ended) == ["end-orphan-proxies"]
     assert f"{PORT}/tcp (pid {orphan})" in note(ended, "end-orphan-proxies")
     host.wait(lambda: faults.listening(host, OTHER), WAIT_S, "the proxy of web")

@@ -56,7 +56,6 @@ from tests.lab.faults.remains import (
     doubled_rules,
     ghost,
     lost_shim,
-    no_resolver,
     stale_pid_file,
 )
 from tests.lab.faults.stores import (
@@ -105,7 +104,6 @@ __all__ = [
     "masked_by_operator",
     "no_bridge",
     "no_inodes_in_data_root",
-    "no_resolver",
     "orphan_proxy",
     "other_dockerd",
     "packages_installed",

@@ -1,5 +1,5 @@
 """Faults that a killed dockerd leaves: its pid gone to somebody else, containers on paper, shims
-that nobody knows, rules written twice, containers without name resolution.
+that nobody knows, rules written twice.
 
 In: a lab host. Out: context managers; the fault holds inside the block. An orphaned docker-proxy is
 among the faults of the network.
@@ -11,18 +11,12 @@ import contextlib
 from collections.abc import Iterator
 
 from tests.lab.faults.files import down, state, up
-from tests.lab.faults.processes import kill, kill_unit, stopped_unit
+from tests.lab.faults.processes import kill, stopped_unit
 from tests.lab.host import LabHost
 
 PID_FILE = "/run/docker.pid"
 SEEN_TIMEOUT_S = 120.0
 SLEEPER = 'sleep 1000000 </dev/null >/dev/null 2>&1 & echo "$!"'
-
-NO_DNS = """#!/bin/sh
-case "$*" in *DOCKER_OUTPUT*) echo "iptables: Chain already exists." >&2; exit 1;; esac
-exec /usr/sbin/iptables "$@"
-"""
-BEFORE_IPTABLES = "/usr/local/sbin/iptables"
 
 
 @contextlib.contextmanager
@@ -53,7 +47,11 @@ def ghost(host: LabHost, container: str) -> Iterator[None]:
         new = lambda: host.main_pid("containerd.service") not in (0, containerd)  # noqa: E731
         host.wait(new, SEEN_TIMEOUT_S, "the next containerd")
         tasks = ("ctr", "-n", "moby", "tasks", "ls")
-        gone = lambda: str(inside) not in host.run(*tasks, check=False).stdout.split()  # noqa: E731
+
+        def gone() -> bool:
+            told = host.run(*tasks, check=False)
+            return told.returncode == 0 and str(inside) not in told.stdout.split()
+
         host.wait(gone, SEEN_TIMEOUT_S, "containerd to forget it")
     host.wait(host.serving, SEEN_TIMEOUT_S, "dockerd to go on")
     yield
@@ -87,17 +85,3 @@ def doubled_rules(host: LabHost, rule: tuple[str, ...], copies: int) -> Iterator
         drop = ("iptables", "-t", "nat", "-D", chain, *spec)
         while host.run(*drop, check=False).returncode == 0:
             pass
-
-
-@contextlib.contextmanager
-def no_resolver(host: LabHost) -> Iterator[None]:
-    """Kill dockerd while iptables refuses the rules of its name server: containers that outlive it
-    (live-restore) have none from then on. At the end iptables works again."""
-    host.put(BEFORE_IPTABLES, NO_DNS, 0o755)
-    try:
-        dead = kill_unit(host)
-        new = lambda: host.serving() and host.main_pid() != dead  # noqa: E731
-        host.wait(new, SEEN_TIMEOUT_S, "the next dockerd")
-    finally:
-        host.run("rm", BEFORE_IPTABLES)
-    yield
