@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.reporttext import attempt_line, evidence, state_of
 from dockerdoctor.cli.table import table
-from dockerdoctor.model import Incident, Outcome, Sample
+from dockerdoctor.model import BY_HAND, Incident, Outcome, Sample
 from dockerdoctor.units import plain_seconds
 
 Clock = Callable[[float], str]
@@ -95,6 +95,8 @@ def turns(samples: Sequence[Sample]) -> Iterator[tuple[float, str]]:
 def _headline(incident: Incident) -> str:
     if incident.closed is None and incident.outcome is not Outcome.GAVE_UP:
         return "OPEN"
+    if incident.rule == BY_HAND and incident.closed is not None:
+        return state_of(incident).upper()
     return incident.outcome.value.upper().replace("-", " ")
 
 
