@@ -22,7 +22,6 @@ from dockerdoctor.host.nouns import (
     Pong,
     Pressure,
     ProcessVitals,
-    Pruned,
     Service,
     ServiceState,
 )
@@ -285,14 +284,6 @@ class FakeHost(FakeMachine):
     def shims(self) -> Sequence[Process]:
         self._fail("shims")
         return tuple(shim.identity for shim in self.all_shims)
-
-    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
-        self._did("prune", what)
-        self._must_serve(timeout_s)
-        pruned = self.prunable.pop(what, Pruned(what, 0, 0))
-        root = self.all_places[Place.DATA_ROOT]
-        self.disks[root] = freed(self.disks[root], pruned.bytes)
-        return pruned
 
     def remove(self, what: Removal, timeout_s: float) -> str:
         self._did("remove", what.kind.value, what.ident)

@@ -16,7 +16,6 @@ from dockerdoctor.host.nouns import (
     EventTally,
     Place,
     Pressure,
-    Pruned,
     Service,
 )
 from dockerdoctor.host.storage.facts import Removal, Survey
@@ -64,7 +63,6 @@ class FakeMachine:
         self.all_containers: list[Container] = []
         self.tally = EventTally(True, 0, 0, 0, 0, 0)
         self.journals: dict[Service, list[str]] = {}
-        self.prunable: dict[str, Pruned] = {}
         self.stock = Survey(Path("/var/lib/docker"))
         """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []

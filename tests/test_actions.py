@@ -1,4 +1,4 @@
-"""What is asked of a daemon to be done: prunes, starts, and on which version of its API."""
+"""What is asked of a daemon to be done: removals, starts, and on which version of its API."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
-from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine, agreed
-from dockerdoctor.host.nouns import Pruned
+from dockerdoctor.host.storage.facts import Kind, Removal
 from dockerdoctor.model import Fault
 from tests.sockets import LONG_S, Answering, answer, request, served
 from tests.test_engine import fault_of
@@ -53,46 +52,10 @@ def test_the_version_is_one_that_both_sides_know(
     assert agreed(spoken, oldest, newest) == used
 
 
-def pruning(report: object, status: str = "200 OK", version: str = "1.41") -> dict[str, bytes]:
+def acting(said: Mapping[str, bytes], version: str = "1.41") -> dict[str, bytes]:
+    """What a daemon answers to the calls before the first act, and to these."""
     pong = answer(b"OK", head=f"Api-Version: {version}\r\n")
-    said = answer(json.dumps(report).encode(), status)
-    return {"GET /_ping": pong, "GET /version": answer(b'{"MinAPIVersion":"1.24"}'), "/prune": said}
-
-
-@pytest.mark.parametrize(
-    ("what", "report", "count"),
-    [
-        ("images", {"ImagesDeleted": [{"Deleted": "sha256:a"}], "SpaceReclaimed": 9}, 1),
-        ("build-cache", {"CachesDeleted": None, "SpaceReclaimed": 9}, 0),
-        ("networks", {"NetworksDeleted": ["n"], "SpaceReclaimed": 9}, 1),
-    ],
-)
-def test_a_prune_tells_what_it_gave_back(
-    tmp_path: Path, what: str, report: object, count: int
-) -> None:
-    with served(tmp_path, routes(pruning(report))) as address:
-        assert Engine(address).prune(what, 3600, LONG_S) == Pruned(what, count, 9)
-
-
-def test_what_is_pruned_is_old_and_images_are_dangling(tmp_path: Path) -> None:
-    targets: list[str] = []
-
-    def note(connection: socket.socket) -> None:
-        method, target = request(connection)
-        if method == "POST":
-            targets.append(target)
-        connection.sendall(answer(b'{"SpaceReclaimed":0}'))
-
-    with served(tmp_path, note) as address:
-        for what in ("images", "build-cache", "networks"):
-            Engine(address).prune(what, 7200.9, LONG_S)
-    assert all("7200s" in target for target in targets)
-    assert [target.split("?")[0] for target in targets] == [
-        "/v1.41/images/prune",
-        "/v1.41/build/prune",
-        "/v1.41/networks/prune",
-    ]
-    assert "dangling%22%3A+%5B%22true" in targets[0]
+    return {"GET /_ping": pong, "GET /version": answer(b'{"MinAPIVersion":"1.24"}'), **said}
 
 
 def stopped(ago_s: float, policy: str = "no", status: str = "exited") -> dict[str, object]:
@@ -128,52 +91,36 @@ def test_only_containers_that_nobody_wants_back_are_removed(tmp_path: Path) -> N
             )
         elif target == "/_ping":
             connection.sendall(answer(b"OK"))
-        elif ident == "json":
-            one = json.loads(parse_qs(url.query)["filters"][0]).get("id", list(inspected))
-            lines = [{"Id": name, "Created": 1, "SizeRw": 5} for name in one]
-            young = [] if len(one) == 1 else [{"Id": "young", "Created": int(time.time())}]
-            connection.sendall(answer(json.dumps(lines + young).encode()))
         else:
             connection.sendall(answer(json.dumps(inspected[ident]).encode()))
 
+    before = time.time() - 3600
     with served(tmp_path, daemon) as address:
-        assert Engine(address).prune("containers", 3600, LONG_S) == Pruned("containers", 1, 5)
+        engine = Engine(address)
+        why = {
+            name: engine.remove(Removal(Kind.CONTAINER, name, before), LONG_S) for name in inspected
+        }
+    assert why == {
+        "long-gone": "",
+        "stopped-just-now": "has run since, or is wanted back",
+        "wanted": "has run since, or is wanted back",
+        "runs-again": "has run since, or is wanted back",
+        "never-ended": "has run since, or is wanted back",
+        "busy": "is in use (it runs)",
+    }
     assert removed == [
         "long-gone?v=False&link=False&force=False",
         "busy?v=False&link=False&force=False",
     ]
 
 
-@pytest.mark.parametrize("what", ["volumes", "", "system"])
-def test_volumes_are_never_pruned(what: str) -> None:
-    with pytest.raises(HostFault) as caught:
-        Engine(Address("unix", path="/nowhere")).prune(what, 0, LONG_S)
-    assert caught.value.fault is Fault.BUG
-
-
-def test_a_prune_under_way_is_said(tmp_path: Path) -> None:
-    said = pruning({"message": "a prune operation is already running"}, "409 Conflict")
-    with served(tmp_path, routes(said)) as address:
-        fault = fault_of(lambda: Engine(address).prune("images", 0, LONG_S))
-    assert fault.fault is Fault.REFUSED
-    assert fault.sentence == "a prune is already running"
-
-
-@pytest.mark.parametrize("report", [None, [], {"SpaceReclaimed": -1}, {"ImagesDeleted": 7}, "x"])
-def test_a_report_that_makes_no_sense_is_garbled(tmp_path: Path, report: object) -> None:
-    with served(tmp_path, routes(pruning(report))) as address:
-        fault = fault_of(lambda: Engine(address).prune("images", 0, LONG_S))
-    assert fault.fault is Fault.GARBLED
-
-
 def test_an_action_on_a_daemon_that_is_not_there_says_so() -> None:
     engine = Engine(Address("unix", path="/nowhere/docker.sock"))
     assert fault_of(lambda: engine.start_container("web", LONG_S)).fault is Fault.MISSING
-    assert fault_of(lambda: engine.prune("images", 0, LONG_S)).fault is Fault.MISSING
 
 
 def test_a_start_goes_to_the_container_by_name(tmp_path: Path) -> None:
-    said = pruning(None) | {"POST /v1.41/containers/web/start": b"HTTP/1.1 204 No Content\r\n\r\n"}
+    said = acting({"POST /v1.41/containers/web/start": b"HTTP/1.1 204 No Content\r\n\r\n"})
     with served(tmp_path, routes(said)) as address:
         Engine(address).start_container("web", LONG_S)
         assert fault_of(lambda: Engine(address).start_container("x", LONG_S)).fault is Fault.MISSING
@@ -210,15 +157,15 @@ def test_a_new_daemon_is_met_on_ground_that_both_know_and_asked_anew_when_told(
         elif target == "/version":
             connection.sendall(answer(b'{"MinAPIVersion":"1.98"}'))
         else:
-            connection.sendall(answer(b'{"SpaceReclaimed":0}'))
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     with served(tmp_path, note) as address:
         engine = Engine(address)
         for _ in range(2):
-            engine.prune("images", 0, LONG_S)
+            engine.start_container("web", LONG_S)
         assert (pings.count("/_ping"), pings.count("/version")) == (1, 1)
-        assert pings[-1].startswith("/v1.98/images/prune")
+        assert pings[-1].startswith("/v1.98/containers/web/start")
         engine.forget()
         version = "1.41"
-        engine.prune("images", 0, LONG_S)
+        engine.start_container("web", LONG_S)
         assert pings[-1].startswith("/v1.41/")

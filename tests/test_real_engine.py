@@ -25,6 +25,7 @@ from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.nouns import CANARY
 from dockerdoctor.host.storage import orphans
+from dockerdoctor.host.storage.facts import Kind, Removal
 from dockerdoctor.model import Fault
 from dockerdoctor.signatures import client_error
 from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
@@ -136,11 +137,14 @@ def test_a_container_that_ended_just_now_is_kept_and_an_old_one_is_not(
         make(name, "sleep", "1000", restart=restart)
         engine.start_container(name, PATIENCE_S)
         client(daemon).stop(name, timeout=0)
-    assert engine.prune("containers", 3600, PATIENCE_S).count == 0
-    eventually(lambda: engine.prune("containers", 1, PATIENCE_S).count == 1)
+
+    def remove(name: str, ago_s: float) -> str:
+        return engine.remove(Removal(Kind.CONTAINER, name, time.time() - ago_s), PATIENCE_S)
+
+    assert remove("done", 3600)
+    eventually(lambda: remove("done", 1) == "")
+    assert remove("wanted", 1)
     assert [left.name for left in engine.containers(PATIENCE_S)] == ["wanted"]
-    for what in ("images", "build-cache", "networks"):
-        assert engine.prune(what, 3600, PATIENCE_S).count == 0
 
 
 def test_an_orphan_goes_and_all_that_a_real_engine_has_stays(

@@ -18,7 +18,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import http
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.healthchecks import Health, Healthcheck, check_within_s, checked_at, wall
-from dockerdoctor.host.nouns import Container, EngineInfo, Pruned
+from dockerdoctor.host.nouns import Container, EngineInfo
 from dockerdoctor.model import Fault
 
 Text = Annotated[str, msgspec.Meta(max_length=4096)]
@@ -111,14 +111,6 @@ class _Inspected(Wanted):
     network_settings: _Networks | None = None
 
 
-class _PruneReport(Wanted):
-    containers_deleted: list[object] | None = None
-    images_deleted: list[object] | None = None
-    caches_deleted: list[object] | None = None
-    networks_deleted: list[object] | None = None
-    space_reclaimed: Count = 0
-
-
 class _Version(Wanted):
     min_api_version: Text = msgspec.field(name="MinAPIVersion", default="")
 
@@ -196,19 +188,6 @@ def start_error(body: bytes) -> str:
     return printable(seen.state.error) if seen.state.pid == 0 else ""
 
 
-def pruned(what: str, report: object) -> Pruned:
-    """The report of a prune call, as the SDK decoded it."""
-    told = understood(lambda: msgspec.convert(report, type=_PruneReport), f"prune of {what}")
-    gone = (
-        told.containers_deleted
-        or told.images_deleted
-        or told.caches_deleted
-        or told.networks_deleted
-        or []
-    )
-    return Pruned(what, len(gone), told.space_reclaimed)
-
-
 def minimum_version(body: bytes) -> str:
     """The oldest API version that the daemon takes, from `GET /version`; empty if untold."""
     found = understood(lambda: msgspec.json.decode(body, type=_Version), "GET /version")
@@ -231,12 +210,6 @@ def refused(status: int, message: str) -> HostFault:
     if status in (401, 403):
         return HostFault(
             Fault.DENIED, f"the daemon says: {message}", "an authorization plugin forbids it"
-        )
-    if status == 409 and "prune" in message:
-        return HostFault(
-            Fault.REFUSED,
-            "a prune is already running",
-            "wait for it; one that never ends goes away with a restart of the daemon only",
         )
     return HostFault(Fault.REFUSED, f"the daemon says ({status}): {message}", "see its journal")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dockerdoctor.host.nouns import Pruned, Service
+from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.storage.facts import Removal
 from dockerdoctor.host.traces import Doubled
 from dockerdoctor.host.view import HostControl
@@ -83,10 +83,6 @@ class DryRun:
     def keep_copy(self, source: Path) -> Path:
         self._would(f"keep {source}")
         return source
-
-    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:  # noqa: ARG002
-        self._would(f"prune {what} older than {older_than_s:g} s")
-        return Pruned(what, 0, 0)
 
     def start_container(self, ident: str, timeout_s: float) -> None:  # noqa: ARG002
         self._would(f"start container {ident}")

@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, growth, http, imagestore, litter, removal
+from dockerdoctor.host import answers, growth, http, imagestore, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
-from dockerdoctor.host.nouns import Container, EngineInfo, Pong, Pruned
+from dockerdoctor.host.nouns import Container, EngineInfo, Pong
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.model import Fault
 
@@ -30,7 +30,6 @@ PATIENCE_S = 300.0
 """How long a call that its caller has given up on is left waiting before its connection is cut."""
 MAX_LIST = 1 << 27
 """128 MiB: 50,000 containers with 2 kB of labels each."""
-PRUNES = ("containers", "images", "build-cache", "networks")
 Result = TypeVar("Result")
 
 
@@ -74,20 +73,6 @@ class Engine:
         tells it on all engines. 1 to 5 ms; it takes no lock of a container."""
         target = "/debug/pprof/goroutine?debug=1"
         return growth.live_builds(self._get("list of goroutines", target, timeout_s))
-
-    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
-        """Remove one of PRUNES that is older than `older_than_s`: containers as `litter` says,
-        images only if dangling. Never volumes. HostFault(REFUSED) while another prune runs."""
-        if what not in PRUNES:
-            raise HostFault(Fault.BUG, f"{what} is nothing that may be pruned here")
-        until = f"{max(0, int(older_than_s))}s"
-        calls: Mapping[str, Callable[[APIClient], object]] = {
-            "containers": lambda api: litter.sweep(api, older_than_s, timeout_s),
-            "images": lambda api: api.prune_images({"until": until, "dangling": True}),
-            "build-cache": lambda api: api.prune_builds({"until": until}),
-            "networks": lambda api: api.prune_networks({"until": until}),
-        }
-        return answers.pruned(what, self._act("prune", calls[what], timeout_s))
 
     def with_images(self, found: Survey, timeout_s: float) -> Survey:
         """What only the daemon can tell where there is no layer database: see `imagestore`."""

@@ -40,7 +40,6 @@ from dockerdoctor.host.nouns import (
     Place,
     Pressure,
     ProcessVitals,
-    Pruned,
     Service,
     ServiceState,
 )
@@ -242,9 +241,6 @@ class LinuxHost:
     def _shims(self) -> Mapping[str, Process]:
         dockerd, found = self.main_process(Service.DOCKERD), self.layout()
         return shims.of(self._lanes, found.containerd_socket(), found.namespace, dockerd)
-
-    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
-        return self._engine.prune(what, older_than_s, timeout_s)
 
     def remove(self, what: Removal, timeout_s: float) -> str:
         return self._door.remove(self.places()[Place.DATA_ROOT], what, self._engine, timeout_s)

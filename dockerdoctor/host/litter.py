@@ -10,8 +10,7 @@ nor one that was created and has not run: those hold volumes for others. Volumes
 from __future__ import annotations
 
 import datetime
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -53,35 +52,6 @@ class _Stopped(Wanted):
     state: _State
     config: _Config | None = None
     host_config: _HostConfig = msgspec.field(default_factory=_HostConfig)
-
-
-def sweep(api: APIClient, older_than_s: float, timeout_s: float) -> dict[str, Any]:
-    """Remove what ended more than `older_than_s` ago; stops after `timeout_s`, between two
-    removals. Returns a report shaped as the one of a prune call."""
-    from docker.errors import APIError
-
-    deadline = time.monotonic() + timeout_s
-    now = time.time()
-    removed: list[str] = []
-    freed = 0
-    for line in _lines(api, {"status": list(STATES)}):
-        if time.monotonic() > deadline:
-            break
-        try:
-            if line.created > now - older_than_s or not is_litter(api, line.id, now - older_than_s):
-                continue
-            size = sum(one.size_rw for one in _lines(api, {"id": line.id}, size=True))
-            api.remove_container(line.id, v=False, force=False)
-        except APIError:
-            continue  # it runs again, or somebody else removed it: not litter any more
-        removed.append(line.id)
-        freed += size
-    return {"ContainersDeleted": removed, "SpaceReclaimed": freed}
-
-
-def _lines(api: APIClient, filters: dict[str, Any], size: bool = False) -> list[_Line]:
-    said = api.containers(all=True, size=size, filters=filters)
-    return understood(lambda: msgspec.convert(said, type=list[_Line]), "GET /containers/json")
 
 
 def is_litter(api: APIClient, ident: str, ended_before: float) -> bool:

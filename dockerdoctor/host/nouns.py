@@ -207,12 +207,3 @@ class Pressure:
     load_per_cpu: float = 0.0
     swapped_in_bytes: int = 0
     swapped_out_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Pruned:
-    """What one prune call gave back."""
-
-    what: str
-    count: int
-    bytes: int

@@ -22,7 +22,6 @@ from dockerdoctor.host.nouns import (
     Pong,
     Pressure,
     ProcessVitals,
-    Pruned,
     Service,
     ServiceState,
 )
@@ -229,10 +228,6 @@ class HostControl(HostView, Protocol):
 
     def shims(self) -> Sequence[Process]:
         """The shims of this daemon's containers."""
-        ...
-
-    def prune(self, what: str, older_than_s: float, timeout_s: float) -> Pruned:
-        """One prune call: containers, images (dangling), build-cache, networks. Never volumes."""
         ...
 
     def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
