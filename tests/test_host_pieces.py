@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
@@ -11,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import command, disks, journal, journald, launch, layout, pids
+from dockerdoctor.host import command, disks, journal, launch, layout, pids
 from dockerdoctor.host.dryrun import DryRun
-from dockerdoctor.host.notify import notify, watchdog_s
+from dockerdoctor.host.notify import notify
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault, Process
@@ -120,36 +119,6 @@ def test_nobody_is_told_where_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -
     assert not notify(READY=1)
     monkeypatch.setenv("NOTIFY_SOCKET", "/there/is/nobody")
     assert not notify(READY=1)
-
-
-def test_the_watchdogs_pace_is_read_when_it_is_meant_for_us(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("WATCHDOG_PID", raising=False)
-    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
-    assert watchdog_s() == 30.0
-    monkeypatch.setenv("WATCHDOG_PID", "1")
-    assert watchdog_s() is None
-    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
-    assert watchdog_s() == 30.0
-    monkeypatch.setenv("WATCHDOG_USEC", "soon")
-    assert watchdog_s() is None
-
-
-def test_a_log_line_reaches_journald_with_fields_of_ours(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
-        link.bind(str(tmp_path / "j"))
-        link.settimeout(60)
-        handler = journald.JournalHandler(path=tmp_path / "j")
-        record = logging.makeLogRecord(
-            {"msg": "two\nlines", "levelno": logging.WARNING, "fields": {"rung": "restart"}}
-        )
-        handler.emit(record)
-        said = link.recv(1 << 16)
-        handler.close()
-    assert b"MESSAGE\n\x09\0\0\0\0\0\0\0two\nlines\n" in said
-    assert b"PRIORITY=4\n" in said
-    assert b"DOCKERDOCTOR_RUNG=restart\n" in said
 
 
 # What dockerd and journald say.

@@ -30,15 +30,3 @@ def notify(**said: str | int) -> bool:
     except OSError:
         return False
     return True
-
-
-def watchdog_s() -> float | None:
-    """How often systemd wants to hear WATCHDOG=1 (WatchdogSec=); None when it does not, or wants
-    it from another process than this."""
-    pid = os.environ.get("WATCHDOG_PID", "")
-    microseconds = os.environ.get("WATCHDOG_USEC", "")
-    if not microseconds.isdigit() or int(microseconds) == 0:
-        return None
-    if pid and pid != str(os.getpid()):
-        return None
-    return int(microseconds) / 1e6
