@@ -24,6 +24,7 @@ CAPABILITIES = (
     "CAP_DAC_OVERRIDE",  # dumps and logs below a data-root that lets nobody in
     "CAP_DAC_READ_SEARCH",
     "CAP_FOWNER",  # to keep the times and modes of evidence
+    "CAP_NET_ADMIN",  # to read the packet filter and drop doubled rules (iptables on nft)
     "CAP_SYSLOG",  # to read the kernel's log (hung tasks, OOM kills, file systems)
 )
 
