@@ -31,7 +31,7 @@ from dockerdoctor.host.webserver import Server
 from dockerdoctor.metricfamilies import PREFIX
 from dockerdoctor.metrics import Metrics, Sources
 from dockerdoctor.model import Climb, Severity
-from dockerdoctor.sayings import goes_on
+from dockerdoctor.sayings import News
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Watch
 
@@ -88,7 +88,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         _hooks(metrics, textfile, canary),
     )
     server = None if once else _serve(settings, metrics, host)
-    wishes = Wishes()
+    wishes, news = Wishes(), News()
     log.info("watching %s by %d rules", host.address, len(knowledge.rules))
     try:
         while not wishes.stop:
@@ -96,7 +96,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
                 _reload(settings, watch, metrics)
             began = host.now().mono
             turn.ask(_paused(settings, host.now().wall), began)
-            _cycle(watch, store)
+            _cycle(watch, store, news, began)
             if once:
                 break
             wishes.wait(watch.pause_s() - (host.now().mono - began))
@@ -158,10 +158,9 @@ def _severities(knowledge: Knowledge) -> Mapping[str, Severity]:
     return {rule.name: rule.severity for rule in knowledge.rules}
 
 
-def _cycle(watch: Watch, store: Store) -> None:
-    before = watch.decision
+def _cycle(watch: Watch, store: Store, news: News, began: float) -> None:
     sentence = watch.cycle()
-    if not goes_on(before, watch.decision):
+    if news.is_news(watch.decision, sentence, began):
         log.log(logging.INFO if watch.is_well() else logging.WARNING, "%s", sentence)
     notify.notify(READY=1, STATUS=sentence)
     for note in store.take_notes():

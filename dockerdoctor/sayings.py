@@ -5,6 +5,7 @@ A judgement goes in, one line comes out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from dockerdoctor.judge import Judgement, Rule
@@ -21,6 +22,9 @@ SHOWN = (
 
 WAITS = ("cool-down", "restarted", "waiting", "starved", "building")
 """The holds whose sentences count time, or shares of it."""
+REPEAT_S = 600.0
+"""A watchdog that has nothing new to tell is heard of all the same."""
+_FIGURE = re.compile(r"\d[\d.,]*")
 
 
 def calm(rules: Sequence[Rule], judgement: Judgement, declared: Mapping[str, Reading]) -> str:
@@ -39,8 +43,19 @@ def calm(rules: Sequence[Rule], judgement: Judgement, declared: Mapping[str, Rea
     )
 
 
-def goes_on(before: Decision, now: Decision) -> bool:
-    """Whether it still waits for the same: a line that differs in its seconds alone is no news."""
-    if not (isinstance(before, Hold) and isinstance(now, Hold)):
-        return False
-    return before.reason == now.reason and now.reason in WAITS
+class News:
+    """Which sentences are a line of the log: those that differ from the one before them in more
+    than figures; and one each REPEAT_S, as a sign of life."""
+
+    def __init__(self) -> None:
+        self._about = ""
+        self._told_at = float("-inf")
+
+    def is_news(self, decision: Decision, sentence: str, now: float) -> bool:
+        """Of the sentence of this cycle; `now` is monotonic, s."""
+        waits = isinstance(decision, Hold) and decision.reason in WAITS
+        about = sentence.partition(":")[0] if waits else _FIGURE.sub("0", sentence)
+        if about == self._about and now - self._told_at < REPEAT_S:
+            return False
+        self._about, self._told_at = about, now
+        return True

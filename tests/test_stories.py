@@ -16,7 +16,7 @@ from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.traces import HeldThread, JournalTally, KernelTraces, Whose
 from dockerdoctor.memory import HELD
 from dockerdoctor.model import Fault, Held, Impact, Outcome, Policy, Process
-from dockerdoctor.sayings import goes_on
+from dockerdoctor.sayings import News
 from dockerdoctor.signatures import SIGNATURES
 from tests.fakehost import disk_use
 from tests.stock import DAY, box, image, survey
@@ -344,19 +344,27 @@ def test_a_storm_of_hangs_ends_in_a_call_for_people(tmp_path: Path) -> None:
     assert any("did not keep it well" in said for said in story.said)
 
 
-def test_a_wait_is_told_once_and_not_at_each_of_its_seconds(tmp_path: Path) -> None:
-    story = Story(tmp_path, Policy(cooldown_s=60))
-    story.host.dockerd_process.frozen = True
-    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
-    story.host.dockerd_process.frozen = True
-    news = []
-    for _ in range(40):
-        before = story.watch.decision
-        sentence = story.watch.cycle()
-        if not goes_on(before, story.watch.decision):
-            news.append(sentence)
-        story.host.advance(1)
-    assert sum(said.startswith("cool-down: ") for said in news) == 1
+def test_what_is_as_it_was_is_told_once_and_again_after_a_while(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(cooldown_s=600))
+    log: list[str] = []
+    news = News()
+
+    def goes_on_for(seconds: float) -> None:
+        end = story.host.now().mono + seconds
+        while (now := story.host.now().mono) < end:
+            sentence = story.watch.cycle()
+            if news.is_news(story.watch.decision, sentence, now):
+                log.append(sentence)
+            story.host.advance(max(1.0, story.watch.pause_s()))
+
+    goes_on_for(900)
+    assert len(log) == 2
+    assert all(said.startswith("well: ") for said in log)
+    for _ in range(2):
+        story.host.dockerd_process.frozen = True
+        goes_on_for(100)
+    assert sum(said.startswith("cool-down: ") for said in log) == 1
+    assert log[-1].startswith("cool-down: ")
 
 
 def test_evidence_that_cannot_be_kept_keeps_nobody_from_the_next_rung(tmp_path: Path) -> None:

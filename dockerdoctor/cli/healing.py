@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from dockerdoctor.around import Knowledge
 from dockerdoctor.judge import GOOD_LOOKS, Condition, Rule
 from dockerdoctor.model import GiveUp, Hold, Impact, Outcome, Policy
-from dockerdoctor.sayings import goes_on
+from dockerdoctor.sayings import News
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Watch
 
@@ -123,13 +123,12 @@ def climb_until_well(
     say: Callable[[str], None],
 ) -> End:
     """Cycle until an ending. `wait` lets seconds pass, `now` is monotonic (s)."""
-    good, began = 0, now()
+    good, began, news = 0, now(), News()
     while True:
-        before = watch.decision
         sentence = watch.cycle()
         decision = watch.decision
         quiet = isinstance(decision, Hold) and decision.reason in QUIET
-        if not quiet and not goes_on(before, decision):
+        if not quiet and news.is_news(decision, sentence, now()):
             say(sentence)
         if isinstance(decision, GiveUp):
             return End(Ending.GAVE_UP, decision.why)

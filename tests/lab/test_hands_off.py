@@ -106,7 +106,7 @@ def test_a_daemon_that_refuses_everything_lives(watchdog: Watchdog) -> None:
         began = time.time()
         watchdog.begin(POLICY, HASTY)
         before = vitals(host)
-        watchdog.wait_said(began, "answered in")
+        watchdog.wait_says("answered in")
         watchdog.watch_for(STILL_S)
         assert watchdog.incidents(began) == []
         assert watchdog.acts(began) == []

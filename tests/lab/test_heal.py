@@ -174,7 +174,7 @@ def test_a_containerd_that_an_operator_stopped_stays_so(watchdog: Watchdog) -> N
         assert vitals(host) == before
     finally:
         host.systemctl("start", "containerd.service")
-    watchdog.wait_said(time.time(), "well: answered in")
+    watchdog.wait_says("well: answered in")
     assert watchdog.incidents(began) == []
     assert watchdog.acts(began) == []
 

@@ -40,7 +40,7 @@ def test_an_operators_stop_is_never_undone_and_no_look_of_ours_wakes_the_daemon(
         assert faults.state(host) == "inactive"
         assert watchdog.acts(began) == []
         assert watchdog.incidents(began) == []
-    watchdog.wait_said(time.time(), "well: answered in")
+    watchdog.wait_says("well: answered in")
 
 
 def test_a_hung_daemon_that_an_operator_stops_is_left_down(watchdog: Watchdog) -> None:
@@ -99,7 +99,7 @@ def test_a_storm_of_starts_and_stops_is_no_incident_and_no_start_is_lost(
     assert watchdog.incidents(began) == []
     assert watchdog.acts(began) == []
     assert vitals(host) == before
-    watchdog.wait_said(time.time(), "well: answered in")
+    watchdog.wait_says("well: answered in")
 
 
 def counted(watchdog: Watchdog, what: str) -> int:

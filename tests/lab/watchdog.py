@@ -31,6 +31,7 @@ STATE = "/var/lib/dockerdoctor"
 PROGRAM = (f"{VENV}/bin/python", "-I", "-m", "dockerdoctor.daemon")
 COMMAND = f"{VENV}/bin/dockerdoctor"
 FED = "WatchdogTimestampMonotonic"
+STATUS = "StatusText"
 METRICS = "http://127.0.0.1:10073/metrics"
 WAIT_S = 180.0
 """For anything that the watchdog does by itself, on a machine that is busy with something else."""
@@ -144,6 +145,14 @@ class Watchdog:
 
         self.host.wait(said, WAIT_S, f"“{words}” to be said")
         return said()
+
+    def wait_says(self, words: str) -> None:
+        """Until the sentence of its last look has these words; the log only tells what is new."""
+        self.host.wait(
+            lambda: words in self.host.show(UNIT, STATUS)[STATUS],
+            WAIT_S,
+            f"“{words}” to be its word",
+        )
 
     def metric(self, name: str) -> float:
         """A metric without labels, as it is served now."""
