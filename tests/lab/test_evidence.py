@@ -17,6 +17,8 @@ from tests.lab.host import LabHost
 from tests.lab.product import VENV
 from tests.lab.watchdog import POLICY, WAIT_S, Watchdog, vitals
 
+ON_ONE_SUITE = True
+"""As in test_aftermath.py."""
 BUILD = """
 import io, socket, sys, tarfile
 file = b"FROM busybox\\nRUN sleep 1000000\\n"
