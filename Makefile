@@ -17,6 +17,8 @@ PYTEST := [ "$$(id -u)" != 0 ] || \
 	$(BIN)/python -m pytest
 # For example: make unit ARGS='-k store -x'
 ARGS ?=
+# Test hosts of the lab at once; they wait for most of their time, whatever the number of processors.
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup engine test lint unit lab table soak bench packages generate sweep clean
@@ -34,7 +36,7 @@ engine:
 	else echo "not root: no engine is unpacked; the demo and some tests need both" >&2; fi
 
 test: $(INSTALLED) packages engine lint ## all tests: lint, types, unit, lab (as root on Debian)
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n $(WORKERS) --dist loadgroup $(ARGS)
 
 lint: $(INSTALLED) ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . && $(BIN)/mypy
@@ -43,7 +45,7 @@ unit: $(INSTALLED) engine ## tests without the lab (those of a bare dockerd need
 	@$(PYTEST) -m 'not lab' $(ARGS)
 
 lab: $(INSTALLED) packages ## only the lab: real engines under a real systemd, broken for real
-	@$(PYTEST) -m lab $(ARGS)
+	@$(PYTEST) -m lab -n $(WORKERS) --dist loadgroup $(ARGS)
 
 table: $(INSTALLED) packages engine ## break all three engines in every way, and write the README's table of it (1 h)
 	@export DOCKERDOCTOR_FAULTS=docs/faults.json DOCKERDOCTOR_LAB_SUITES="$${DOCKERDOCTOR_LAB_SUITES:-all}"; \

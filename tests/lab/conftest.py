@@ -36,8 +36,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.lab)
+            item.add_marker(pytest.mark.xdist_group(_hosts_name(item)))
         if NAMED not in os.environ and item.get_closest_marker("thorough"):
             item.add_marker(pytest.mark.skip(f"takes long: run where {NAMED} is set"))
+
+
+def _hosts_name(item: pytest.Item) -> str:
+    """The tests that share a host stay together, where several workers run them."""
+    suite = item.callspec.params.get("suite", "") if hasattr(item, "callspec") else ""
+    return f"{item.path.stem} {suite}".strip()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,7 +67,7 @@ def pytest_sessionfinish() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests measured (`record_property`), for people to read."""
     told = [
-        f"{report.nodeid.rpartition('[')[2].rstrip(']'):10} {name} {value}"
+        f"{report.nodeid.rpartition('[')[2].partition(']')[0]:10} {name} {value}"
         for report in terminalreporter.getreports("passed")
         for name, value in report.user_properties
     ]
