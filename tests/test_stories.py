@@ -62,6 +62,18 @@ def test_a_stopped_daemon_is_certain_sooner_than_one_that_hangs(tmp_path: Path) 
     assert sooner + 3 < later
 
 
+def test_a_stopped_daemon_that_the_kernel_holds_too_is_not_certain_and_not_restarted(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    story.host.dockerd_process.state = "T"
+    story.host.dockerd_process.held = True
+    story.goes_on_for(300)
+    assert not any("restart" in act or "SIG" in act for act in story.acts)
+    assert "kernel-holds-daemon" in {each.rule for each in story.incidents}
+
+
 def test_a_daemon_that_is_stopped_for_a_moment_is_left_alone(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.goes_on_for(10)
