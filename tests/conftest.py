@@ -21,3 +21,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("here"))
+    items.sort(key=lambda item: item.get_closest_marker("lab") is not None)  # the lab comes last
