@@ -42,6 +42,7 @@ def test_what_the_daemon_does_not_know_is_named_and_left_alone(
         host.start_container(name)
     host.start_container("checked", *CHECK)
     started = time.monotonic()
+    watchdog.stop()  # it would not let the daemon stand still for so long
     with faults.ghost(host, "ghost"):
         assert "ghost" in host.docker("ps", "--format", "{{.Names}}").stdout
         told = readings(host, "leftovers")
