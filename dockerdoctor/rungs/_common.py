@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
@@ -11,6 +12,7 @@ from dockerdoctor.model import Fault, Impact, Process
 from dockerdoctor.units import plain
 
 SIGTERM = 15
+SIGKILL = 9
 DEAF_S = 1.0
 """A signal that a living Go program has not taken after this long will not be taken: its runtime
 reads signals in a thread of its own, within milliseconds, whatever lock the daemon hangs on."""
@@ -126,3 +128,15 @@ def gone(control: HostControl, process: Process) -> bool:
             return True
         raise
     return False
+
+
+def left_after(
+    control: HostControl, processes: Sequence[Process], within_s: float
+) -> Sequence[Process]:
+    """Those of them that are still there after so long; returns as soon as all are gone."""
+    began = control.now().mono
+    while left := [each for each in processes if not gone(control, each)]:
+        if control.now().mono - began > within_s:
+            return left
+        control.pause(0.1)
+    return ()

@@ -12,9 +12,8 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault, Process
-from dockerdoctor.rungs._common import gone
+from dockerdoctor.rungs._common import SIGKILL, left_after
 
-SIGKILL = 9
 GONE_S = 10.0
 
 
@@ -29,7 +28,7 @@ def kill_and_start(
     killed = [each for each in (dockerd, containerd, *shims) if each]
     for each in killed:
         _kill(control, each)
-    held = [why for each in _wait_until_gone(control, killed) if (why := _held(control, each))]
+    held = [why for each in left_after(control, killed, GONE_S) if (why := _held(control, each))]
     control.reset_failed(Service.SOCKET, Service.DOCKERD)
     if containerd:
         control.start(Service.CONTAINERD)
@@ -56,15 +55,6 @@ def _kill(control: HostControl, process: Process) -> None:
     except HostFault as fault:
         if fault.fault is not Fault.MISSING:
             raise
-
-
-def _wait_until_gone(control: HostControl, killed: list[Process]) -> list[Process]:
-    began = control.now().mono
-    while left := [each for each in killed if not gone(control, each)]:
-        if control.now().mono - began > GONE_S:
-            return left
-        control.pause(0.1)
-    return []
 
 
 def _held(control: HostControl, process: Process) -> str:

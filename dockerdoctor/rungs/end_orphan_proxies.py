@@ -13,9 +13,8 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host.traces import Proxy
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault, Impact
-from dockerdoctor.rungs._common import SIGTERM, gone, only_looks
+from dockerdoctor.rungs._common import SIGKILL, SIGTERM, left_after, only_looks
 
-SIGKILL = 9
 ENDS_S = 2.0
 """It has nothing to finish."""
 
@@ -34,12 +33,8 @@ def _end(control: HostControl, proxy: Proxy) -> bool:
     """False when it had ended by itself."""
     try:
         control.signal(proxy.process, SIGTERM)
-        began = control.now().mono
-        while control.now().mono - began < ENDS_S:
-            if gone(control, proxy.process):
-                return True
-            control.pause(0.1)
-        control.signal(proxy.process, SIGKILL)
+        if left_after(control, [proxy.process], ENDS_S):
+            control.signal(proxy.process, SIGKILL)
     except HostFault as fault:
         if fault.fault is not Fault.MISSING:
             raise

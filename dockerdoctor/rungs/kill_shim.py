@@ -9,9 +9,7 @@ from __future__ import annotations
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.rungs._common import container_held, held_by_the_kernel
-
-SIGKILL = 9
+from dockerdoctor.rungs._common import SIGKILL, container_held, held_by_the_kernel
 
 
 def run(control: HostControl, scene: Scene) -> Note:

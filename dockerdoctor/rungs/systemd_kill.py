@@ -11,15 +11,16 @@ from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.rungs._common import (
+    SIGTERM,
     START_S,
     cost_of_a_stop,
     gone,
     held_or_full,
+    left_after,
     still_deaf,
     takes_no_signal,
 )
 
-SIGTERM = 15
 TIMES = 4
 GONE_S = 8.0
 
@@ -35,12 +36,9 @@ def run(control: HostControl, scene: Scene) -> Note:
         control.kill_service(Service.DOCKERD, SIGTERM)
         sent += 1
         control.pause(0.5)
-    waited_from = control.now().mono
-    while not gone(control, process):
-        if control.now().mono - waited_from > GONE_S:
-            why = f"dockerd (pid {process.pid}) is still there after {sent} SIGTERMs"
-            return Note(f"sent SIGTERM {sent} times", futile=why)
-        control.pause(0.25)
+    if left_after(control, [process], GONE_S):
+        why = f"dockerd (pid {process.pid}) is still there after {sent} SIGTERMs"
+        return Note(f"sent SIGTERM {sent} times", futile=why)
     control.start(Service.DOCKERD)
     return Note(f"dockerd left after {sent} SIGTERMs; asked for its start")
 
