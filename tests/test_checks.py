@@ -13,7 +13,8 @@ from dockerdoctor.checks._daemon import parsed
 from dockerdoctor.declare import Check, Clue, load
 from dockerdoctor.errors import HostFault
 from dockerdoctor.examination import Examination
-from dockerdoctor.host.closeup import parse_chains, parse_networks
+from dockerdoctor.host.closeup import parse_networks
+from dockerdoctor.host.firewall import parse_chains
 from dockerdoctor.host.lens import Network, Program, Word
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey

@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, command, http, launch, processes, unitfile
+from dockerdoctor.host import answers, command, firewall, http, launch, processes, unitfile
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.keeper import Keeper
@@ -28,8 +28,6 @@ from dockerdoctor.model import Fault
 
 FILE_S = 2.0
 COMMAND_S = 3.0
-MAX_RULES = 8 << 20
-"""Bytes of a firewall's rules: 7,587 of them (moby #31647) are 1 MB."""
 MAX_NAMES = 10_000
 Result = TypeVar("Result")
 
@@ -98,7 +96,9 @@ class Closeup:
         found = []
         for process in processes.all_named(name[:15]):  # which goes by the beginning of a name
             with contextlib.suppress(OSError, HostFault):
-                if process.name == name[:15] and not _in_a_container(process.pid):
+                if process.name == name[:15] and processes.same_namespace(
+                    process.pid, "self", "pid"
+                ):
                     words = self._lanes.run(
                         f"read /proc/{process.pid}/cmdline",
                         lambda process=process: launch.words(process),  # type: ignore[misc]
@@ -110,7 +110,7 @@ class Closeup:
     def chains(self) -> frozenset[str]:
         if os.geteuid() != 0:
             raise HostFault(Fault.DENIED, "only root sees the firewall", "try again as root")
-        return parse_chains(command.run(["iptables-save"], COMMAND_S, MAX_RULES))
+        return firewall.parse_chains(firewall.saved(COMMAND_S))
 
     def networks(self, timeout_s: float) -> Sequence[Network]:
         self._wake_nobody()
@@ -128,17 +128,6 @@ class Closeup:
             return self._lanes.run(kind, work, FILE_S)
         except OSError as error:
             raise from_os(error, f"cannot {kind}") from error
-
-
-def parse_chains(text: str) -> frozenset[str]:
-    """`iptables-save` in, "table CHAIN" out."""
-    table, found = "", set()
-    for line in text.splitlines():
-        if line.startswith("*"):
-            table = line[1:].strip()
-        elif line.startswith(":"):
-            found.add(f"{table} {line[1:].split()[0]}")
-    return frozenset(found)
 
 
 class _Range(answers.Wanted):
@@ -168,11 +157,6 @@ def parse_networks(body: bytes) -> Sequence[Network]:
         )
         for each in told
     ]
-
-
-def _in_a_container(pid: int) -> bool:
-    """Whether it lives in another PID namespace than we do; HostFault and OSError mean: unseen."""
-    return Path(f"/proc/{pid}/ns/pid").readlink() != Path("/proc/self/ns/pid").readlink()
 
 
 def _text(path: str) -> str:

@@ -42,18 +42,34 @@ def parse(saved: str) -> Firewall:
     return Firewall(len(rules), doubled)
 
 
+def parse_chains(saved: str) -> frozenset[str]:
+    """The same; out come the chains, as "table CHAIN"."""
+    lines = _lines(saved)
+    return frozenset(f"{table} {line[1:].split()[0]}" for table, line in lines if line[0] == ":")
+
+
 def _rules(saved: str) -> Iterator[tuple[str, str]]:
+    return ((table, line) for table, line in _lines(saved) if line.startswith("-A "))
+
+
+def _lines(saved: str) -> Iterator[tuple[str, str]]:
+    """Each line with the table that it belongs to."""
     table = ""
-    for line in saved.splitlines():
+    for line in map(str.strip, saved.splitlines()):
         if line.startswith("*"):
             table = line[1:].strip()
-        elif line.startswith("-A "):
-            yield table, line.strip()
+        elif line:
+            yield table, line
+
+
+def saved(timeout_s: float) -> str:
+    """All tables as text. HostFault where there is no iptables, or no permission."""
+    return command.run(["iptables-save"], timeout_s, MAX_BYTES)
 
 
 def look(timeout_s: float) -> Firewall:
-    """All tables. HostFault where there is no iptables, or no permission."""
-    return parse(command.run(["iptables-save"], timeout_s, MAX_BYTES))
+    """All tables. HostFault as `saved`."""
+    return parse(saved(timeout_s))
 
 
 def droppable(doubled: Doubled) -> bool:
