@@ -58,9 +58,8 @@ class Memory:
     def hold(self, decision: Decision, now: float) -> None:
         """Take why nothing is done (`now` is wall clock); written only when the reason is new, as
         some sentences count seconds."""
-        reason = decision.reason if isinstance(decision, Hold) else ""
-        if not isinstance(decision, Hold) or reason in NO_HOLD:
+        if not isinstance(decision, Hold) or decision.reason in NO_HOLD:
             self._held = None
-        elif self._held is None or self._held.reason != reason:
-            self._held = Held(reason, decision.why, now)
+        elif self._held is None or self._held.reason != decision.reason:
+            self._held = Held(decision.reason, decision.why, now)
         self._store.remember(HELD, self._held)
