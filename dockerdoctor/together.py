@@ -1,13 +1,16 @@
 """Several looks at once, none of which holds up the others: works by name go in, results come out.
 
-Each runs in a daemon thread of its own, which is left behind when it hangs.
+Each runs in a thread of its own (`workers`), which is left behind when it hangs.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Set
+from functools import partial
 from typing import Generic, TypeVar
+
+from dockerdoctor.host import workers
 
 Result = TypeVar("Result")
 
@@ -27,9 +30,7 @@ class Together(Generic[Result]):
         """All of these, now."""
         for name, work in works.items():
             self._out.add(name)
-            threading.Thread(
-                target=self._run, args=(name, work), name=f"look-{name}", daemon=True
-            ).start()
+            workers.run(partial(self._run, name, work), f"look-{name}")
 
     def wait(self, until_s: float, wanted: Set[str] | None = None) -> None:
         """Until the wanted ones (None: all) are back, or `until_s` after the beginning."""
