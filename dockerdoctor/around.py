@@ -10,6 +10,9 @@ from dockerdoctor.declare import Rung
 from dockerdoctor.judge import Judgement, Rule
 from dockerdoctor.model import Attempt, Decision, Incident, Sample
 
+LATELY_CLIMBED_S = 120.0
+"""How long a start limit that is hit may be the doing of a climb of ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from dockerdoctor.allowed import Allowed
-from dockerdoctor.around import Hooks, Knowledge, Pace, Snapshot
+from dockerdoctor.around import LATELY_CLIMBED_S, Hooks, Knowledge, Pace, Snapshot
 from dockerdoctor.collect import Collect
 from dockerdoctor.declare import Scene, known_readings
 from dockerdoctor.episodes import Episodes, remembered
@@ -130,7 +130,7 @@ class Watch:
     def scene(self) -> Scene:
         """What a rung is judged by, as of the last look."""
         now = self._control.now().wall
-        recent = self._store.recent_attempts(now - 120.0)
+        recent = self._store.recent_attempts(now - LATELY_CLIMBED_S)
         seen = self._memory.fill(self._now.judgement.readings if self._now.judgement else {})
         ran, room = self._memory.running, self._room
         return Scene(seen, self._policy(), ran, bool(recent), room.allowed, room.uses.last)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dockerdoctor import pausing
+from dockerdoctor.around import LATELY_CLIMBED_S
 from dockerdoctor.compose import lock_path, watch_lock_path
 from dockerdoctor.config import Config
 from dockerdoctor.errors import DoctorError
@@ -28,7 +29,6 @@ FRESH_S = 180.0
 """How old the watchdog's samples may be to speak of now; it writes them each minute."""
 LATELY_S = 3600.0
 """How far back the samples are read for the beginning of what is wrong."""
-LATELY_CLIMBED_S = 120.0
 RECENT_S = 24 * 3600.0
 """Incidents that ended in this time are worth a line."""
 

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from dockerdoctor.around import Knowledge
+from dockerdoctor.around import LATELY_CLIMBED_S, Knowledge
 from dockerdoctor.cli.examine import STREAMED, examine
 from dockerdoctor.cli.healplan import plans_for
-from dockerdoctor.cli.history import LATELY_CLIMBED_S, Watchdog, since_in, watchdog
+from dockerdoctor.cli.history import Watchdog, since_in, watchdog
 from dockerdoctor.cli.looking import BY_API, units
 from dockerdoctor.cli.plan import Plan
 from dockerdoctor.cli.report import Looked, Report
