@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
@@ -19,8 +20,7 @@ from dockerdoctor.model import Fault
 from dockerdoctor.regret import Scene, stages
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What to do, in order; `need` is to be freed, `short` is what the steps cannot free."""
 
     full: bool
@@ -89,8 +89,7 @@ BUSY_S = 5.0
 """Between two tries while another prune runs: a minute in all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """How one step ended: `why` it was not done, empty when it was."""
 
     step: Step

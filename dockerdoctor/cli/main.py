@@ -1,8 +1,8 @@
 """The command line: `dockerdoctor COMMAND`, and what a command ends with.
 
-Only the module of the command that was named is loaded (all of them for `--help`), and each command
-imports what it needs when it runs. `run` is the one place where exceptions become sentences and exit
-codes.
+Only the module of the command that was named is loaded (all of them for `--help`), and each
+imports what it needs when it runs. `run` is the one place where exceptions become sentences and
+exit codes.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ COMMANDS = (
     *("check", "diagnose", "top", "heal", "watch", "incidents", "explain", "bundle", "disk"),
     *("pause", "resume", "rules", "probes", "service", "demo"),
 )
-"""In the order of the help. Each has a module with a function of its name, or with an `app` where it
-is a group of commands."""
+"""In the order of the help. Each has a module with a function of its name, or with an `app` where
+it is a group of commands."""
 _ELSEWHERE = {"resume": "pause"}
 """Those in a module of another name."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.around import LATELY_CLIMBED_S, Knowledge
 from dockerdoctor.cli.examine import STREAMED, examine

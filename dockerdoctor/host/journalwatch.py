@@ -12,7 +12,8 @@ import json
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command
@@ -38,8 +39,7 @@ STARTED = "39f53479d3a045ac8e11786248231fbf"
 DAEMONS = ("dockerd", "containerd")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry. `at` is wall clock, s."""
 
     at: float

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -27,8 +28,7 @@ _FLAGS = frozenset(
 ) | {"--config-file", "--pidfile"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """Paths of one daemon; the defaults are dockerd's own (/var/run is a link to /run)."""
 
     data_root: Path = Path("/var/lib/docker")

@@ -12,8 +12,9 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import bare, journal, launch, peers, pids, processes

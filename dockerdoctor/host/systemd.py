@@ -12,8 +12,9 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, journal, launch, processes
@@ -34,7 +35,6 @@ ASK_S = 5.0
 """Deadline of one systemctl call; 5 ms is usual, even with D-Bus stopped."""
 READ_S = 2.0
 """Deadline of reading a command line from /proc."""
-
 FRESH_S = 0.5
 """How old an answer may be: the probes of one look share one call."""
 CALM_S = 30.0

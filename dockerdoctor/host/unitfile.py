@@ -9,7 +9,8 @@ import contextlib
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.host.lens import Word
 
@@ -19,8 +20,7 @@ _PREFIXES = "@-:+!|"
 """What may stand before the program of ExecStart=."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One `key=value` of a [Service] section."""
 
     key: str

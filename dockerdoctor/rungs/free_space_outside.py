@@ -8,7 +8,7 @@ last copy of something: both are off until somebody allows it (`[disk] cut_logs`
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Place
