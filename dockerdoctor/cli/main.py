@@ -112,8 +112,6 @@ def run(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    if "--version" in words[:1]:
-        return _version()
     try:
         return _dispatch(words)
     except BaseException as error:  # noqa: BLE001  the one place
@@ -151,18 +149,16 @@ def _is_option(word: str) -> bool:
 
 
 def _dispatch(words: list[str]) -> int:
+    if "--version" in words[:1]:
+        from dockerdoctor import __version__
+
+        print(f"dockerdoctor {__version__}", flush=True)
+        return 0
     name = _command_of(words)
     command = typer.main.get_command(application([name] if name in COMMANDS else COMMANDS))
     result = command.main(words, prog_name="dockerdoctor", standalone_mode=False)
     sys.stdout.flush()
     return int(result or 0)
-
-
-def _version() -> int:
-    from dockerdoctor import __version__
-
-    print(f"dockerdoctor {__version__}")
-    return 0
 
 
 def _reader_gone() -> int:

@@ -13,17 +13,19 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from dockerdoctor.host.storage.facts import Usage
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.walk import BLOCK, Walk
+
+if TYPE_CHECKING:
+    from socket import socket
 
 PATIENCE_S = 0.03
 """What is done by then needs no helper: to fork one takes some 5 ms."""
@@ -75,7 +77,9 @@ def _together(
     jobs, put = os.pipe()
     os.write(put, b"".join(_JOB.pack(number) for number in range(len(names))))
     os.close(put)
-    told_here, tell = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    from socket import AF_UNIX, SOCK_SEQPACKET, socketpair  # seldom needed, and slow to load
+
+    told_here, tell = socketpair(AF_UNIX, SOCK_SEQPACKET)
     helpers: list[int] = []
     waiting = dict(enumerate(names))
     try:
@@ -105,7 +109,7 @@ def _help(
     names: Sequence[str],
     place: str,
     jobs: int,
-    tell: socket.socket,
+    tell: socket,
 ) -> NoReturn:
     """A helper's life."""
     try:

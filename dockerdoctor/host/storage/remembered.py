@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from dockerdoctor.host.files import write_atomic
 from dockerdoctor.host.storage.facts import Databases, Home, Usage
 
 Stamp: TypeAlias = tuple[int, ...]
@@ -75,11 +76,10 @@ class Remembered:
         """Write it down, as far as the disk lets us: it may be the full one."""
         if self.path is None or self._now == self._known:
             return
-        from dockerdoctor.host.files import write_atomic  # slow to load, and seldom needed
-
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_atomic(self.path, msgspec.msgpack.encode(self._now), mode=0o600)
+            content = msgspec.msgpack.encode(self._now)
+            write_atomic(self.path, content, mode=0o600, lasting=False)
 
     def _load(self) -> _Memory:
         if self.path is None:
