@@ -146,10 +146,10 @@ class Remains:
 
 @dataclass(frozen=True, slots=True)
 class PidFile:
-    """dockerd's pid file, and who has the pid in it now; None when nobody has."""
+    """dockerd's pid file, and who has the pid in it now."""
 
     path: Path
-    process: Process | None
+    process: Process
 
 
 @dataclass(frozen=True, slots=True)
