@@ -15,6 +15,7 @@ from dockerdoctor.model import Process
 
 DOCKERD = re.compile(r"dockerd(-(ce|ee|dev|v?\d.*))?")
 CONTAINERD = re.compile(r"(docker-)?containerd(-v?\d.*)?")
+DAEMONS = (DOCKERD, CONTAINERD)
 """Their names, also cut."""
 
 
@@ -29,7 +30,7 @@ def is_dockerd(process: Process, ours: Sequence[str] = ()) -> bool:
 
 def is_containerd(process: Process) -> bool:
     """Whether it is a containerd, anybody's."""
-    return any(CONTAINERD.fullmatch(name) for name in (process.name, file_of(process)))
+    return bool(CONTAINERD.fullmatch(process.name) or CONTAINERD.fullmatch(file_of(process)))
 
 
 def file_of(process: Process) -> str:

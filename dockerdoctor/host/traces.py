@@ -64,7 +64,8 @@ class JournalTally:
     lines: int = 0
     """Messages read so far."""
     counts_1h: Mapping[str, int] = field(default_factory=dict)
-    """Messages of the last hour by the name of their signature."""
+    """Messages of the last hour by the name of their signature; only of the daemon that serves now
+    (or of the last one, while it is down)."""
     last: Mapping[str, str] = field(default_factory=dict)
     """The newest message of each, cut short."""
     whom: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
