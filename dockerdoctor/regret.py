@@ -6,6 +6,7 @@ name, younger than the grace time: never. Named volumes: never.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,8 +26,11 @@ from dockerdoctor.host.storage.facts import (
     Usage,
     Volume,
 )
+from dockerdoctor.host.storage.layerdb import familiar
 
 CUT_COSTS = "older lines are lost; `docker logs` needs --tail N until it is created anew"
+SHORT = re.compile(r"[0-9a-f]{1,63}")
+"""What may be the beginning of an image's id."""
 MIN_LOG = 1 << 20
 """A log that would give back less than this is left alone."""
 
@@ -136,6 +140,7 @@ class Images:
         self._users = Counter(chain for image in survey.images.values() for chain in image.chains)
         self._held = set(survey.cached_chains) | self._mounted()
         self._used_by = {box.image for box in survey.boxes.values()}
+        self._short = [(name, at) for name, at in scene.uses.items() if SHORT.fullmatch(name)]
         self._tops = {mount.parent for mount in survey.mounts.values() if mount.parent}
         # A container whose image cannot be told, by its files or by its layers, spares them all.
         self._blind = any(
@@ -181,10 +186,11 @@ class Images:
 
     def used(self, image: Image) -> float:
         """When it was last used, as far as anybody knows (wall clock)."""
-        uses = self._scene.uses
-        names = [image.id, image.id.removeprefix("sha256:"), *image.tags]
-        names += [tag.removesuffix(":latest") for tag in image.tags]
-        return max([image.touched, *(uses.get(name, 0.0) for name in names)])
+        uses, number = self._scene.uses, image.id.removeprefix("sha256:")
+        tags = [familiar(tag) for tag in image.tags]
+        names = [image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
+        short = [at for name, at in self._short if number.startswith(name)]
+        return max([image.touched, *short, *(uses.get(name, 0.0) for name in names)])
 
     def why_stays(self, image: Image) -> str:
         """Why an image may not go; empty when it may."""

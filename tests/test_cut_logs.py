@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.cli.logs import text
-from dockerdoctor.errors import HostFault
 from dockerdoctor.host.storage.boxes import rotates
 from dockerdoctor.host.storage.logs import cut
 from dockerdoctor.host.storage.remembered import Remembered
@@ -62,8 +61,7 @@ def test_a_link_a_hard_link_a_pipe_and_anothers_file_are_left_alone(
     other.write_bytes(b"x" * 4 * MIB)
     log.unlink()
     log.symlink_to(other)
-    with pytest.raises(HostFault):
-        cut(root.path, box, 0)
+    assert "cannot be cut" in cut(root.path, box, 0)
     log.unlink()
     log.hardlink_to(other)
     assert "hard links" in cut(root.path, box, 0)
@@ -85,8 +83,7 @@ def test_only_a_containers_id_names_a_log(root: DataRoot, ident: str) -> None:
 
 def test_a_log_that_is_gone_is_said(root: DataRoot, box: str) -> None:
     log_of(root, box).unlink()
-    with pytest.raises(HostFault, match="cannot cut the log"):
-        cut(root.path, box, 0)
+    assert cut(root.path, box, 0) == "is gone already"
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,13 @@ from dockerdoctor.cli import terminal
 from dockerdoctor.cli.options import Options
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty, wrap
 from dockerdoctor.cli.table import table
-from dockerdoctor.errors import HostFault, UsageError
+from dockerdoctor.errors import UsageError
 from dockerdoctor.host.layout import CONFIG_FILE
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import logs
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.loglook import Growth, growths
-from dockerdoctor.model import Fault
 from dockerdoctor.regret import CUT_COSTS
 from dockerdoctor.units import parse_bytes, plain_bytes, plain_seconds
 
@@ -131,13 +130,7 @@ def _size(keep: str) -> int:
 
 def _cut(host: LinuxHost, root: Path, name: str, ident: str, keep_bytes: int) -> int:
     before = host.disk(root, STAT_S).free_bytes
-    try:
-        why = logs.cut(root, ident, keep_bytes)
-    except HostFault as fault:
-        if fault.fault in (Fault.MISSING, Fault.REFUSED):
-            why = f"cannot be cut: {fault.sentence}"
-        else:
-            raise
+    why = logs.cut(root, ident, keep_bytes)
     freed = max(0, host.disk(root, STAT_S).free_bytes - before)
     terminal.emit(f"log of {name}: {why or f'cut, {plain_bytes(freed)} given back'}")
     return int(bool(why))

@@ -14,7 +14,6 @@ import os
 import stat
 from pathlib import Path
 
-from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.storage.layerdb import HEX
 from dockerdoctor.host.storage.opened import Directory
 
@@ -23,15 +22,17 @@ _BLOCK = 4096
 
 
 def cut(root: Path, ident: str, keep_bytes: int) -> str:
-    """HostFault when the data-root cannot be entered."""
+    """In words that go on with "it". HostFault when the data-root cannot be entered."""
     if not HEX.fullmatch(ident):
         return "is no container's id"
     with Directory.root(root) as top:
         try:
             with top.sub("containers", ident) as box:
                 return _cut(box, f"{ident}-json.log", keep_bytes)
-        except OSError as error:
-            raise from_os(error, f"cannot cut the log of {ident[:12]}") from error
+        except FileNotFoundError:
+            return "is gone already"
+        except OSError as error:  # a link (ELOOP), an append-only file, a file system without holes
+            return f"cannot be cut ({error.strerror})"
 
 
 def _cut(box: Directory, name: str, keep_bytes: int) -> str:

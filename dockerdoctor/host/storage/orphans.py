@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.storage.databases import databases
 from dockerdoctor.host.storage.facts import Databases
 from dockerdoctor.host.storage.layerdb import HEX, NAME
@@ -33,7 +32,7 @@ _PARTS = ("diff", "work", "link", "lower", "merged", "committed")
 
 
 def remove(root: Path, name: str, before: float, timeout_s: float) -> str:
-    """`before` is wall clock, s. HostFault when the data-root cannot be entered or written to."""
+    """`before` is wall clock, s. HostFault when the data-root cannot be entered."""
     deadline = time.monotonic() + timeout_s
     if not NAME.fullmatch(name) or name == "l":
         return "is no directory of the storage driver"
@@ -50,8 +49,8 @@ def remove(root: Path, name: str, before: float, timeout_s: float) -> str:
                 _unlink_short(trees, name, short)
                 if not _cleared(aside, deadline):
                     return f"is out of docker's way; not all of it is gone after {timeout_s:.0f} s"
-        except OSError as error:
-            raise from_os(error, f"cannot remove {name[:12]} of {root}/{DRIVER}") from error
+        except OSError as error:  # an immutable file, a file system that is read-only
+            return f"cannot be removed ({error.strerror})"
     return ""
 
 
