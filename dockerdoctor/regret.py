@@ -26,7 +26,7 @@ from dockerdoctor.host.storage.facts import (
     Usage,
     Volume,
 )
-from dockerdoctor.host.storage.layerdb import familiar
+from dockerdoctor.host.storage.layerdb import NAME, familiar
 
 CUT_COSTS = "older lines are lost; `docker logs` needs --tail N until it is created anew"
 SHORT = re.compile(r"[0-9a-f]{1,63}")
@@ -87,7 +87,8 @@ def lost(scene: Scene) -> Iterator[Step]:
     survey, age_s = scene.survey, scene.allowed.orphan_age_s
     if survey.driver != "overlay2":
         return
-    for name in sorted(orphans(survey, age_s), key=lambda name: (survey.trees[name].born, name)):
+    named = (name for name in orphans(survey, age_s) if NAME.fullmatch(name))
+    for name in sorted(named, key=lambda name: (survey.trees[name].born, name)):
         tree = survey.trees[name]
         what = Removal(Kind.ORPHAN, name, survey.taken - age_s)
         yield Step(what, name[:12], tree.usage, tree.born, "nothing: no database knows it")

@@ -117,3 +117,7 @@ def test_growth_and_the_time_until_the_disk_is_full_are_told(root: DataRoot, box
     assert "max-size" in shown
     assert "--cut web" in shown
     assert max(len(line) for line in shown.splitlines()) <= 80
+    both = growths(first, second, 10 * MIB, all_of_them=True)
+    for columns in (40, 80):
+        rows = text(both, disk_use(root.path), columns).splitlines()[:3]
+        assert [row.split()[0] for row in rows] == ["CONTAINER", "web", "calm"]

@@ -72,7 +72,8 @@ def text(found: Sequence[Growth], use: DiskUse, columns: int | None) -> str:
         )
         for each in found
     ]
-    lines = [table(("CONTAINER", "SIZE", "GROWS", "DISK FULL IN", "LOG"), rows, columns)]
+    head = ("CONTAINER", "SIZE", "GROWS", "DISK FULL IN", "LOG")
+    lines = table(head, rows, columns).splitlines()
     lines.append(f"{plain_bytes(use.free_bytes)} are free.")
     if endless:
         lines += ["", *_fix(endless)]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dockerdoctor.host.storage.facts import Box
-from dockerdoctor.host.storage.layerdb import Skip, kept_by_label, moment
+from dockerdoctor.host.storage.layerdb import Skip, kept_by_label, moment, on_a_line
 from dockerdoctor.host.storage.opened import Directory, readable
 from dockerdoctor.units import parse_bytes
 
@@ -74,7 +74,7 @@ def read(entry: Directory, ident: str, skip: Skip) -> Box:
     ended = 0.0 if state.running else moment(state.finished_at)
     return Box(
         id=ident,
-        name=told.name.lstrip("/") or ident[:12],
+        name=on_a_line(told.name.lstrip("/")) or ident[:12],
         image=told.image,
         state=_state(state),
         ended=ended,

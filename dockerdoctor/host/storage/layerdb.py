@@ -36,6 +36,11 @@ def familiar(reference: str) -> str:
     return re.sub(r"^(docker\.io/)?(library/)?", "", reference)
 
 
+def on_a_line(text: str) -> str:
+    """Somebody else's name, without what ends a line or is no text at all."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def layers(database: Directory, skip: Skip) -> dict[str, Layer]:
     """`layerdb/sha256/*` by chain id."""
     found: dict[str, Layer] = {}

@@ -50,7 +50,9 @@ class Remembered:
             return None
 
     def learn(self, name: str, stamp: Stamp, usage: Usage) -> None:
-        """Remember what was measured."""
+        """Remember what was measured; not what has a name that no text can hold."""
+        if not name.isascii():
+            return
         self._now[f"tree {name}"] = [list(stamp), [usage.bytes, usage.inodes]]
 
     def home(self, ident: str, stamp: Stamp) -> Home | None:
