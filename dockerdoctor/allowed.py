@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dockerdoctor.host.storage.facts import Removal, Usage
+from dockerdoctor.host.storage.facts import Kind, Removal, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,15 @@ class Step:
     used: float
     back: str
     """What it costs to have it back."""
+
+
+SAFE: Mapping[Kind, str] = {
+    Kind.ORPHAN: "no database knows it, nothing lies on it or has it mounted, and it is old",
+    Kind.CONTAINER: "it ended before the grace time, and no restart policy wants it back",
+    Kind.DANGLING: "it has no name and no container, nothing is built on it, and it is old",
+    Kind.CACHE: "only what no build has used within the grace time",
+    Kind.IMAGE: "it has no container, nothing is built on it, no use in the grace time is known",
+    Kind.LOG: "its container writes on, and its end stays",
+    Kind.VOLUME: "it has no name and no container, and nobody has changed it within the grace time",
+}
+"""Why what is planned may go. Each is asked again, of the daemon or its files, when it goes."""

@@ -93,6 +93,8 @@ class Rung:
     run: Callable[[HostControl, Scene], Note]
     useless: Callable[[Scene], str] = always_can
     hopeless: Callable[[Scene], str] = always_can
+    takes: str = ""
+    """What it costs in words, where it interrupts nobody and yet takes something away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,10 @@ def test_a_plan_for_a_full_disk_knows_what_the_configuration_allows(
     (found,) = plans_for(look(host), KNOWN, load(write_config(tmp_path, allowed), {}))
     outside = next(step for step in found.steps if step.rung == "free-space-outside")
     assert (outside.passed_over == "") is bool(allowed)
-    assert "disk reclaim" in plan_text(found, READINGS, "/e", None)
+    text = plan_text(found, READINGS, "/e", None)
+    assert "disk reclaim" in text
+    assert "prune: costs what it removes" in text
+    assert "Nothing is stopped or interrupted." in text
 
 
 def test_a_restart_policy_decides_what_becomes_of_a_container() -> None:

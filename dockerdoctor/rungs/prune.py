@@ -84,4 +84,5 @@ RUNG = Rung(
     settle_s=lambda _: 30.0,
     run=run,
     useless=useless,
+    takes="what it removes",
 )
