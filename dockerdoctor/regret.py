@@ -28,7 +28,9 @@ from dockerdoctor.host.storage.facts import (
 )
 from dockerdoctor.host.storage.layerdb import NAME, familiar
 
-CUT_COSTS = "older lines are lost; `docker logs` needs --tail N until it is created anew"
+CUT_COSTS = (
+    "older lines are lost; who follows it goes on, and `docker logs` needs --tail N from then on"
+)
 SHORT = re.compile(r"[0-9a-f]{1,63}")
 """What may be the beginning of an image's id."""
 MIN_LOG = 1 << 20

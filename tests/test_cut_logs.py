@@ -10,12 +10,13 @@ import pytest
 
 from dockerdoctor.cli.logs import text
 from dockerdoctor.host.storage.boxes import rotates
-from dockerdoctor.host.storage.logs import cut
+from dockerdoctor.host.storage.logs import cut, readers
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
 from dockerdoctor.loglook import growths
 from tests.dataroot import DataRoot
 from tests.fakehost import disk_use
+from tests.test_survey import counted
 
 MIB = 1 << 20
 
@@ -46,6 +47,15 @@ def test_the_head_becomes_a_hole_and_writers_go_on(root: DataRoot, box: str) -> 
     content = log.read_bytes()
     assert content[: 3 * MIB] == bytes(3 * MIB)
     assert content[3 * MIB :] == b"x" * MIB + b"more\n"
+
+
+def test_who_reads_a_log_is_named_before_it_is_cut(root: DataRoot, box: str) -> None:
+    log = log_of(root, box)
+    with log.open("ab"):
+        assert readers(box) == []
+        with log.open("rb"), log.open("rb"):
+            (reader,) = readers(box)
+    assert f"(pid {os.getpid()}), 2 times" in reader
 
 
 def test_what_is_short_enough_stays(root: DataRoot, box: str) -> None:
@@ -99,6 +109,33 @@ def test_a_log_that_is_gone_is_said(root: DataRoot, box: str) -> None:
 )
 def test_which_logs_are_bounded(driver: str, options: dict[str, str], bounded: bool) -> None:
     assert rotates(driver, options) is bounded
+
+
+def test_the_lasting_fix_has_the_exact_commands_of_compose(root: DataRoot) -> None:
+    made = "com.docker.compose"
+    new = {f"{made}.project": "shop", f"{made}.project.config_files": "/srv/a b/compose.yaml"}
+    old = {f"{made}.project": "old", f"{made}.project.config_files": "docker-compose.yml"}
+    old[f"{made}.project.working_dir"] = "/srv/old"
+    for name, labels in (("web", new), ("db", new), ("cron", old), ("alone", {})):
+        about = {**labels, f"{made}.service": name} if labels else {}
+        root.container(name, "sha256:none", "running", logged=10, labels=about)
+    found = growths(survey(root.path, Remembered(None)), None, MIB)
+    told = text(found, disk_use(root.path), 80).splitlines()
+    anew = "up -d --no-deps --force-recreate"
+    assert f"     docker compose -p shop -f '/srv/a b/compose.yaml' {anew} db web" in told
+    assert f"     docker compose -p old -f /srv/old/docker-compose.yml {anew} cron" in told
+    assert "     alone" in told
+
+
+def test_what_is_kept_of_a_log_that_goes_elsewhere_is_a_log_too(root: DataRoot) -> None:
+    box = root.container("away", "sha256:none", "running", log="gelf")
+    home = root.path / "containers" / box
+    for name in ("container-cached.log", "container-cached.log.1", "container-cached.log.2.gz"):
+        (home / name).write_bytes(b"x" * MIB)
+    (home / "container-cached.logs").write_bytes(b"x" * MIB)
+    found = survey(root.path, Remembered(None))
+    assert found.logs[box].usage.bytes == 3 * MIB
+    assert found.total.bytes == counted(root.path)[0]
 
 
 def test_growth_and_the_time_until_the_disk_is_full_are_told(root: DataRoot, box: str) -> None:

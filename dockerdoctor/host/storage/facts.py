@@ -80,6 +80,8 @@ class Box:
     log_rotates: bool = False
     volumes: tuple[str, ...] = ()
     kept: bool = False
+    compose: tuple[str, ...] = ()
+    """Who made it, where that was compose: project, service, files."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dockerdoctor.host.storage.facts import Box, Databases, Home, Image, Layer, 
 
 Stamp: TypeAlias = tuple[int, ...]
 """What tells that a thing is the same one and unchanged: inode numbers, sizes, times (ns)."""
-_VERSION = 3
+_VERSION = 5
 _MAX = 64 << 20
 """Of the file: some 500,000 trees."""
 _FRESH_S = 2.0
