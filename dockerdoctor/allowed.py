@@ -24,7 +24,7 @@ class Allowed:
     """Whether logs that nobody rotates may be cut (their end stays)."""
     keep_log_bytes: int = 10 << 20
     orphans: bool = False
-    """Whether directories of overlay2 that no database knows may go."""
+    """Whether directories of overlay2 that no database knows may go, and what lies in tmp."""
     orphan_age_s: float = 7 * 86400.0
     """For how long nothing may have changed in them."""
     anonymous_volumes: bool = False
@@ -44,6 +44,7 @@ class Step:
 
 
 SAFE: Mapping[Kind, str] = {
+    Kind.TMP: "no process has it open, it is old, and dockerd itself empties tmp at its start",
     Kind.ORPHAN: "no database knows it, nothing lies on it or has it mounted, and it is old",
     Kind.CONTAINER: "it ended before the grace time, and no restart policy wants it back",
     Kind.DANGLING: "it has no name and no container, nothing is built on it, and it is old",

@@ -26,7 +26,7 @@ from dockerdoctor.host.storage.facts import (
     Usage,
     Volume,
 )
-from dockerdoctor.host.storage.layerdb import NAME, familiar
+from dockerdoctor.host.storage.layerdb import NAME, familiar, on_a_line
 
 CUT_COSTS = (
     "older lines are lost; who follows it goes on, and `docker logs` needs --tail N from then on"
@@ -85,15 +85,17 @@ def _kept_by_name(scene: Scene, *names: str) -> bool:
 
 
 def lost(scene: Scene) -> Iterator[Step]:
-    """What no database knows, the oldest first: nobody can miss it."""
+    """What nothing knows, in tmp and of overlay2, the oldest first: nobody can miss it."""
     survey, age_s = scene.survey, scene.allowed.orphan_age_s
-    if survey.driver != "overlay2":
-        return
-    named = (name for name in orphans(survey, age_s) if NAME.fullmatch(name))
-    for name in sorted(named, key=lambda name: (survey.trees[name].born, name)):
-        tree = survey.trees[name]
-        what = Removal(Kind.ORPHAN, name, survey.taken - age_s)
-        yield Step(what, name[:12], tree.usage, tree.born, "nothing: no database knows it")
+    found = {Kind.TMP: survey.tmp}
+    if survey.driver == "overlay2":
+        names = (name for name in orphans(survey, age_s) if NAME.fullmatch(name))
+        found[Kind.ORPHAN] = {name: survey.trees[name] for name in names}
+    for kind, trees in found.items():
+        for name, tree in sorted(trees.items(), key=lambda item: (item[1].born, item[0])):
+            if survey.taken - tree.born >= age_s:
+                what, short = Removal(kind, name, survey.taken - age_s), on_a_line(name[:20])
+                yield Step(what, short, tree.usage, tree.born, "nothing: nothing knows it")
 
 
 def why_box_stays(box: Box, scene: Scene) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Box, Image, Kind, Survey, Usage, Volume
+from dockerdoctor.host.storage.facts import Box, Image, Kind, Survey, Tree, Usage, Volume
 from dockerdoctor.model import Fault
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough, need, plan
 from tests.fakehost import FakeHost
@@ -218,7 +218,9 @@ def surveys(draw: st.DrawFn) -> Survey:
         Volume(name, Usage(MIB, 2), len(name) == 64, draw(times))
         for name in ("a" * 64, "b" * 64, "named", "kept")
     ]
-    return survey(
+    leftovers = draw(st.sets(st.sampled_from(["GetImageBlob1", "docker-builder2"])))
+    tmp = {name: Tree(Usage(MIB, 1), draw(times)) for name in leftovers}
+    found = survey(
         images,
         boxes,
         volumes,
@@ -228,6 +230,7 @@ def surveys(draw: st.DrawFn) -> Survey:
         measured=draw(flags),
         strange={name: draw(times) for name in draw(st.sets(st.sampled_from(["x", "y", "z"])))},
     )
+    return replace(found, tmp=tmp)
 
 
 @st.composite
@@ -300,8 +303,11 @@ def test_nothing_protected_is_ever_chosen(
     for ident in chosen[Kind.ORPHAN]:
         assert ident in "xyz"
         assert found.trees[ident].born <= NOW - allowed.orphan_age_s
+    assert not chosen[Kind.TMP] or allowed.orphans
+    for ident in chosen[Kind.TMP]:
+        assert found.tmp[ident].born <= NOW - allowed.orphan_age_s
     if not daemon:
-        assert {step.what.kind for step in told.steps} <= {Kind.LOG, Kind.ORPHAN}
+        assert {step.what.kind for step in told.steps} <= {Kind.LOG, Kind.ORPHAN, Kind.TMP}
     below = {mount.parent for mount in found.mounts.values()}
     assert all(found.images[ident].chains[-1] not in below for ident in gone_images)
 

@@ -71,7 +71,7 @@ def reclaim(
         bool, typer.Option("--volumes", help="Anonymous volumes of no container too.")
     ] = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="Old overlay2 directories that nothing knows too.")
+        bool, typer.Option("--orphans", help="Old layers and files in tmp that nothing knows too.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,

@@ -66,8 +66,8 @@ def plan_json(plan: Plan) -> ReclaimPlanJson:
 
 def _line(number: int, step: Step, now: float) -> str:
     size = plain_bytes(step.frees.bytes)
-    last = "unchanged for" if step.what.kind is Kind.ORPHAN else "last used"
-    ago = "" if step.what.kind is Kind.ORPHAN else " ago"
+    lost = step.what.kind in (Kind.ORPHAN, Kind.TMP)
+    last, ago = ("unchanged for", "") if lost else ("last used", " ago")
     used = f", {last} {plain_seconds(max(0.0, now - step.used))}{ago}" if step.used else ""
     return f"{number:>4}. {size:>9}  {step.what.kind} {step.name}{used}: {step.back}"
 
@@ -89,7 +89,7 @@ def _ends(plan: Plan, allowed: Allowed) -> list[str]:
         lines.append(f"[!] Not enough: {_amount(plan.short)} more must go by other means.")
         hints = [
             *([] if allowed.cut_logs else ["--logs (cut logs that nobody rotates)"]),
-            *([] if allowed.orphans else ["--orphans (old overlay2 directories nothing knows)"]),
+            *([] if allowed.orphans else ["--orphans (old layers and files that nothing knows)"]),
             *([] if allowed.anonymous_volumes else ["--volumes (anonymous ones of no container)"]),
         ]
         lines += [f"    May go too if you say so: {', '.join(hints)}."] if hints else []

@@ -143,6 +143,7 @@ class Databases:
 class Kind(enum.StrEnum):
     """What may be given back, in the order of regret."""
 
+    TMP = "leftover in tmp"
     ORPHAN = "orphan"
     CONTAINER = "container"
     DANGLING = "dangling image"
@@ -195,6 +196,8 @@ class Survey:
     walked: int = 0
     """Inodes that were really looked at; the others were remembered."""
     taken: float = 0.0
+    tmp: Mapping[str, Tree] = field(default_factory=dict)
+    """What lies in `tmp`, which is counted in `rest`, by name."""
 
     @property
     def total(self) -> Usage:
