@@ -17,7 +17,7 @@ from dockerdoctor.errors import Busy, ConfigError, HostFault
 from dockerdoctor.model import Fault
 from tests.clirun import PATIENCE_S, dockerdoctor, environment, write_config
 
-HEAVY = ("docker", "prometheus_client", "rich", "psutil", "pydantic", "msgspec", "sqlite3")
+HEAVY = ("docker", "prometheus_client", "rich", "pydantic", "msgspec", "sqlite3")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["heal", "--help"]])

@@ -31,7 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 """Arrows point upwards in this list, or stay within a line. A new module gets its place here."""
 
-ONLY_IN_HOST = {"subprocess", "socket", "signal", "time", "psutil", "docker", "ctypes"}
+ONLY_IN_HOST = {"subprocess", "socket", "signal", "time", "docker", "ctypes"}
 NEVER_IN_THE_WATCHDOG = ("typer", "click", "rich", "pygments", "pydantic", "aiohttp", "httpx")
 MAX_LINES = 300
 PATIENCE_S = 300.0
@@ -179,7 +179,7 @@ def test_help_loads_nothing_of_the_engine() -> None:
         "print(*sys.modules)",
         CHECKOUT,
     ).split()
-    heavy = ("docker", "psutil", "prometheus_client", "pydantic", "rich", "tenacity")
+    heavy = ("docker", "prometheus_client", "pydantic", "rich", "tenacity")
     assert not [name for name in loaded if name.split(".")[0] in heavy]
 
 
