@@ -14,10 +14,7 @@ from dockerdoctor.declare import Check, Clue
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault
-from dockerdoctor.together import Together
-
-PATIENCE_S = 8.5
-"""From the beginning: `diagnose` must be done within 10 s."""
+from dockerdoctor.together import PATIENCE_S, Together
 
 
 class Examined(Struct, frozen=True):

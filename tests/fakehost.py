@@ -206,10 +206,10 @@ class FakeHost(FakeMachine):
         proxies = [each for each in self.left.proxies if self._lives(each.process)]
         return Remains(tuple(proxies), self.left.shims)
 
-    def pid_file(self) -> PidFile | None:
-        if self.foreign_pid is None or not self.foreign_pid.path.exists():
+    def stale_pid_file(self) -> PidFile | None:
+        if self.stale_pid is None or not self.stale_pid.path.exists():
             return None
-        return self.foreign_pid
+        return self.stale_pid
 
     def has_process(self, container: Container) -> bool:
         return container.id not in self.dead
@@ -270,7 +270,7 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.MISSING, f"cannot keep {source.name}: No such file")
         kept = self._write(source.name, source.read_bytes())
         source.unlink()
-        if self.foreign_pid is not None and source == self.foreign_pid.path:
+        if self.stale_pid is not None and source == self.stale_pid.path:
             self.dockerd.start_fails = ""
         return kept
 

@@ -62,9 +62,9 @@ class FakeLens:
     def caller(self) -> Caller:
         return self.who
 
-    def programs(self, name: str) -> Sequence[Program]:
-        self._fail("programs")
-        return [each for each in self.running if each.process.name == name]
+    def dockerds(self) -> Sequence[Program]:
+        self._fail("dockerds")
+        return self.running
 
     def chains(self) -> frozenset[str]:
         self._fail("chains")

@@ -85,7 +85,7 @@ class FakeMachine:
         self.left = Remains()
         """What a killed daemon left; `strays` are its proxies' processes."""
         self.strays: list[FakeProcess] = []
-        self.foreign_pid: PidFile | None = None
+        self.stale_pid: PidFile | None = None
         """The pid file and who has its pid; dockerd refuses to start while it is there."""
         self.dead: set[str] = set()
         """Ids of containers whose process is gone."""
@@ -147,7 +147,7 @@ class FakeMachine:
         """dockerd is killed, and somebody else gets its pid before it is started again."""
         path = self._exec_root.parent / "docker.pid"
         path.write_text("4711")
-        self.foreign_pid = PidFile(path, Process(4711, 1, "sleep"))
+        self.stale_pid = PidFile(path, Process(4711, 1, "sleep"))
         self.dockerd.start_fails = "exit-code"
         self.crash()
         return path

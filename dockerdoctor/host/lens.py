@@ -94,8 +94,8 @@ class Lens(Protocol):
         """Who asks."""
         ...
 
-    def programs(self, name: str) -> Sequence[Program]:
-        """The processes of this name on this host; those of containers left out."""
+    def dockerds(self) -> Sequence[Program]:
+        """All of this host; those in containers left out."""
         ...
 
     def chains(self) -> frozenset[str]:

@@ -62,7 +62,8 @@ class JournalTally(Struct, frozen=True):
     lines: int = 0
     """Messages read so far."""
     counts_1h: Mapping[str, int] = field(default_factory=dict)
-    """Messages of the last hour by the name of their signature."""
+    """Messages of the last hour by the name of their signature; only of the daemon that serves now
+    (or of the last one, while it is down)."""
     last: Mapping[str, str] = field(default_factory=dict)
     """The newest message of each, cut short."""
     whom: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -137,10 +138,10 @@ class Remains(Struct, frozen=True):
 
 
 class PidFile(Struct, frozen=True):
-    """dockerd's pid file, and who has the pid in it now; None when nobody has."""
+    """dockerd's pid file, and who has the pid in it now."""
 
     path: Path
-    process: Process | None
+    process: Process
 
 
 class Doubled(Struct, frozen=True):
