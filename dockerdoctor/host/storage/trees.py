@@ -6,6 +6,9 @@ more is measured once and then remembered by identity.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Set
+
 from dockerdoctor.host.storage.facts import Survey, Tree, Usage
 from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.opened import Directory
@@ -28,44 +31,46 @@ def trees(found: Survey, top: Directory, work: Work) -> dict[str, Tree]:
         return {}
     sizes = {layer.cache_id: layer.size for layer in found.layers.values()}
     final = sizes.keys() | {mount.init_id for mount in found.mounts.values()}
-    live = _live(found)
-    born: dict[str, float] = {}
-    known: dict[str, Usage] = {}
-    stamps: dict[str, Stamp] = {}
     try:
         directory = top.sub(found.driver, *(["dir"] if found.driver == "vfs" else []))
     except OSError:
         return {}
     with directory:
-        for name, inode in directory.directories().items():
-            if name == LINKS:
-                continue
-            stamp: Stamp | None = (inode,)
-            if name in final:
-                born[name] = 0.0
-            else:
-                try:
-                    born[name] = directory.stat(name).st_ctime
-                except OSError:
-                    continue
-                stamp = None if name in live else _stamp(directory, name)
-            if stamp is None:
-                continue
-            usage = work.remembered.of(f"{found.driver}/{name}", stamp)
-            if usage is None:
-                stamps[name] = stamp
-            else:
+        seen = dict(_seen(directory, final, _live(found)))
+        known: dict[str, Usage] = {}
+        for name, (_, stamp) in seen.items():
+            usage = work.remembered.of(f"{found.driver}/{name}", stamp) if stamp else None
+            if usage is not None:
                 known[name] = usage
-        strange = [name for name in born if name not in known] if work.measure else []
+        strange = [name for name in seen if name not in known] if work.measure else []
         strange.sort(key=lambda name: sizes.get(name, _UNKNOWN), reverse=True)
         for name, usage in measured(work.walk, directory, strange, found.driver, work.hands):
             known[name] = usage
-            if name in stamps and (name in final or stamps[name] == _stamp(directory, name)):
-                work.remembered.learn(f"{found.driver}/{name}", stamps[name], usage)
+            stamp = seen[name][1]
+            if stamp and (name in final or stamp == _stamp(directory, name)):
+                work.remembered.learn(f"{found.driver}/{name}", stamp, usage)
     return {
-        name: Tree(known.get(name) or Usage(sizes.get(name, 0), 0), since)
-        for name, since in born.items()
+        name: Tree(known.get(name) or Usage(sizes.get(name, 0), 0), born)
+        for name, (born, _) in seen.items()
     }
+
+
+def _seen(
+    directory: Directory, final: Set[str], live: Set[str]
+) -> Iterator[tuple[str, tuple[float, Stamp | None]]]:
+    """Each directory with when it last changed, and with its stamp where it has one."""
+    for name, inode in directory.directories().items():
+        if name == LINKS:
+            continue
+        if name in final:
+            yield name, (0.0, (inode,))
+            continue
+        try:
+            itself = directory.stat(name)
+        except OSError:
+            continue
+        stamp = None if name in live else _stamp(directory, name, itself)
+        yield name, (itself.st_ctime, stamp)
 
 
 def links(directory: Directory, driver: str, work: Work) -> Usage:
@@ -92,12 +97,13 @@ def _live(found: Survey) -> set[str]:
     }
 
 
-def _stamp(directory: Directory, name: str) -> Stamp | None:
+def _stamp(directory: Directory, name: str, seen: os.stat_result | None = None) -> Stamp | None:
     """What tells that a writable layer is as it was. A file system that is mounted to be written to
     makes its `work` directory anew each time, and no file of a layer changes while none is. None
     where it is mounted now (`merged` is another device), or has no `diff`."""
     try:
-        seen, diff = directory.stat(name), directory.stat(f"{name}/diff")
+        seen = seen or directory.stat(name)
+        diff = directory.stat(f"{name}/diff")
         stamp = [seen.st_ino, diff.st_ino, diff.st_ctime_ns]
         for part in ("merged", "work"):
             try:
