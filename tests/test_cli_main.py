@@ -37,6 +37,28 @@ def test_help_imports_nothing_that_is_heavy(words: list[str]) -> None:
     assert "dockerdoctor" in imported
 
 
+def test_a_command_loads_no_other() -> None:
+    code = (
+        "import sys\n"
+        "from dockerdoctor.cli.main import run\n"
+        "run(['disk', 'reclaim', '--help'])\n"
+        "print(*(name for name in sys.modules if name.startswith('dockerdoctor.cli.')))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert set(ran.stdout.splitlines()[-1].split()) == {
+        "dockerdoctor.cli.main",
+        "dockerdoctor.cli.options",
+        "dockerdoctor.cli.disk",
+    }
+
+
 def test_help_teaches_by_examples() -> None:
     for words in ([], ["check"], ["heal"], ["pause"], ["watch"]):
         ran = dockerdoctor(*words, "--help")
@@ -121,6 +143,17 @@ def test_a_full_disk_under_stdout_is_said(tmp_path: Path) -> None:
         )
     assert ran.returncode == 74
     assert "Traceback" not in ran.stderr
+
+
+def test_a_closed_stdout_is_no_bug() -> None:
+    ran = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m dockerdoctor rules list >&-"],
+        env=environment(),
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
 
 
 def test_a_closed_stderr_does_not_change_the_exit_code() -> None:
