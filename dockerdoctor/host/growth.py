@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import collections
 import itertools
-import statistics
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,6 +39,8 @@ def steady(values: Sequence[tuple[float, float]], needed_s: float = NEEDED_S) ->
         parts[min(int((at - begin) / width), PARTS - 1)].append(value)
     if not all(parts):
         return None  # nobody looked for a third of the time
+    import statistics  # slow to load
+
     medians = [statistics.median(part) for part in parts]
     steps = [after - before for before, after in itertools.pairwise(medians)]
     return min(steps) / (width / 3600.0)
