@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
@@ -18,6 +19,8 @@ FILE_S = 2.0
 """Deadline of reading daemon.json, which may lie on a file system that hangs."""
 
 CONFIG_FILE = Path("/etc/docker/daemon.json")
+CONTAINERD_CONFIG = Path("/etc/containerd/config.toml")
+CONTAINERD_HOME = Path("/var/lib/containerd")
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 """What dockerd uses without --containerd when this socket is there at its start."""
 
@@ -36,6 +39,8 @@ class Layout:
     containerd: Path | None = None
     """The socket named with --containerd; None when dockerd chose for itself."""
     pidfile: Path = Path("/run/docker.pid")
+    containerd_home: Path = CONTAINERD_HOME
+    """The root of the system's containerd."""
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
 
@@ -54,7 +59,7 @@ class Layout:
         """Where that containerd keeps images (engine 29) and metadata."""
         if self.containerd_socket() == self.own_containerd:
             return self.data_root / "containerd/daemon"
-        return Path("/var/lib/containerd")
+        return self.containerd_home
 
 
 def flags(argv: Sequence[str]) -> Mapping[str, str]:
@@ -106,11 +111,23 @@ def config_file(argv: Sequence[str]) -> Path:
     return Path(flags(argv).get("--config-file") or CONFIG_FILE)
 
 
+def containerd_home(text: str) -> Path:
+    """The root that a containerd's config.toml says, or the usual one."""
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        root = tomllib.loads(text).get("root")
+        if isinstance(root, str) and root:
+            return Path(root)
+    return CONTAINERD_HOME
+
+
 def read(argv: Sequence[str], lanes: Lanes) -> Layout:
-    """The layout by a command line and the daemon.json that it reads; one that cannot be read says
-    nothing."""
-    config: Mapping[str, str] = {}
-    path = config_file(argv)
-    with contextlib.suppress(HostFault, OSError):
-        config = parse_config(lanes.run(f"read {path}", path.read_text, FILE_S))
-    return layout(argv, config)
+    """The layout by a command line, the daemon.json that it reads and containerd's configuration;
+    one that cannot be read says nothing."""
+
+    def text(path: Path) -> str:
+        with contextlib.suppress(HostFault, OSError, UnicodeDecodeError):
+            return lanes.run(f"read {path}", path.read_text, FILE_S)
+        return ""
+
+    found = layout(argv, parse_config(text(config_file(argv))))
+    return replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))
