@@ -73,7 +73,7 @@ def test_the_rung_prune_ends_at_the_mark_and_touches_no_volume(tmp_path: Path) -
     told = prune.run(host, Scene(allowed=Allowed(anonymous_volumes=True)))
     assert host.disks[host.all_places[Place.DATA_ROOT]].used_ratio <= 0.80
     assert host.ledger == [f"remove image sha256:i{number}" for number in range(4)]
-    assert told.says.startswith("4 × image; 20 GiB given back")
+    assert told.says.startswith("4 × image; 20 GiB given back on the data-root")
     assert not told.futile
 
 
