@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ANONYMOUS = "com.docker.volume.anonymous"
 LABELS_SINCE = (1, 42)
 """API from which on anonymous volumes carry that label (engine 23)."""
+NO_SPACE = "no space left on device"
+"""ENOSPC, of bytes and of inodes, in the daemon's words."""
 NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -83,7 +85,7 @@ def _image(api: APIClient, what: Removal) -> str:
     seen = understood(lambda: msgspec.convert(said, type=_Image), "GET /images/ID/json")
     references = {*(seen.repo_tags or ()), *(seen.repo_digests or ())}
     wanted = {_familiar(tag) for tag in what.tags}
-    if {_familiar(each) for each in references} != wanted:
+    if references and {_familiar(each) for each in references} != wanted:
         return "has got another name since"
     if (
         seen.metadata.last_tag_time.timestamp() >= what.before
@@ -97,20 +99,37 @@ def _image(api: APIClient, what: Removal) -> str:
         return f"is used by {len(users)} containers"
     # By reference and without force: the last one takes the layers along, and a reference that was
     # moved to another image meanwhile is seen above.
-    for reference in sorted(references, key=lambda each: "@" in each) or [what.ident]:
-        _untag(api, reference)
-    return ""
+    untagged = [_untagged(api, each) for each in sorted(references, key=lambda each: "@" in each)]
+    if untagged and all(untagged):
+        return ""
+    return _nameless(api, what.ident)
 
 
-def _untag(api: APIClient, reference: str) -> None:
-    """A digest goes along with the last tag of its repository."""
-    from docker.errors import NotFound
+def _untagged(api: APIClient, reference: str) -> bool:
+    """Whether the daemon could write that down: on a disk without a byte or an inode left it has
+    forgotten the name then, but kept the image. A digest goes along with the last tag of its
+    repository."""
+    from docker.errors import APIError, NotFound
 
     try:
         api.remove_image(reference, force=False, noprune=False)
     except NotFound:
         if "@" not in reference:
             raise
+    except APIError as error:
+        if NO_SPACE not in str(error.explanation):
+            raise
+        return False
+    return True
+
+
+def _nameless(api: APIClient, ident: str) -> str:
+    """What has no name (any more) goes by its id, and then there is room to write that down."""
+    said = api.inspect_image(ident)
+    if said.get("RepoTags") or said.get("RepoDigests"):
+        return "has got another name since"
+    api.remove_image(ident, force=False, noprune=False)
+    return ""
 
 
 def _familiar(reference: str) -> str:
