@@ -67,7 +67,7 @@ def stages(scene: Scene, daemon: bool = True) -> list[Stage]:
             lambda _: images.steps(dangling=False),
         ]
     if scene.allowed.cut_logs:
-        found.append(lambda _: logs(scene))
+        found.append(lambda left: logs(scene) if left.bytes else iter(()))
     if scene.allowed.anonymous_volumes and daemon:
         found.append(lambda _: volumes(scene))
     return found
@@ -258,7 +258,7 @@ def cache(scene: Scene, left: Usage, images: Images) -> Iterator[Step]:
 
 
 def logs(scene: Scene) -> Iterator[Step]:
-    """Logs without rotation, the largest first."""
+    """Logs without rotation, the largest first. They give no inode back."""
     survey, keep = scene.survey, scene.allowed.keep_log_bytes
     ordered = sorted(survey.logs.items(), key=lambda item: (-item[1].usage.bytes, item[0]))
     for ident, log in ordered:
