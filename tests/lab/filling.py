@@ -94,6 +94,12 @@ class Room:
         """The directories of overlay2."""
         return {each.name for each in self.host.outside(f"{DATA_ROOT}/overlay2").iterdir()}
 
+    def assert_at_the_mark(self) -> None:
+        """Bytes are, and not far below it; nothing else is missed."""
+        assert self.used() <= 0.80
+        assert self.used() > 0.80 - 2.5 * CHUNK.bytes / (SIZE_MB << 20), "more went than needed"
+        self.assert_untouched()
+
     def assert_untouched(self) -> None:
         """The named volume, the running containers and the wanted images are as they were."""
         assert self.checksum == _checksum(self.host)
