@@ -1,4 +1,4 @@
-"""A data-root is full to the last byte or inode, dockerdoctor makes room, and nobody misses anything.
+"""A disk is full to its last byte or inode, dockerdoctor makes room, and nobody misses anything.
 
 One host for each suite, whose data-root is a loop-mounted ext4 with few inodes. What must not be
 touched is there from the beginning: a named volume, running containers, an image with a label.
