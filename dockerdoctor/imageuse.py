@@ -6,7 +6,7 @@ the images used last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dockerdoctor.allowed import Allowed
@@ -32,12 +32,16 @@ class Uses:
         self._store = store
         self.last: dict[str, float] = dict(recalled(store))
         self._written = float("-inf")
+        self._roster: Sequence[Container] = ()
+        self._images: frozenset[str] = frozenset()
 
-    def see(self, roster: Iterable[Container], now: float) -> None:
+    def see(self, roster: Sequence[Container], now: float) -> None:
         """Containers as they are now (wall clock, s). A new image is written down at once."""
-        images = {each.image for each in roster if each.image}
-        new = not images <= self.last.keys()
-        self.last |= dict.fromkeys(images, now)
+        if roster is not self._roster:
+            self._roster = roster
+            self._images = frozenset(each.image for each in roster if each.image)
+        new = not self._images <= self.last.keys()
+        self.last |= dict.fromkeys(self._images, now)
         if new or not 0 <= now - self._written < WRITE_S:
             latest = sorted(self.last.items(), key=lambda item: -item[1])[:KEPT]
             self.last = dict(latest)

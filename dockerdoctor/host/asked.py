@@ -38,8 +38,9 @@ class Asked:
         self._growth = growth
         self._listening = Listening(Path(address.path))
         self._lock = threading.Lock()
-        """Of the two below: probes of different paces tell them."""
+        """Of the three below: probes of different paces tell them."""
         self._roster: Mapping[str, Container] = {}
+        self._rows: Sequence[Container] = ()
         self._answered: dict[str, float] = {}
         self.data_root: Path | None = None
         """As the daemon last told it."""
@@ -95,7 +96,7 @@ class Asked:
         # Our own canary is nobody's to start again, or to miss.
         theirs = [one for one in listed if one.name != CANARY]
         with self._lock:
-            self._roster = merge_roster(self._roster, theirs)
+            self._become(merge_roster(self._roster, theirs))
             for gone in self._answered.keys() - self._roster.keys():
                 del self._answered[gone]
         return listed
@@ -131,17 +132,21 @@ class Asked:
         with self._lock:
             self._answered[ident] = clock.now().mono
             if found is not None:
-                self._roster = with_inspected(self._roster, found)
+                self._become(with_inspected(self._roster, found))
 
     def _hangs(self, ident: str, since: float) -> None:
         with self._lock:
             known = self._roster.get(ident)
             if known is not None and known.hangs_since is None:
-                self._roster = {**self._roster, ident: replace(known, hangs_since=since)}
+                self._become({**self._roster, ident: replace(known, hangs_since=since)})
 
     def answered(self) -> Mapping[str, float]:
         with self._lock:
             return dict(self._answered)
 
     def roster(self) -> Sequence[Container]:
-        return tuple(self._roster.values())
+        return self._rows
+
+    def _become(self, roster: Mapping[str, Container]) -> None:
+        if roster is not self._roster:
+            self._roster, self._rows = roster, tuple(roster.values())

@@ -105,7 +105,8 @@ class HostView(Protocol):
 
     def roster(self) -> Sequence[Container]:
         """The containers as the last good `containers` and `container` calls told them; asks
-        nobody, so it also works while the daemon hangs. Empty before the first answer."""
+        nobody, so it also works while the daemon hangs. Empty before the first answer; the same
+        object while nothing new was told."""
         ...
 
     def containerd_answers(self, timeout_s: float) -> float:
