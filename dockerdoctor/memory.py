@@ -8,7 +8,8 @@ a scene without holes comes out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Decision, Held, Hold, Readings, Value

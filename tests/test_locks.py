@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.asked import Asked

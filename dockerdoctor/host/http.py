@@ -13,7 +13,8 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import Address
@@ -30,8 +31,7 @@ _DECIMAL = re.compile(r"[0-9]{1,18}")
 _MAX_CHUNK_LINE = 1 << 12
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """Status and headers of an answer; names in lower case."""
 
     status: int
@@ -43,8 +43,7 @@ class Head:
         return bool(told) and self.headers.get("connection", "").lower() != "close"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A whole answer, and the seconds from the first connect to its last byte."""
 
     head: Head

@@ -6,7 +6,8 @@ made anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.host.nouns import Container
 
