@@ -7,8 +7,9 @@ means at once, without the history that a watchdog has, is `at_once`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from dockerdoctor.collect import run_probe
 from dockerdoctor.declare import Probe

@@ -7,14 +7,17 @@ Out: a `Plan`. Pure; that what is planned is still true is checked again when it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.imagestore import DRIVER
 from dockerdoctor.host.nouns import DiskUse, Place
+from dockerdoctor.host.removal import BUSY
 from dockerdoctor.host.storage.facts import NOTHING, Kind, Survey, Usage
 from dockerdoctor.host.view import HostControl, HostView
 from dockerdoctor.model import Fault
@@ -25,8 +28,7 @@ IN_THE_STORE = (Kind.DANGLING, Kind.CACHE, Kind.IMAGE)
 """What lies in containerd's root, where the daemon keeps its images there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """A file system to make room on, how it is called, and what lies on it."""
 
     path: Path
@@ -54,8 +56,7 @@ def fullness(use: DiskUse) -> float:
     return max(use.used_ratio, use.inodes_used_ratio)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What to do, in order; `need` is to be freed, `short` is what the steps cannot free."""
 
     full: bool
@@ -123,11 +124,10 @@ REMOVE_S = 120.0
 """For one removal: an image with tens of thousands of files on a slow disk."""
 BUSY_TRIES = 12
 BUSY_S = 5.0
-"""Between two tries while another prune runs: a minute in all."""
+"""Between two tries while somebody else prunes or removes: a minute in all, not for each step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """How one step ended: `why` it was not done, empty when it was."""
 
     step: Step
@@ -144,11 +144,12 @@ def carry_out(
     """One step after the other until there is `enough` room. A step that cannot be done is told in
     its Done; a daemon that no longer answers ends it."""
     done: list[Done] = []
+    waits = iter(range(BUSY_TRIES))
     for step in steps:
         if enough():
             break
         began(step)
-        why, over = _remove(step, control)
+        why, over = _remove(step, control, waits)
         done.append(Done(step, why))
         ended(done[-1])
         if over:
@@ -156,16 +157,17 @@ def carry_out(
     return tuple(done)
 
 
-def _remove(step: Step, control: HostControl) -> tuple[str, bool]:
-    """Why it was not removed, and whether to end it all."""
-    for _ in range(BUSY_TRIES):
+def _remove(step: Step, control: HostControl, waits: Iterator[int]) -> tuple[str, bool]:
+    """Why it was not removed, and whether to end it all. `waits`: how often to wait yet."""
+    while True:
         try:
             return control.remove(step.what, REMOVE_S), False
         except HostFault as fault:
-            if "already running" not in fault.sentence:
+            if not any(words in fault.sentence for words in BUSY):
                 return fault.sentence, fault.fault in (Fault.TIMEOUT, Fault.MISSING, Fault.DENIED)
+            if next(waits, None) is None:
+                return f"somebody else is at it, and was waited for ({fault.sentence})", False
             control.pause(BUSY_S)
-    return "another prune has been running for a minute", False
 
 
 def low_enough(use: DiskUse, allowed: Allowed) -> bool:

@@ -7,10 +7,11 @@ out takes no fake time.
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import imagestore
@@ -112,7 +113,11 @@ class FakeHost(FakeMachine):
 
     def events(self) -> EventTally:
         self._fail("events")
-        return dataclasses.replace(self.tally, alive=self.tally.alive and self.serves())
+        return replace(self.tally, alive=self.tally.alive and self.serves())
+
+    def images_used(self) -> Mapping[str, float]:
+        told, self.used_images = self.used_images, {}
+        return told
 
     def info(self, timeout_s: float) -> EngineInfo:
         self._fail("info")
@@ -121,9 +126,7 @@ class FakeHost(FakeMachine):
         seen = self.engine
         counters = {"goroutines": seen.goroutines, "listeners": seen.listeners, "fds": seen.fds}
         self.grown.saw_info(seen.version, counters, self.now().mono)
-        return dataclasses.replace(
-            self.engine, running=running, containers=len(self.all_containers)
-        )
+        return replace(self.engine, running=running, containers=len(self.all_containers))
 
     def roster(self) -> Sequence[Container]:
         return tuple(self.all_containers)
@@ -140,9 +143,9 @@ class FakeHost(FakeMachine):
         known = self.all_containers[index]
         if ident in self.stuck:
             since = known.hangs_since or self.now().mono
-            self.all_containers[index] = dataclasses.replace(known, hangs_since=since)
+            self.all_containers[index] = replace(known, hangs_since=since)
             raise HostFault(Fault.TIMEOUT, f"inspect of {ident} hangs")
-        found = dataclasses.replace(known, inspected=True, hangs_since=None)
+        found = replace(known, inspected=True, hangs_since=None)
         self.all_containers[index] = found
         return found
 
@@ -160,7 +163,7 @@ class FakeHost(FakeMachine):
 
     def kernel(self) -> KernelTraces:
         self._fail("kernel")
-        return dataclasses.replace(self.kernel_log, held=self._held())
+        return replace(self.kernel_log, held=self._held())
 
     def said(self, timeout_s: float) -> JournalTally:
         self._fail("said")
@@ -197,7 +200,7 @@ class FakeHost(FakeMachine):
 
     def survey(self) -> Survey:
         self._fail("survey")
-        return dataclasses.replace(self.stock, taken=self.now().wall)
+        return replace(self.stock, taken=self.now().wall)
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         self._fail("proc_files")
@@ -300,7 +303,7 @@ class FakeHost(FakeMachine):
     def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
         self._did("drop_copy", doubled.rule)
         fewer = (
-            dataclasses.replace(each, copies=each.copies - (each.rule == doubled.rule))
+            replace(each, copies=each.copies - (each.rule == doubled.rule))
             for each in self.rules.doubled
         )
         left = tuple(each for each in fewer if each.copies > 1)
@@ -310,13 +313,11 @@ class FakeHost(FakeMachine):
         self._did("start_container", ident)
         self._must_serve(timeout_s, containerd=True)
         index = self._index(ident)
-        self.all_containers[index] = dataclasses.replace(
-            self.all_containers[index], state="running"
-        )
+        self.all_containers[index] = replace(self.all_containers[index], state="running")
 
     def fly(self, timeout_s: float) -> None:
         self._did("fly")
-        self.flown = dataclasses.replace(self.flown, total=self.flown.total + 1, took_s=0.4)
+        self.flown = replace(self.flown, total=self.flown.total + 1, took_s=0.4)
 
     def reboot(self) -> None:
         self._did("reboot")

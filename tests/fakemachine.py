@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import signal
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.growth import GrowthWatch
@@ -62,6 +63,8 @@ class FakeMachine:
         )
         self.all_containers: list[Container] = []
         self.tally = EventTally(True, 0, 0, 0, 0, 0)
+        self.used_images: dict[str, float] = {}
+        """What the events tell next of images that were used."""
         self.journals: dict[Service, list[str]] = {}
         self.stock = Survey(Path("/var/lib/docker"))
         """What lies in the data-root; `remove` takes images and containers out of it."""
@@ -139,7 +142,7 @@ class FakeMachine:
         stray = self.world.spawn("docker-proxy")
         self.strays.append(stray)
         proxy = Proxy(stray.identity, port, "tcp")
-        self.left = dataclasses.replace(self.left, proxies=(*self.left.proxies, proxy))
+        self.left = replace(self.left, proxies=(*self.left.proxies, proxy))
         return stray
 
     def has_its_pid_taken(self) -> Path:
@@ -244,14 +247,14 @@ class FakeMachine:
         if self.engine.live_restore:
             return
         self.all_containers = [
-            dataclasses.replace(each, state="exited", pid=0) if each.state == "running" else each
+            replace(each, state="exited", pid=0) if each.state == "running" else each
             for each in self.all_containers
         ]
         self.all_shims.clear()
 
     def _came_up(self) -> None:
         self.all_containers = [
-            dataclasses.replace(each, state="running")
+            replace(each, state="running")
             if each.state == "exited" and each.restart_policy in ("always", "unless-stopped")
             else each
             for each in self.all_containers
@@ -279,7 +282,7 @@ class FakeMachine:
         elif boxes.pop(what.ident, None):
             mount = self.stock.mounts[what.ident]
             names = [mount.mount_id, mount.init_id]
-        self.stock = dataclasses.replace(self.stock, images=images, boxes=boxes)
+        self.stock = replace(self.stock, images=images, boxes=boxes)
         return sum(trees[name].usage.bytes for name in names if name in trees)
 
 
@@ -300,4 +303,4 @@ def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:
 
 def freed(disk: DiskUse, count: int) -> DiskUse:
     free = min(disk.total_bytes, disk.free_bytes + count)
-    return dataclasses.replace(disk, free_bytes=free, used_ratio=1 - free / disk.total_bytes)
+    return replace(disk, free_bytes=free, used_ratio=1 - free / disk.total_bytes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor import leftovers
 from dockerdoctor.declare import Scene
@@ -379,11 +379,11 @@ def test_a_health_check_that_is_long_overdue_has_stopped(tmp_path: Path) -> None
     host = FakeHost(tmp_path)
     host.advance(600)
     now = host.now().wall
-    usual = dataclasses.replace(WEB, started_at=now - 500, check_within_s=33.0)
-    stopped = dataclasses.replace(usual, id="b" * 64, name="db", checked_at=now - 130)
-    fresh = dataclasses.replace(usual, id="d" * 64, checked_at=now - 60)
-    never = dataclasses.replace(usual, id="9" * 64, name="never")
-    bare = dataclasses.replace(usual, id="8" * 64, check_within_s=0.0)
+    usual = replace(WEB, started_at=now - 500, check_within_s=33.0)
+    stopped = replace(usual, id="b" * 64, name="db", checked_at=now - 130)
+    fresh = replace(usual, id="d" * 64, checked_at=now - 60)
+    never = replace(usual, id="9" * 64, name="never")
+    bare = replace(usual, id="8" * 64, check_within_s=0.0)
     host.all_containers = [stopped, fresh, never, bare]
     assert [each.name for each in leftovers.unchecked(host, 500.0)] == ["db", "never"]
     assert leftovers.unchecked(host, 100.0) == []  # a new daemon has had no time yet
@@ -392,7 +392,7 @@ def test_a_health_check_that_is_long_overdue_has_stopped(tmp_path: Path) -> None
 def test_stopped_health_checks_are_told(tmp_path: Path) -> None:
     story = Story(tmp_path)
     at = BEGAN.wall - 100
-    story.host.all_containers = [dataclasses.replace(WEB, started_at=at, check_within_s=6.0)]
+    story.host.all_containers = [replace(WEB, started_at=at, check_within_s=6.0)]
     story.goes_on_for(300)
     assert any("not done any more: web" in said for said in story.said)
     assert story.acts == []

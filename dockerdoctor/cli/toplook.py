@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.around import LATELY_CLIMBED_S, Knowledge
 from dockerdoctor.cli.examine import STREAMED, examine
@@ -77,6 +78,7 @@ class Looker:
             policy,
             looked.running,
             any(now.wall - each.began < LATELY_CLIMBED_S for _, each in past.recent),
+            self._config.disk,
         )
         return View(
             report=report,

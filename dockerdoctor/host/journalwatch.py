@@ -12,7 +12,8 @@ import json
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, programs
@@ -37,8 +38,7 @@ STARTED = "39f53479d3a045ac8e11786248231fbf"
 """systemd's message ids: a unit begins to start, has started."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry. `at` is wall clock, s."""
 
     at: float
@@ -98,8 +98,7 @@ def _message(said: object) -> str:
     return text[:MAX_MESSAGE]
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Struct, frozen=True):
     """A message that is known."""
 
     at: float

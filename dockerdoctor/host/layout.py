@@ -6,11 +6,12 @@ Asked of neither the daemon (which may hang) nor the file systems (which may han
 from __future__ import annotations
 
 import contextlib
-import json
-import tomllib
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+import msgspec.structs
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -30,8 +31,7 @@ _FLAGS = frozenset(
 ) | {"--config-file", "--pidfile"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Paths of one daemon; the defaults are dockerd's own (/var/run is a link to /run)."""
 
     data_root: Path = Path("/var/lib/docker")
@@ -53,7 +53,8 @@ class Layout:
         """Its own containerd's while there is one, else the system's."""
         if self.containerd is not None:
             return self.containerd
-        return self.own_containerd if self.own_containerd.exists() else SYSTEM_CONTAINERD
+        there = os.path.exists(self.own_containerd)  # noqa: PTH110  it never raises, whoever asks
+        return self.own_containerd if there else SYSTEM_CONTAINERD
 
     def containerd_root(self) -> Path:
         """Where that containerd keeps images (engine 29) and metadata."""
@@ -78,8 +79,8 @@ def parse_config(text: str) -> Mapping[str, str]:
     """The text keys of a daemon.json; nothing of one that is garbled (the daemon has then not
     started with it either)."""
     try:
-        said = json.loads(text)
-    except ValueError:
+        said = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
         return {}
     if not isinstance(said, dict):
         return {}
@@ -111,13 +112,17 @@ def config_file(argv: Sequence[str]) -> Path:
     return Path(flags(argv).get("--config-file") or CONFIG_FILE)
 
 
+class _Containerd(msgspec.Struct):
+    root: str = ""
+
+
 def containerd_home(text: str) -> Path:
     """The root that a containerd's config.toml says, or the usual one."""
-    with contextlib.suppress(tomllib.TOMLDecodeError):
-        root = tomllib.loads(text).get("root")
-        if isinstance(root, str) and root:
-            return Path(root)
-    return CONTAINERD_HOME
+    root = ""
+    if text:  # to read TOML is to load its reader
+        with contextlib.suppress(msgspec.MsgspecError):
+            root = msgspec.toml.decode(text, type=_Containerd).root
+    return Path(root) if root else CONTAINERD_HOME
 
 
 def read(argv: Sequence[str], lanes: Lanes) -> Layout:
@@ -130,4 +135,4 @@ def read(argv: Sequence[str], lanes: Lanes) -> Layout:
         return ""
 
     found = layout(argv, parse_config(text(config_file(argv))))
-    return replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))
+    return msgspec.structs.replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))

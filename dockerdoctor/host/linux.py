@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.host import (
     clock,
@@ -143,6 +144,10 @@ class LinuxHost:
                 self._events = EventWatch(self.address, asleep=self._asked.asleep)
             watch = self._events
         return watch.tally()
+
+    def images_used(self) -> Mapping[str, float]:
+        with self._lock:
+            return self._events.take_images() if self._events is not None else {}
 
     def containerd_answers(self, timeout_s: float) -> float:
         return containerd.answers(self.layout().containerd_socket(), timeout_s)

@@ -12,11 +12,12 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import bare, journal, launch, peers, pids, processes, programs
+from dockerdoctor.host import bare, journal, launch, pids, processes, programs
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import flags, layout
@@ -29,13 +30,10 @@ itself; here only time can tell a slow start from a hang."""
 
 ENDING_S = 3600.0
 """How long a restart waits for the old process: as long as a shutdown may take."""
-
 JUST_KILLED_S = 5.0
 """A start finds a process alive that we did not ask to end: it may just have been killed."""
-
 ORPHANED_S = 10.0
 """A containerd whose dockerd is gone is on its way out too; after this it is killed."""
-
 READ_S = 2.0
 """Deadline of reading a command line from /proc."""
 
@@ -281,6 +279,8 @@ class PidFileKeeper:
 
     def _containerd(self) -> Process | None:
         """The kernel knows who listens on its socket, also while it hangs."""
+        from dockerdoctor.host import peers  # seldom needed, and slow to load
+
         place = layout(self.dockerd_argv(), {}).containerd_socket()
         found = peers.listener(place)
         return found if found is not None and programs.is_containerd(found) else None

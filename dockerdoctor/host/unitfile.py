@@ -9,8 +9,9 @@ import contextlib
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dockerdoctor.host import command
 from dockerdoctor.host.lens import Word
@@ -29,8 +30,7 @@ def of(unit: str) -> list[Word]:
     return exec_start(text, lambda path: Path(path).read_text("utf-8", "replace"))
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One `key=value` of a [Service] section."""
 
     key: str
