@@ -117,7 +117,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'probes\'' -l readings -d 'Each 
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes list\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes list\'' -l readings -d 'Each reading too, as rules name it.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -l json -d 'For programs.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -a 'api builds canary containerd containers disk events firewall health journal kernel leftovers ping pressure process trend unit'
+complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -a 'api builds canary containerd containers disk events firewall health journal kernel leftovers locks ping pressure process trend unit'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a print -d 'Print the unit (the default)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a install -d 'Write the unit and let systemd read it; with a timer that surveys the disk daily'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service install\'' -l enable -d 'Start it now, and at each boot.'

@@ -66,7 +66,7 @@ def stages(scene: Scene, daemon: bool = True) -> list[Stage]:
         (Kind.DANGLING, daemon, lambda _: images.steps(dangling=True)),
         (Kind.CACHE, daemon, lambda left: cache(scene, left, images)),
         (Kind.IMAGE, daemon, lambda _: images.steps(dangling=False)),
-        (Kind.LOG, allowed.cut_logs, lambda _: logs(scene)),
+        (Kind.LOG, allowed.cut_logs, lambda left: logs(scene) if left.bytes else iter(())),
         (Kind.VOLUME, allowed.anonymous_volumes and daemon, lambda _: volumes(scene)),
     ]
     return [stage for kind, may, stage in known if may and kind in scene.kinds]
@@ -257,7 +257,7 @@ def cache(scene: Scene, left: Usage, images: Images) -> Iterator[Step]:
 
 
 def logs(scene: Scene) -> Iterator[Step]:
-    """Logs without rotation, the largest first."""
+    """Logs without rotation, the largest first. They give no inode back."""
     survey, keep = scene.survey, scene.allowed.keep_log_bytes
     ordered = sorted(survey.logs.items(), key=lambda item: (-item[1].usage.bytes, item[0]))
     for ident, log in ordered:

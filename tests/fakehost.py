@@ -147,7 +147,21 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.TIMEOUT, f"inspect of {ident} hangs")
         found = replace(known, inspected=True, hangs_since=None)
         self.all_containers[index] = found
+        self.answers[ident] = self.now().mono
         return found
+
+    def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
+        self.asked_for.append(list(idents))
+        for ident in idents:
+            try:
+                self.container(ident, timeout_s)
+            except HostFault as fault:
+                if fault.fault is Fault.TIMEOUT:
+                    return
+                raise
+
+    def answered(self) -> Mapping[str, float]:
+        return self.answers
 
     def containerd_answers(self, timeout_s: float) -> float:
         self._fail("containerd_answers")
@@ -176,6 +190,11 @@ class FakeHost(FakeMachine):
         self._fail("builds")
         self._must_serve(timeout_s)
         return self.grown.saw_builds(self.live_builds, self.now().mono)
+
+    def waiting(self, timeout_s: float) -> int:
+        self._fail("waiting")
+        self._must_serve(timeout_s)
+        return self.waiters
 
     def flights(self) -> Flights:
         return self.flown

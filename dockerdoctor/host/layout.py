@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-import msgspec.structs
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -135,4 +135,4 @@ def read(argv: Sequence[str], lanes: Lanes) -> Layout:
         return ""
 
     found = layout(argv, parse_config(text(config_file(argv))))
-    return msgspec.structs.replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))
+    return replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))
