@@ -29,6 +29,8 @@ from dockerdoctor.units import plain
 
 COSTS = ("nothing", "the daemon", "its containers", "the whole host")
 """An impact in words, by its number."""
+FULL = "full"
+"""The hold of a rung that waits for room on a disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,33 @@ def decide(
     """What to do about this verdict at `now` (wall clock, s). The `why` is the log line."""
     if verdict.health is Health.BLIND:
         return Hold("blind", "cannot see enough to act: " + "; ".join(verdict.unseen))
-    worst = next((finding for finding in verdict.findings if _can_climb(finding, past)), None)
-    if worst is None:
+    wanted = [finding for finding in verdict.findings if _can_climb(finding, past)]
+    if not wanted:
         return _idle(verdict, past, scene)
     if scene.policy.paused:
         return Hold("paused", scene.policy.paused)
-    incident = past.incidents.get(worst.rule)
+    decided = [_about(finding, past, scene, rungs, now) for finding in wanted]
+    # The worst comes first; while it waits for room, whoever can make some has the turn.
+    return next((each for each in decided if not _waits_for_room(each)), decided[0])
+
+
+def _waits_for_room(decision: Decision) -> bool:
+    return isinstance(decision, Hold) and decision.reason == FULL
+
+
+def _about(
+    finding: Finding, past: Past, scene: Scene, rungs: Mapping[str, Rung], now: float
+) -> Decision:
+    """What to do about this finding alone."""
+    incident = past.incidents.get(finding.rule)
     attempts = incident.attempts if incident else ()
-    unfinished = _unfinished(attempts, scene, rungs, worst)
+    unfinished = _unfinished(attempts, scene, rungs, finding)
     hold = holds.first(holds.HOLDS, scene)
     if hold and not (unfinished and hold.reason == "stopped"):
         return hold
     if unfinished:
         return unfinished
-    return _next_rung(worst, attempts, incident.id if incident else "", past, scene, rungs, now)
+    return _next_rung(finding, attempts, incident.id if incident else "", past, scene, rungs, now)
 
 
 def climbs_left(past: Past, scene: Scene, now: float) -> int:
@@ -128,12 +143,26 @@ def _next_rung(
             why = f"it costs {COSTS[impact]}, the policy allows {COSTS[scene.policy.max_impact]}"
             skipped.append(Skip(name, why))
             continue
+        if impact is Impact.HOST and (why := _rebooted(past, scene, now)):
+            skipped.append(Skip(name, why))
+            continue
+        if why := rung.room(scene):
+            return Hold(FULL, why)
         if impact >= Impact.DAEMON and (
             hold := _costly(finding, attempts, incident, past, scene, now)
         ):
             return replace(hold, skipped=tuple(skipped)) if isinstance(hold, GiveUp) else hold
         return Climb(name, f"{finding.says}: climb {name}", finding, tuple(skipped))
     return GiveUp(_nothing_left(finding, attempts, skipped), finding, tuple(skipped))
+
+
+def _rebooted(past: Past, scene: Scene, now: float) -> str:
+    """Why the host is not rebooted once more; a clock that went back makes it no longer ago."""
+    for _, attempt in past.recent:
+        ago = max(0.0, now - attempt.began)
+        if attempt.impact is Impact.HOST and ago < scene.policy.reboot_every_s:
+            return f"the host was rebooted {plain(ago, 'seconds')} ago already: a person must look"
+    return ""
 
 
 def _costly(

@@ -24,6 +24,7 @@ from dockerdoctor.model import (
     GiveUp,
     Health,
     Hold,
+    Impact,
     Instant,
     Policy,
     Sample,
@@ -191,7 +192,9 @@ class Watch:
         return decide(self._now.judgement.verdict, past, scene, self.knowledge.rungs, now)
 
     def _past(self, scene: Scene, now: float) -> Past:
-        since = now - max(scene.policy.window_s, scene.policy.cooldown_s)
+        policy = scene.policy
+        last = policy.reboot_every_s if policy.max_impact is Impact.HOST else 0.0
+        since = now - max(policy.window_s, policy.cooldown_s, last)
         return Past(self.episodes.open, self._store.recent_attempts(since))
 
     def _climb(self, decision: Climb) -> str:

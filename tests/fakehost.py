@@ -170,7 +170,8 @@ class FakeHost(FakeMachine):
     def builds(self, timeout_s: float) -> Builds:
         self._fail("builds")
         self._must_serve(timeout_s)
-        return self.grown.saw_builds(self.live_builds, self.now().mono)
+        seen = Builds(self.live_builds, copies=self.live_copies)
+        return self.grown.saw_builds(seen, self.now().mono)
 
     def flights(self) -> Flights:
         return self.flown

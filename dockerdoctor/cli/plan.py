@@ -139,6 +139,7 @@ def fate(container: Container) -> Fate:
 def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
     impact = rung.impact(scene)
     why = "climbed already in this incident" if climbed else rung.useless(scene)
+    why = why or rung.room(scene)
     if not why and impact > scene.policy.max_impact:
         why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
     return Step(rung.name, rung.help, impact, rung.settle_s(scene), BY_HAND.get(rung.name, ""), why)

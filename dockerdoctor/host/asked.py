@@ -16,6 +16,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.lanes import NotTried
 from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster
@@ -91,16 +92,22 @@ class Asked:
         self.wake_nobody()
         try:
             found = replace(self._engine.container(ident, timeout_s), inspected=True)
+        except NotTried:
+            raise
         except HostFault as fault:
             if fault.fault is Fault.TIMEOUT and ident in self._roster:
-                since = self._roster[ident].hangs_since or clock.now().mono - timeout_s
-                self._roster = {
-                    **self._roster,
-                    ident: replace(self._roster[ident], hangs_since=since),
-                }
+                self._hangs(ident, clock.now().mono - timeout_s)
             raise
         self._roster = {**self._roster, found.id: found}
         return found
+
+    def _hangs(self, ident: str, since: float) -> None:
+        """Since then at the latest. An inspect that is answered late, however often, is slow: what
+        hangs has not been answered since it was asked first."""
+        known = self._roster[ident]
+        if known.hangs_since is not None and self._engine.answered_late(ident) < known.hangs_since:
+            since = known.hangs_since
+        self._roster = {**self._roster, ident: replace(known, hangs_since=since)}
 
     def roster(self) -> Sequence[Container]:
         return tuple(self._roster.values())

@@ -21,6 +21,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import Container, EngineInfo, Pong
 from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import Builds
 from dockerdoctor.model import Fault
 
 if TYPE_CHECKING:
@@ -64,15 +65,19 @@ class Engine:
         """One container by inspect, which takes its lock. HostFault(MISSING) if it is gone."""
         return answers.from_inspect(self._inspect(ident, timeout_s))
 
+    def answered_late(self, ident: str) -> float:
+        """When an inspect of it that was given up on was answered after all; see `lanes`."""
+        return self._lanes.late_answer(_inspect_of(ident))
+
     def start_error(self, ident: str, timeout_s: float) -> str:
         """Why a container's last start failed; empty if it did not. By inspect, as `container`."""
         return answers.start_error(self._inspect(ident, timeout_s))
 
-    def builds(self, timeout_s: float) -> int:
-        """How many image builds run, by the daemon's own list of its goroutines: no other call
-        tells it on all engines. 1 to 5 ms; it takes no lock of a container."""
+    def builds(self, timeout_s: float) -> Builds:
+        """The image builds and copies that run, by the daemon's own list of its goroutines: no
+        other call tells them on all engines. 1 to 5 ms; it takes no lock of a container."""
         target = "/debug/pprof/goroutine?debug=1"
-        return growth.live_builds(self._get("list of goroutines", target, timeout_s))
+        return growth.at_work(self._get("list of goroutines", target, timeout_s))
 
     def with_images(self, found: Survey, timeout_s: float) -> Survey:
         """What only the daemon can tell where there is no layer database: see `imagestore`."""
@@ -113,7 +118,7 @@ class Engine:
 
     def _inspect(self, ident: str, timeout_s: float) -> bytes:
         target = f"/containers/{quote(_named(ident), safe='')}/json"
-        return self._get(f"inspect of {ident[:64]}", target, timeout_s)
+        return self._get(_inspect_of(ident), target, timeout_s)
 
     def _get(
         self, kind: str, target: str, timeout_s: float, max_body: int = http.MAX_BODY
@@ -174,6 +179,10 @@ def agreed(spoken: str, oldest: str, newest: str) -> str:
 
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def _inspect_of(ident: str) -> str:
+    return f"inspect of {ident[:64]}"
 
 
 def _named(ident: str) -> str:

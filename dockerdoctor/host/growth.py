@@ -13,6 +13,7 @@ import itertools
 import statistics
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dockerdoctor.host import answers
@@ -58,13 +59,23 @@ BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*Bui
 a daemon at rest has none of them."""
 
 
-def live_builds(body: bytes) -> int:
-    """The builds in a `GET /debug/pprof/goroutine?debug=1`: blocks of equal goroutines, as
+COPIES = (b"containerRouter).getContainersArchive+", b"containerRouter).putContainersArchive+")
+"""Likewise of a `docker cp`, out of a container and into one."""
+
+
+def at_work(body: bytes) -> Builds:
+    """What a `GET /debug/pprof/goroutine?debug=1` shows: blocks of equal goroutines, as
     `2 @ 0x…`, each with its stack."""
     if not body.startswith(b"goroutine profile: "):
         raise answers.garbled("GET /debug/pprof/goroutine", "it is no profile")
-    blocks = (each for each in body.split(b"\n\n") if any(mark in each for mark in BUILDS))
-    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in blocks)
+    blocks = body.split(b"\n\n")
+    return Builds(live=_count(blocks, BUILDS), copies=_count(blocks, COPIES))
+
+
+def _count(blocks: Sequence[bytes], marks: Sequence[bytes]) -> int:
+    """The goroutines that have one of these functions in their stack."""
+    theirs = (each for each in blocks if any(mark in each for mark in marks))
+    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in theirs)
     return sum(int(count) for count in counts if count.isdigit())
 
 
@@ -93,12 +104,12 @@ class GrowthWatch:
             for name, value in counters.items():
                 self._add(name, value, now)
 
-    def saw_builds(self, live: int, now: float) -> Builds:
-        """So many builds run; what that makes with what was seen before."""
+    def saw_builds(self, seen: Builds, now: float) -> Builds:
+        """These run; what that makes with what was seen before."""
         with self._lock:
-            since = (self._building_since or now) if live else None
+            since = (self._building_since or now) if seen.live else None
             self._building_since = since
-        return Builds(live, now - since if since is not None else 0.0)
+        return replace(seen, since_s=now - since if since is not None else 0.0)
 
     def told(self) -> Growth:
         """What it amounts to."""

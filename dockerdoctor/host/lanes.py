@@ -9,6 +9,7 @@ watchdog becomes a leak.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,10 @@ MAX_HANGING = 16
 DAEMON = "something that the daemon waits for hangs: containerd, a container's lock, a disk"
 MACHINE = "a file system or a process of this machine hangs: see `dmesg` and the mounts"
 Result = TypeVar("Result")
+
+
+class NotTried(HostFault):
+    """So many other calls hang that this one was not made: it says nothing of what it was about."""
 
 
 class _Call(Generic[Result]):
@@ -50,6 +55,7 @@ class Lanes:
         self._hint = hint
         self._lock = threading.Lock()
         self._under_way: dict[str, _Call[object]] = {}
+        self._late: dict[str, float] = {}
 
     def run(self, kind: str, work: Callable[[], Result], timeout_s: float) -> Result:
         """`work()`, or HostFault(TIMEOUT) after `timeout_s`, at once while an earlier one hangs.
@@ -65,6 +71,12 @@ class Lanes:
         if call.error is not None:
             raise call.error
         return call.result  # type: ignore[return-value]  # set: it is done without an error
+
+    def late_answer(self, kind: str) -> float:
+        """When (monotonic, s) a call of this kind was answered after its caller had given up on it,
+        the last time; -inf where none was. It was slow then, and did not hang."""
+        with self._lock:
+            return self._late.get(kind, -math.inf)
 
     def hanging(self) -> int:
         """How many calls hang, given up by their callers."""
@@ -90,7 +102,7 @@ class Lanes:
     def _refuse_a_crowd(self, kind: str) -> None:
         hanging = sum(call.late for call in self._under_way.values())
         if hanging >= MAX_HANGING:
-            raise HostFault(
+            raise NotTried(
                 Fault.TIMEOUT,
                 f"{kind} is not tried: {hanging} other calls hang already",
                 self._hint,
@@ -100,6 +112,9 @@ class Lanes:
         call.run()
         with self._lock:
             del self._under_way[call.kind]
+            self._late.pop(call.kind, None)
+            if call.late and call.error is None:
+                self._late[call.kind] = time.monotonic()
         call.done.set()
 
     def _hangs(self, kind: str, timeout_s: float) -> HostFault:

@@ -16,7 +16,6 @@ from dockerdoctor.host import (
     disks,
     imagestore,
     kernel,
-    pressure,
     processes,
     shims,
     upkeep,
@@ -38,11 +37,11 @@ from dockerdoctor.host.nouns import (
     DiskUse,
     EventTally,
     Place,
-    Pressure,
     ProcessVitals,
     Service,
     ServiceState,
 )
+from dockerdoctor.host.pressure import PressureWatch
 from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
@@ -78,6 +77,7 @@ class LinuxHost:
         self._given = dict(places or {})
         self._door = Door(sizes)
         self._lanes = Lanes(MACHINE)
+        self.pressure = PressureWatch().look
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
         self._asked = asked = Asked(
@@ -164,9 +164,6 @@ class LinuxHost:
 
     def clients(self) -> Sequence[Client]:
         return connected_to(Path(self.address.path))
-
-    def pressure(self) -> Pressure:
-        return pressure.look()
 
     def installing(self) -> str:
         return upkeep.at_work()

@@ -205,5 +205,7 @@ class Pressure:
     memory_full_ratio: float = 0.0
     io_full_ratio: float = 0.0
     load_per_cpu: float = 0.0
+    iowait_ratio: float = 0.0
+    """Share of the processors' time since the last look in which they waited for a disk."""
     swapped_in_bytes: int = 0
     swapped_out_bytes: int = 0
