@@ -24,7 +24,7 @@ HUNG_S = 5.6
 for containerd's own answer (5 s)."""
 UNIT_FIRST_S = 1.5
 """How long the others wait for the unit's state."""
-THROUGH_THE_DAEMON = ("ping", "api", "containers", "events", "leftovers", "health")
+THROUGH_THE_DAEMON = ("ping", "api", "builds", "containers", "events", "leftovers", "health")
 """Probes that connect to the daemon's socket. To connect to the socket of a daemon that an operator
 has stopped would start it (socket activation)."""
 

@@ -174,8 +174,9 @@ class FakeMachine:
         return live is not None and up and not (live.still or live.hung or live.ending)
 
     def containerd_serves(self) -> bool:
-        live = self.units[Service.CONTAINERD].process
-        return live is not None and not (live.still or live.hung)
+        unit = self.units[Service.CONTAINERD]
+        live, up = unit.process, unit.active in ("active", "deactivating")
+        return live is not None and up and not (live.still or live.hung)
 
     # How it works inside.
 

@@ -35,6 +35,7 @@ class Fate(enum.StrEnum):
     COMES_BACK = "comes back"
     MAY = "comes back if it fails when stopped"
     STAYS_DOWN = "stays down"
+    REPLACED = "replaced by its orchestrator"
     NOT_KNOWN = "not known"
 
 
@@ -129,6 +130,8 @@ def reload_command(scene: Scene) -> str:
 
 def fate(container: Container) -> Fate:
     """By its restart policy, which only an inspect tells."""
+    if container.kept_by:
+        return Fate.REPLACED
     if not container.inspected and not container.restart_policy:
         return Fate.NOT_KNOWN
     if container.restart_policy in COMES_BACK:

@@ -6,7 +6,7 @@ what their last inspects told.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,13 +28,20 @@ class Asked:
     """One daemon, asked through its API; HostView says what each question is."""
 
     def __init__(
-        self, address: Address, keeper: Keeper | None, engine: Engine, growth: GrowthWatch
+        self,
+        address: Address,
+        keeper: Keeper | None,
+        engine: Engine,
+        growth: GrowthWatch,
+        elsewhere: Callable[[], str] = str,
     ) -> None:
-        """`keeper` is None for a daemon that is not the keeper's: nobody is woken there."""
+        """`keeper` is None for a daemon that is not the keeper's: nobody is woken there.
+        `elsewhere` says where the daemon listens, if that is not at this address."""
         self._address = address
         self._keeper = keeper
         self._engine = engine
         self._growth = growth
+        self._elsewhere = elsewhere
         self._listening = Listening(Path(address.path))
         self._roster: Mapping[str, Container] = {}
         self.data_root: Path | None = None
@@ -59,8 +66,12 @@ class Asked:
         self.wake_nobody()
         try:
             pong = self._engine.ping(timeout_s)
-        except HostFault:
+        except HostFault as fault:
             self._tell_keeper(False)
+            if fault.fault in (Fault.MISSING, Fault.REFUSED) and (why := self._elsewhere()):
+                raise HostFault(
+                    Fault.GARBLED, why, "name its socket: host in [daemon] of the configuration"
+                ) from fault
             raise
         self._tell_keeper(True)
         return pong

@@ -81,7 +81,7 @@ class LinuxHost:
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
         self._asked = asked = Asked(
-            address, None if stranger else keeper, self._engine, self._growth
+            address, None if stranger else keeper, self._engine, self._growth, self._elsewhere
         )
         self.ping, self.info = asked.ping, asked.info
         self.containers, self.container = asked.containers, asked.container
@@ -196,6 +196,14 @@ class LinuxHost:
             return known[1]
         self._layout = (argv, read(argv, self._lanes))
         return self._layout[1]
+
+    def _elsewhere(self) -> str:
+        """Where dockerd listens, if it runs and was told not to do so at this address: then nobody
+        there is no sign of its death."""
+        process, path = self.main_process(Service.DOCKERD), self.address.path
+        if process is None or not path or not self.layout().listens_elsewhere(Path(path)):
+            return ""
+        return f"dockerd does not listen on {path}, but on {', '.join(self.layout().hosts)}"
 
     # What is done.
 

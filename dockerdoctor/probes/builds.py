@@ -1,9 +1,9 @@
 """Work that takes long by right: image builds, and copies to and from containers.
 
-While an image is built the daemon's memory is a peak (20 GB were seen); while `docker cp` runs it
-holds its container's lock, to its end: seen on 20.10 with a client that read nothing for as long as
-it liked. Seen by the goroutines of the daemon itself, as no other call tells it: BuildKit runs its steps
-beside the containers, and the export at the end, which takes most of the memory, runs nothing.
+While an image is built the daemon's memory is a peak (20 GB were seen); `docker cp` holds its
+container's lock to its end, and that may be as far away as its client likes. Seen by the goroutines
+of the daemon itself, as no other call tells it: BuildKit runs its steps beside the containers, and
+the export at the end, which takes most of the memory, runs nothing.
 """
 
 from __future__ import annotations
