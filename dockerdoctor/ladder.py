@@ -1,11 +1,13 @@
 """Verdict, past attempts and policy in; hold, climb or give up out. Pure: no clock, no machine.
 
 The ladder adapts: a rung that cannot help is passed over with its reason, one that the policy
-forbids ends the climb, and what was climbed before in this incident is never climbed again.
+forbids ends the climb, and what was climbed before in this incident is never climbed again. A rung
+in which the watchdog was killed may have done nothing: it comes once more, after all others.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -131,9 +133,8 @@ def _next_rung(
 ) -> Decision:
     done = {attempt.rung for attempt in attempts}
     skipped: list[Skip] = []
-    for name in finding.ladder:
-        if name in done:
-            continue
+    left = [name for name in finding.ladder if name not in done]
+    for name in (*left, *_cut_short(finding.ladder, attempts, rungs, scene)):
         rung = rungs[name]
         impact = rung.impact(scene)
         if why := rung.useless(scene):
@@ -154,6 +155,23 @@ def _next_rung(
             return replace(hold, skipped=tuple(skipped)) if isinstance(hold, GiveUp) else hold
         return Climb(name, f"{finding.says}: climb {name}", finding, tuple(skipped))
     return GiveUp(_nothing_left(finding, attempts, skipped), finding, tuple(skipped))
+
+
+def _cut_short(
+    ladder: Sequence[str], attempts: Sequence[Attempt], rungs: Mapping[str, Rung], scene: Scene
+) -> list[str]:
+    """The rungs whose one attempt was never ended. Not a reboot, which ends none of its own, nor
+    what cures nothing."""
+    tried = Counter(attempt.rung for attempt in attempts if not attempt.skipped)
+    cut = {attempt.rung for attempt in attempts if attempt.ended is None}
+    return [
+        name
+        for name in ladder
+        if name in cut
+        and tried[name] == 1
+        and rungs[name].settle_s(scene) > 0
+        and rungs[name].impact(scene) is not Impact.HOST
+    ]
 
 
 def _rebooted(past: Past, scene: Scene, now: float) -> str:

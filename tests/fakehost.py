@@ -277,6 +277,7 @@ class FakeHost(FakeMachine):
         return kept
 
     def pause(self, seconds: float) -> None:
+        self._live_on()
         self.world.advance(seconds)
 
     def shim_of(self, ident: str) -> Process | None:

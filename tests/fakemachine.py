@@ -44,6 +44,10 @@ def disk_use(path: Path, used_ratio: float = 0.5, inodes_used_ratio: float = 0.1
     return DiskUse(path, total, int(total * (1 - used_ratio)), used_ratio, inodes_used_ratio)
 
 
+class Killed(BaseException):
+    """The watchdog is killed (kill -9) in the middle of what it does."""
+
+
 class FakeMachine:
     """Well at first: dockerd and containerd run and answer, no container exists.
 
@@ -55,6 +59,8 @@ class FakeMachine:
         self.ledger: list[str] = []
         self.faults: dict[str, HostFault] = {}
         """By method name: what this look or act raises instead of working."""
+        self.acts_to_live: int | None = None
+        """After so many acts and waits the watchdog is killed; None: never."""
         self.latency_s = 0.002
         self.status = 200
         self.engine = EngineInfo(
@@ -181,8 +187,16 @@ class FakeMachine:
     # How it works inside.
 
     def _did(self, verb: str, *words: str) -> None:
+        self._live_on()
         self.ledger.append(" ".join((verb, *words)))
         self._fail(verb)
+
+    def _live_on(self) -> None:
+        if self.acts_to_live == 0:
+            self.acts_to_live = None
+            raise Killed
+        if self.acts_to_live is not None:
+            self.acts_to_live -= 1
 
     def _fail(self, name: str) -> None:
         if name in self.faults:
