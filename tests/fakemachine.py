@@ -67,6 +67,7 @@ class FakeMachine:
             "26.1.5", False, False, Path("/var/lib/docker"), "overlay2", 0, 0, 0, 60, 30, 1
         )
         self.all_containers: list[Container] = []
+        self.answered: tuple[Container, ...] = ()
         self.tally = EventTally(True, 0, 0, 0, 0, 0)
         self.journals: dict[Service, list[str]] = {}
         self.stock = Survey(Path("/var/lib/docker"))

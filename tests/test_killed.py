@@ -100,6 +100,8 @@ def was_killed_at(directory: Path, trouble: Callable[[Story], None], place: int)
     assert story.host.serves()
     assert story.host.containerd_serves()
     assert story.host.units[Service.SOCKET].active == "active"
+    if trouble is not hold_a_lock:
+        assert story.host.all_containers[0].state == "running"
     assert not story.host.rebooted
     for incident in story.incidents:
         assert again(incident) <= {*cut_short(incident), "start", BRING_BACK}

@@ -118,3 +118,19 @@ def test_a_chain_of_needs_may_be_as_long_as_somebody_likes() -> None:
     chain = [Container(str(n), f"n{n}", "exited", links=(f"n{n + 1}",)) for n in range(count)]
     order = [each.id for each in aftermath.in_order(chain)]
     assert order == [str(n) for n in reversed(range(count))]
+
+
+def test_what_ran_is_brought_back_also_by_a_start_that_takes_longer_than_its_rung(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    story.host.all_containers = [Container("c1", "web", "running", "no")]
+    story.goes_on_for(30)
+    story.host.dockerd.start_takes_s = 600.0
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed), 1500)
+    assert any(said.startswith("starting: the daemon is starting") for said in story.said)
+    assert story.climbed() == ["dump-stacks", "restart", "sigkill", "bring-back"]
+    assert story.attempts()[-1].note == "started web"
+    story.goes_on_for(60)
+    assert story.watch.scene().running[0].name == "web"
