@@ -94,7 +94,7 @@ _dockerdoctor_about() {
             ;;
         'disk reclaim')
             commands=''
-            options='--apply --to --logs --volumes --orphans --yes -y --json'
+            options='--plan --apply --to --logs --volumes --orphans --yes -y --json'
             valued=' --to '
             ;;
         'disk logs')
@@ -175,8 +175,8 @@ _dockerdoctor_values() {
         'incidents report:--html') action=file ;;
         'incidents report:') action=ids ;;
         'rules check:') action=directory ;;
-        'rules show:') words='canary-fails canary-slow container-stuck container-not-removable daemon-unresponsive daemon-down containerd-hung containerd-stopped daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high run-full bad-daemon-json flag-and-file-conflict unknown-flag network-database-corrupt address-pools-exhausted network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed bridge-gone no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent proxy-orphaned container-ghost shim-lost health-checks-stopped firewall-doubled rss-high rss-critical memory-leak memory-leak-critical memory-leak-of-version container-start-slow container-starts-fail' ;;
-        'probes run:') words='api builds canary containerd containers disk events firewall health journal kernel leftovers ping pressure process trend unit' ;;
+        'rules show:') words='canary-fails canary-slow container-stuck container-not-removable daemon-unresponsive daemon-down containerd-hung containerd-stopped daemon-starting socket-slow disk-high disk-full-soon disk-full inodes-high containerd-disk-high containerd-disk-full containerd-inodes-high run-full bad-daemon-json flag-and-file-conflict unknown-flag network-database-corrupt address-pools-exhausted network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable container-without-layer image-layer-missing layer-leftover firewall-flushed bridge-gone no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed data-root-read-only nfs-silent proxy-orphaned container-ghost shim-lost health-checks-stopped firewall-doubled rss-high rss-critical memory-leak memory-leak-critical memory-leak-of-version container-start-slow container-starts-fail' ;;
+        'probes run:') words='api builds canary containerd containers disk events firewall health journal kernel leftovers locks ping pressure process trend unit' ;;
         'service install:--into') action=directory ;;
     esac
 }

@@ -8,7 +8,8 @@ that swarm or another orchestrator made is left to it: that has begun another on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import COMES_BACK, Container
@@ -21,8 +22,7 @@ CALL_S = 5.0
 START_S = 60.0
 
 
-@dataclass(slots=True)
-class Aftermath:
+class Aftermath(Struct):
     """Names of the containers, by what became of them; `lost` with the reason of each."""
 
     back: list[str] = field(default_factory=list)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Rung, Scene
@@ -35,8 +37,7 @@ FULL = "full"
 """The hold of a rung that waits for room on a disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What was done before: open incidents by rule, and the costly attempts of the last window
     with the ids of their incidents, oldest first."""
 

@@ -7,20 +7,56 @@ Out: a `Plan`. Pure; that what is planned is still true is checked again when it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage
-from dockerdoctor.host.view import HostControl
+from dockerdoctor.host.imagestore import DRIVER
+from dockerdoctor.host.nouns import DiskUse, Place
+from dockerdoctor.host.removal import BUSY
+from dockerdoctor.host.storage.facts import NOTHING, Kind, Survey, Usage
+from dockerdoctor.host.view import HostControl, HostView
 from dockerdoctor.model import Fault
 from dockerdoctor.regret import Scene, stages
 
+STAT_S = 5.0
+IN_THE_STORE = (Kind.DANGLING, Kind.CACHE, Kind.IMAGE)
+"""What lies in containerd's root, where the daemon keeps its images there."""
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+
+class Room(Struct, frozen=True):
+    """A file system to make room on, how it is called, and what lies on it."""
+
+    path: Path
+    name: str
+    kinds: Collection[Kind]
+
+
+def room(view: HostView, found: Survey) -> Room:
+    """Where room is wanted most: on the data-root's file system, or on that of containerd's root,
+    where the images lie there and it is another one. HostFault when they cannot be looked at."""
+    root, store = (view.places()[each] for each in (Place.DATA_ROOT, Place.CONTAINERD))
+    whole = Room(root, "the data-root", tuple(Kind))
+    if found.driver != DRIVER:
+        return whole
+    ours, theirs = view.disk(root, STAT_S), view.disk(store, STAT_S)
+    if ours.device == theirs.device:
+        return whole
+    if fullness(theirs) > fullness(ours):
+        return Room(store, "containerd's root", IN_THE_STORE)
+    return replace(whole, kinds=[kind for kind in Kind if kind not in IN_THE_STORE])
+
+
+def fullness(use: DiskUse) -> float:
+    """The used share of its bytes or of its inodes, whichever is greater."""
+    return max(use.used_ratio, use.inodes_used_ratio)
+
+
+class Plan(Struct, frozen=True):
     """What to do, in order; `need` is to be freed, `short` is what the steps cannot free."""
 
     full: bool
@@ -59,14 +95,16 @@ def plan(
     now: float,
     steady: bool = True,
     daemon: bool = True,
+    kinds: Collection[Kind] = tuple(Kind),
 ) -> Plan:
     """The steps until the target is met by their own figures. `uses` tells when an image was last
     seen in use, by id or reference (wall clock, as `now`). `steady` False: the daemon started a
     short while ago, so that stopped containers may be those that have not come back yet. `daemon`
-    False: it does not answer, and only what needs none is planned."""
-    full = max(use.used_ratio, use.inodes_used_ratio) >= allowed.start_ratio
+    False: it does not answer, and only what needs none is planned. `kinds` lie where room is
+    wanted."""
+    full = fullness(use) >= allowed.start_ratio
     wanted = need(use, allowed.stop_ratio) if full else NOTHING
-    scene = Scene(survey, allowed, uses, now - allowed.grace_s, steady, Counter())
+    scene = Scene(survey, allowed, uses, now - allowed.grace_s, steady, Counter(), kinds)
     steps: list[Step] = []
     left = wanted
     for stage in stages(scene, daemon):
@@ -86,11 +124,10 @@ REMOVE_S = 120.0
 """For one removal: an image with tens of thousands of files on a slow disk."""
 BUSY_TRIES = 12
 BUSY_S = 5.0
-"""Between two tries while another prune runs: a minute in all."""
+"""Between two tries while somebody else prunes or removes: a minute in all, not for each step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """How one step ended: `why` it was not done, empty when it was."""
 
     step: Step
@@ -107,11 +144,12 @@ def carry_out(
     """One step after the other until there is `enough` room. A step that cannot be done is told in
     its Done; a daemon that no longer answers ends it."""
     done: list[Done] = []
+    waits = iter(range(BUSY_TRIES))
     for step in steps:
         if enough():
             break
         began(step)
-        why, over = _remove(step, control)
+        why, over = _remove(step, control, waits)
         done.append(Done(step, why))
         ended(done[-1])
         if over:
@@ -119,18 +157,19 @@ def carry_out(
     return tuple(done)
 
 
-def _remove(step: Step, control: HostControl) -> tuple[str, bool]:
-    """Why it was not removed, and whether to end it all."""
-    for _ in range(BUSY_TRIES):
+def _remove(step: Step, control: HostControl, waits: Iterator[int]) -> tuple[str, bool]:
+    """Why it was not removed, and whether to end it all. `waits`: how often to wait yet."""
+    while True:
         try:
             return control.remove(step.what, REMOVE_S), False
         except HostFault as fault:
-            if "already running" not in fault.sentence:
+            if not any(words in fault.sentence for words in BUSY):
                 return fault.sentence, fault.fault in (Fault.TIMEOUT, Fault.MISSING, Fault.DENIED)
+            if next(waits, None) is None:
+                return f"somebody else is at it, and was waited for ({fault.sentence})", False
             control.pause(BUSY_S)
-    return "another prune has been running for a minute", False
 
 
 def low_enough(use: DiskUse, allowed: Allowed) -> bool:
     """Whether both bytes and inodes are at the stop mark."""
-    return max(use.used_ratio, use.inodes_used_ratio) <= allowed.stop_ratio
+    return fullness(use) <= allowed.stop_ratio

@@ -16,8 +16,9 @@ from dockerdoctor.cli.terminal import clean, paint, wants_colour
 from dockerdoctor.errors import Busy, ConfigError, HostFault
 from dockerdoctor.model import Fault
 from tests.clirun import PATIENCE_S, dockerdoctor, environment, write_config
+from tests.dataroot import DataRoot
 
-HEAVY = ("docker", "prometheus_client", "rich", "psutil", "pydantic", "msgspec", "sqlite3")
+HEAVY = ("docker", "prometheus_client", "rich", "pydantic", "msgspec", "sqlite3")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["heal", "--help"]])
@@ -35,6 +36,28 @@ def test_help_imports_nothing_that_is_heavy(words: list[str]) -> None:
     }
     assert imported.isdisjoint(HEAVY)
     assert "dockerdoctor" in imported
+
+
+def test_a_command_loads_no_other() -> None:
+    code = (
+        "import sys\n"
+        "from dockerdoctor.cli.main import run\n"
+        "run(['disk', 'reclaim', '--help'])\n"
+        "print(*(name for name in sys.modules if name.startswith('dockerdoctor.cli.')))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert set(ran.stdout.splitlines()[-1].split()) == {
+        "dockerdoctor.cli.main",
+        "dockerdoctor.cli.options",
+        "dockerdoctor.cli.disk",
+    }
 
 
 def test_help_teaches_by_examples() -> None:
@@ -121,6 +144,15 @@ def test_a_full_disk_under_stdout_is_said(tmp_path: Path) -> None:
         )
     assert ran.returncode == 74
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_bug(closed: str, tmp_path: Path) -> None:
+    DataRoot(tmp_path)
+    config = write_config(tmp_path)
+    words = f"exec {sys.executable} -m dockerdoctor --config {config} disk {closed}"
+    done = subprocess.run(["sh", "-c", words], env=environment(), timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0
 
 
 def test_a_closed_stderr_does_not_change_the_exit_code() -> None:

@@ -6,11 +6,11 @@ import gzip
 import json
 import os
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.cli.excerpts import excerpts
 from dockerdoctor.cli.incidenthtml import html
@@ -83,7 +83,7 @@ def hostile() -> Incident:
     )
     return replace(
         an_incident(), says=HOSTILE, rule=HOSTILE, why=HOSTILE, attempts=attempts,
-        evidence={"containers.stuck_name": HOSTILE},
+        evidence={"locks.stuck_name": HOSTILE},
     )  # fmt: skip
 
 

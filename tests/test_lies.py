@@ -7,10 +7,10 @@ import json
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.collect import run_probe
 from dockerdoctor.declare import Scene
@@ -26,7 +26,7 @@ from tests.story import RULES
 from tests.test_engine import INFO, INSPECTED, LISTED
 from tests.values import PROBES, READINGS, RUNGS, at
 
-ASKS_THE_DAEMON = ("ping", "api", "builds", "containers", "events", "leftovers", "health")
+ASKS_THE_DAEMON = ("ping", "api", "builds", "containers", "locks", "events", "leftovers", "health")
 OTHERS: Mapping[str, Mapping[str, bool | float | str]] = {
     "unit": {
         "active_state": "active",

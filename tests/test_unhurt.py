@@ -3,8 +3,9 @@ whom somebody else keeps, and a daemon that would not start again now."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor import aftermath
 from dockerdoctor.host.nouns import Container, Place, Service

@@ -31,9 +31,12 @@ class DryRun:
         self.places = host.places
         self.disk = host.disk
         self.events = host.events
+        self.images_used = host.images_used
         self.info = host.info
         self.containers = host.containers
         self.container = host.container
+        self.inspect = host.inspect
+        self.answered = host.answered
         self.roster = host.roster
         self.containerd_answers = host.containerd_answers
         self.journal = host.journal
@@ -42,6 +45,7 @@ class DryRun:
         self.said = host.said
         self.growth = host.growth
         self.builds = host.builds
+        self.waiting = host.waiting
         self.clients = host.clients
         self.flights = host.flights
         self.installing = host.installing
@@ -49,7 +53,7 @@ class DryRun:
         self.proc_files = host.proc_files
         self.survey = host.survey
         self.remains = host.remains
-        self.pid_file = host.pid_file
+        self.stale_pid_file = host.stale_pid_file
         self.has_process = host.has_process
         self.firewall = host.firewall
         self.lens = host.lens

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import collections
 import itertools
-import statistics
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from dockerdoctor.host import answers
+from msgspec.structs import replace
+
 from dockerdoctor.host.traces import Builds, Growth
 from dockerdoctor.model import Process
 
@@ -41,6 +40,8 @@ def steady(values: Sequence[tuple[float, float]], needed_s: float = NEEDED_S) ->
         parts[min(int((at - begin) / width), PARTS - 1)].append(value)
     if not all(parts):
         return None  # nobody looked for a third of the time
+    import statistics  # slow to load
+
     medians = [statistics.median(part) for part in parts]
     steps = [after - before for before, after in itertools.pairwise(medians)]
     return min(steps) / (width / 3600.0)
@@ -52,31 +53,6 @@ def available_bytes(meminfo: str) -> int:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*BuildManager).Build+")
-"""One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
-a daemon at rest has none of them."""
-
-
-COPIES = (b"containerRouter).getContainersArchive+", b"containerRouter).putContainersArchive+")
-"""Likewise of a `docker cp`, out of a container and into one."""
-
-
-def at_work(body: bytes) -> Builds:
-    """What a `GET /debug/pprof/goroutine?debug=1` shows: blocks of equal goroutines, as
-    `2 @ 0x…`, each with its stack."""
-    if not body.startswith(b"goroutine profile: "):
-        raise answers.garbled("GET /debug/pprof/goroutine", "it is no profile")
-    blocks = body.split(b"\n\n")
-    return Builds(live=_count(blocks, BUILDS), copies=_count(blocks, COPIES))
-
-
-def _count(blocks: Sequence[bytes], marks: Sequence[bytes]) -> int:
-    """The goroutines that have one of these functions in their stack."""
-    theirs = (each for each in blocks if any(mark in each for mark in marks))
-    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in theirs)
-    return sum(int(count) for count in counts if count.isdigit())
 
 
 class GrowthWatch:

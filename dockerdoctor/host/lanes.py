@@ -25,10 +25,6 @@ MACHINE = "a file system or a process of this machine hangs: see `dmesg` and the
 Result = TypeVar("Result")
 
 
-class NotTried(HostFault):
-    """So many other calls hang that this one was not made: it says nothing of what it was about."""
-
-
 class _Call(Generic[Result]):
     """One run of a function in its thread; `late` once its caller has given up."""
 
@@ -83,6 +79,13 @@ class Lanes:
         with self._lock:
             return sum(call.late for call in self._under_way.values())
 
+    def hangs_since(self, kind: str) -> float | None:
+        """When a call of this kind began that its caller has given up on (monotonic clock, s); None
+        when none is under way."""
+        with self._lock:
+            call = self._under_way.get(kind)
+            return call.began if call is not None and call.late else None
+
     def _enter(self, call: _Call[Result], deadline: float, timeout_s: float) -> _Call[Result]:
         while True:
             with self._lock:
@@ -102,7 +105,7 @@ class Lanes:
     def _refuse_a_crowd(self, kind: str) -> None:
         hanging = sum(call.late for call in self._under_way.values())
         if hanging >= MAX_HANGING:
-            raise NotTried(
+            raise HostFault(
                 Fault.TIMEOUT,
                 f"{kind} is not tried: {hanging} other calls hang already",
                 self._hint,

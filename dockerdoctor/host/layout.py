@@ -6,11 +6,13 @@ Asked of neither the daemon (which may hang) nor the file systems (which may han
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -21,6 +23,8 @@ FILE_S = 2.0
 SOCKET = "/var/run/docker.sock"
 """Where dockerd listens that is told `unix://` and no more."""
 CONFIG_FILE = Path("/etc/docker/daemon.json")
+CONTAINERD_CONFIG = Path("/etc/containerd/config.toml")
+CONTAINERD_HOME = Path("/var/lib/containerd")
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 """What dockerd uses without --containerd when this socket is there at its start."""
 
@@ -30,8 +34,7 @@ _FLAGS = frozenset(
 ) | {"--config-file", "--pidfile"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Paths of one daemon; the defaults are dockerd's own (/var/run is a link to /run)."""
 
     data_root: Path = Path("/var/lib/docker")
@@ -39,6 +42,8 @@ class Layout:
     containerd: Path | None = None
     """The socket named with --containerd; None when dockerd chose for itself."""
     pidfile: Path = Path("/run/docker.pid")
+    containerd_home: Path = CONTAINERD_HOME
+    """The root of the system's containerd."""
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
     hosts: tuple[str, ...] = ()
@@ -53,13 +58,14 @@ class Layout:
         """Its own containerd's while there is one, else the system's."""
         if self.containerd is not None:
             return self.containerd
-        return self.own_containerd if self.own_containerd.exists() else SYSTEM_CONTAINERD
+        there = os.path.exists(self.own_containerd)  # noqa: PTH110  it never raises, whoever asks
+        return self.own_containerd if there else SYSTEM_CONTAINERD
 
     def containerd_root(self) -> Path:
         """Where that containerd keeps images (engine 29) and metadata."""
         if self.containerd_socket() == self.own_containerd:
             return self.data_root / "containerd/daemon"
-        return Path("/var/lib/containerd")
+        return self.containerd_home
 
     def listens_elsewhere(self, path: Path) -> bool:
         """Whether it was told to listen at other places alone than this socket. What systemd hands
@@ -101,8 +107,8 @@ def parse_config(text: str) -> Mapping[str, str]:
     """The text keys of a daemon.json, and its hosts, one a line; nothing of one that is garbled
     (the daemon has then not started with it either)."""
     try:
-        said = json.loads(text)
-    except ValueError:
+        said = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
         return {}
     if not isinstance(said, dict):
         return {}
@@ -138,11 +144,23 @@ def config_file(argv: Sequence[str]) -> Path:
     return Path(flags(argv).get("--config-file") or CONFIG_FILE)
 
 
+def containerd_home(text: str) -> Path:
+    """The root that a containerd's config.toml says, or the usual one."""
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        root = tomllib.loads(text).get("root")
+        if isinstance(root, str) and root:
+            return Path(root)
+    return CONTAINERD_HOME
+
+
 def read(argv: Sequence[str], lanes: Lanes) -> Layout:
-    """The layout by a command line and the daemon.json that it reads; one that cannot be read says
-    nothing."""
-    config: Mapping[str, str] = {}
-    path = config_file(argv)
-    with contextlib.suppress(HostFault, OSError):
-        config = parse_config(lanes.run(f"read {path}", path.read_text, FILE_S))
-    return layout(argv, config)
+    """The layout by a command line, the daemon.json that it reads and containerd's configuration;
+    one that cannot be read says nothing."""
+
+    def text(path: Path) -> str:
+        with contextlib.suppress(HostFault, OSError, UnicodeDecodeError):
+            return lanes.run(f"read {path}", path.read_text, FILE_S)
+        return ""
+
+    found = layout(argv, parse_config(text(config_file(argv))))
+    return replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))

@@ -1,11 +1,13 @@
 """Removes one thing of a full data-root, after asking the daemon whether what was planned by holds.
 
-In: the SDK's client, a `Removal`. Out: why it stays, or empty. Never forced: what is in use is
+In: the SDK's client, a `Removal`. Out: why it stays, or empty; APIError with words of BUSY while
+somebody else is at it. Never forced: what is in use is
 refused by the daemon itself. Volumes go only one by one, by their 64 digits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ import msgspec
 from dockerdoctor.host import litter
 from dockerdoctor.host.answers import Text, Wanted, printable, understood
 from dockerdoctor.host.storage.facts import Kind, Removal
-from dockerdoctor.host.storage.layerdb import kept_by_label
+from dockerdoctor.host.storage.layerdb import familiar, kept_by_label
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 ANONYMOUS = "com.docker.volume.anonymous"
 LABELS_SINCE = (1, 42)
 """API from which on anonymous volumes carry that label (engine 23)."""
+BUSY = ("already running", "already in progress")
+"""What a daemon says (409) while somebody else prunes, or removes that very thing: read in moby's
+source. Whoever asked may ask again; any other 409 means that it is in use."""
+NO_SPACE = "no space left on device"
+"""ENOSPC, of bytes and of inodes, in the daemon's words."""
 NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -66,9 +73,10 @@ def remove(api: APIClient, what: Removal) -> str:
         return "is gone already"
     except APIError as error:
         status = error.response.status_code if error.response is not None else 500
-        if status == 409:  # in use, or another removal runs
-            return f"is in use ({printable(str(error.explanation), 120)})"
-        raise
+        said = str(error.explanation)
+        if status != 409 or any(words in said for words in BUSY):
+            raise
+        return f"is in use ({printable(said, 120)})"
 
 
 def _container(api: APIClient, what: Removal) -> str:
@@ -82,8 +90,8 @@ def _image(api: APIClient, what: Removal) -> str:
     said = api.inspect_image(what.ident)
     seen = understood(lambda: msgspec.convert(said, type=_Image), "GET /images/ID/json")
     references = {*(seen.repo_tags or ()), *(seen.repo_digests or ())}
-    wanted = {_familiar(tag) for tag in what.tags}
-    if {_familiar(each) for each in references} != wanted:
+    wanted = {familiar(tag) for tag in what.tags}
+    if references and {familiar(each) for each in references} != wanted:
         return "has got another name since"
     if (
         seen.metadata.last_tag_time.timestamp() >= what.before
@@ -97,25 +105,60 @@ def _image(api: APIClient, what: Removal) -> str:
         return f"is used by {len(users)} containers"
     # By reference and without force: the last one takes the layers along, and a reference that was
     # moved to another image meanwhile is seen above.
-    for reference in sorted(references, key=lambda each: "@" in each) or [what.ident]:
-        _untag(api, reference)
-    return ""
+    return _without_names(api, what.ident, sorted(references, key=lambda each: "@" in each))
 
 
-def _untag(api: APIClient, reference: str) -> None:
-    """A digest goes along with the last tag of its repository."""
-    from docker.errors import NotFound
+def _without_names(api: APIClient, ident: str, references: list[str]) -> str:
+    """All or none: the last one is refused when a container was made of the image meanwhile. What
+    has no name (any more) goes by its id, and then there is room to write that down."""
+    from docker.errors import APIError
+
+    gone: list[str] = []
+    written = bool(references)
+    try:
+        for reference in references:
+            written &= _untagged(api, reference)
+            gone.append(reference)
+        return "" if written else _nameless(api, ident)
+    except APIError:
+        for reference in gone:
+            name, _, tag = reference.rpartition(":")
+            if "@" not in name:
+                with contextlib.suppress(APIError):  # the name is back, though not on a full disk
+                    api.tag(ident, name, tag)
+        raise
+
+
+def _untagged(api: APIClient, reference: str) -> bool:
+    """Whether the daemon could write that down: on a disk without a byte or an inode left it has
+    forgotten the name then, but kept the image. A digest goes along with the last tag of its
+    repository."""
+    from docker.errors import APIError, NotFound
 
     try:
         api.remove_image(reference, force=False, noprune=False)
     except NotFound:
         if "@" not in reference:
             raise
+    except APIError as error:
+        if NO_SPACE not in str(error.explanation):
+            raise
+        return False
+    return True
 
 
-def _familiar(reference: str) -> str:
-    """As people write it: the databases and the API differ in the default registry."""
-    return re.sub(r"^(docker\.io/)?(library/)?", "", reference)
+def _nameless(api: APIClient, ident: str) -> str:
+    """Looked at once more: by its id the daemon would take along a name that came meanwhile."""
+    from docker.errors import NotFound
+
+    try:
+        said = api.inspect_image(ident)
+        if said.get("RepoTags") or said.get("RepoDigests"):
+            return "has got another name since"
+        api.remove_image(ident, force=False, noprune=False)
+    except NotFound:
+        return ""  # the last of several names could be written off
+    return ""
 
 
 def _cache(api: APIClient, what: Removal) -> str:

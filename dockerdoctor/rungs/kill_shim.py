@@ -14,25 +14,26 @@ from collections.abc import Sequence
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.roster import stuck
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.probes.containers import INSPECT_S, STUCK_S
 from dockerdoctor.rungs._common import SIGKILL, container_held, held_by_the_kernel
 
 LOOK_S = 3.0
+INSPECT_S = 1.0
 COPYING = "somebody copies to or from a container: that holds its lock until it ends"
 
 
 def run(control: HostControl, scene: Scene) -> Note:
-    """SIGKILL, by identity, to the shims of the containers that hang. HostFault when nobody can say
-    whether something is being copied."""
+    """SIGKILL, by identity, to the shims of the containers that hang for longer than may be.
+    HostFault when nobody can say whether something is being copied."""
     if control.builds(LOOK_S).copies:
         return Note("killed nothing", futile=COPYING)
-    stuck = hanging(control)
-    if not stuck:
+    suspects = hanging(control)
+    if not suspects:
         return Note("killed nothing", futile="none that runs has hung for so long")
     killed = []
-    for each in stuck:
+    for each in suspects:
         if shim := control.shim_of(each.id):
             control.signal(shim, SIGKILL)
             killed.append(f"{each.name} (shim pid {shim.pid})")
@@ -42,22 +43,18 @@ def run(control: HostControl, scene: Scene) -> Note:
 
 
 def hanging(control: HostControl) -> Sequence[Container]:
-    """Those that run and have not answered for STUCK_S, asked just now."""
+    """Those that run and have hung for longer than may be, asked just now."""
     for each in control.roster():
         if each.hangs_since is not None:
             with contextlib.suppress(HostFault):
                 control.container(each.id, INSPECT_S)
-    latest = control.now().mono - STUCK_S
-    return [
-        each
-        for each in control.roster()
-        if each.state == "running" and each.hangs_since is not None and each.hangs_since <= latest
-    ]
+    found = stuck(control.roster(), control.now().mono)
+    return [each for each, _ in found if each.state == "running"]
 
 
 def useless(scene: Scene) -> str:
     """Only for stuck containers, on a daemon and a containerd that answer."""
-    if not scene.number("containers.stuck"):
+    if not scene.number("locks.stuck"):
         return "no container is stuck"
     if scene.number("builds.copies"):
         return COPYING
