@@ -48,7 +48,7 @@ def test_a_copy_that_takes_its_time_is_no_stuck_container(watchdog: Watchdog) ->
     watchdog.wait_known("copied", "other")
     init, before, began = host.docker(*PID).stdout, vitals(host), time.time()
     with copied(host):
-        stuck = "dockerdoctor_containers_stuck"
+        stuck = "dockerdoctor_locks_stuck"
         host.wait(lambda: watchdog.metric(stuck) == 1, WAIT_S, "its inspect to hang for so long")
         watchdog.watch_for(8)
         assert watchdog.metric("dockerdoctor_builds_copies") == 1
