@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dockerdoctor.host.storage.facts import NOTHING, Box, Image, Survey, Usage
+from dockerdoctor.host.storage.layerdb import on_a_line
 from dockerdoctor.units import plain_seconds
 
 UNDER_WAY_S = 3600.0
@@ -60,9 +61,9 @@ def users(survey: Survey) -> Mapping[str, tuple[str, ...]]:
 
 
 def image_name(image: Image) -> str:
-    """Its first tag, else its short id."""
+    """Its first tag, else its short id; for people."""
     tags = [tag for tag in image.tags if "@" not in tag]
-    return (tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0]
+    return on_a_line((tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0])
 
 
 def cache_names(survey: Survey) -> frozenset[str]:

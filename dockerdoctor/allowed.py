@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
-from dockerdoctor.host.storage.facts import Removal, Usage
+from dockerdoctor.host.storage.facts import Kind, Removal, Usage
 
 
 class Allowed(Struct, frozen=True):
@@ -22,7 +24,7 @@ class Allowed(Struct, frozen=True):
     """Whether logs that nobody rotates may be cut (their end stays)."""
     keep_log_bytes: int = 10 << 20
     orphans: bool = False
-    """Whether directories of overlay2 that no database knows may go."""
+    """Whether directories of overlay2 that no database knows may go, and what lies in tmp."""
     orphan_age_s: float = 7 * 86400.0
     """For how long nothing may have changed in them."""
     anonymous_volumes: bool = False
@@ -38,3 +40,16 @@ class Step(Struct, frozen=True):
     used: float
     back: str
     """What it costs to have it back."""
+
+
+SAFE: Mapping[Kind, str] = {
+    Kind.TMP: "no process has it open, it is old, and dockerd itself empties tmp at its start",
+    Kind.ORPHAN: "no database knows it, nothing lies on it or has it mounted, and it is old",
+    Kind.CONTAINER: "it ended before the grace time, and no restart policy wants it back",
+    Kind.DANGLING: "it has no name and no container, nothing is built on it, and it is old",
+    Kind.CACHE: "only what no build has used within the grace time",
+    Kind.IMAGE: "it has no container, nothing is built on it, no use in the grace time is known",
+    Kind.LOG: "its container writes on, and its end stays",
+    Kind.VOLUME: "it has no name and no container, and nobody has changed it within the grace time",
+}
+"""Why what is planned may go. Each is asked again, of the daemon or its files, when it goes."""

@@ -90,6 +90,8 @@ class Rung(Struct, frozen=True):
     run: Callable[[HostControl, Scene], Note]
     useless: Callable[[Scene], str] = always_can
     hopeless: Callable[[Scene], str] = always_can
+    takes: str = ""
+    """What it costs in words, where it interrupts nobody and yet takes something away."""
 
 
 class Clue(Struct, frozen=True):

@@ -7,13 +7,14 @@ Out: a `Plan`. Pure; that what is planned is still true is checked again when it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import DiskUse
+from dockerdoctor.host.removal import BUSY
 from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault
@@ -86,7 +87,7 @@ REMOVE_S = 120.0
 """For one removal: an image with tens of thousands of files on a slow disk."""
 BUSY_TRIES = 12
 BUSY_S = 5.0
-"""Between two tries while another prune runs: a minute in all."""
+"""Between two tries while somebody else prunes or removes: a minute in all, not for each step."""
 
 
 class Done(Struct, frozen=True):
@@ -106,11 +107,12 @@ def carry_out(
     """One step after the other until there is `enough` room. A step that cannot be done is told in
     its Done; a daemon that no longer answers ends it."""
     done: list[Done] = []
+    waits = iter(range(BUSY_TRIES))
     for step in steps:
         if enough():
             break
         began(step)
-        why, over = _remove(step, control)
+        why, over = _remove(step, control, waits)
         done.append(Done(step, why))
         ended(done[-1])
         if over:
@@ -118,16 +120,17 @@ def carry_out(
     return tuple(done)
 
 
-def _remove(step: Step, control: HostControl) -> tuple[str, bool]:
-    """Why it was not removed, and whether to end it all."""
-    for _ in range(BUSY_TRIES):
+def _remove(step: Step, control: HostControl, waits: Iterator[int]) -> tuple[str, bool]:
+    """Why it was not removed, and whether to end it all. `waits`: how often to wait yet."""
+    while True:
         try:
             return control.remove(step.what, REMOVE_S), False
         except HostFault as fault:
-            if "already running" not in fault.sentence:
+            if not any(words in fault.sentence for words in BUSY):
                 return fault.sentence, fault.fault in (Fault.TIMEOUT, Fault.MISSING, Fault.DENIED)
+            if next(waits, None) is None:
+                return f"somebody else is at it, and was waited for ({fault.sentence})", False
             control.pause(BUSY_S)
-    return "another prune has been running for a minute", False
 
 
 def low_enough(use: DiskUse, allowed: Allowed) -> bool:

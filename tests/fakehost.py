@@ -113,6 +113,10 @@ class FakeHost(FakeMachine):
         self._fail("events")
         return replace(self.tally, alive=self.tally.alive and self.serves())
 
+    def images_used(self) -> Mapping[str, float]:
+        told, self.used_images = self.used_images, {}
+        return told
+
     def info(self, timeout_s: float) -> EngineInfo:
         self._fail("info")
         self._must_serve(timeout_s, containerd=True)

@@ -63,6 +63,8 @@ class FakeMachine:
         )
         self.all_containers: list[Container] = []
         self.tally = EventTally(True, 0, 0, 0, 0, 0)
+        self.used_images: dict[str, float] = {}
+        """What the events tell next of images that were used."""
         self.journals: dict[Service, list[str]] = {}
         self.stock = Survey(Path("/var/lib/docker"))
         """What lies in the data-root; `remove` takes images and containers out of it."""

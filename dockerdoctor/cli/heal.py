@@ -175,8 +175,6 @@ def _refuse_a_taken_turn(config: Config) -> None:
 
 def _agreed(plan: Plan) -> bool:
     """Ask on the terminal."""
-    from dockerdoctor.ladder import COSTS
-
-    sys.stderr.write(f"Climb it? At worst it costs {COSTS[plan.worst]}. [y/N] ")
+    sys.stderr.write(f"Climb it? At worst it costs {plan.costs}. [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

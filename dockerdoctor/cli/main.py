@@ -122,6 +122,7 @@ FOR_ALL = ("-h", "--help", "--version")
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Never raises."""
     words = arrange(sys.argv[1:] if argv is None else argv)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -129,6 +130,16 @@ def run(argv: Sequence[str] | None = None) -> int:
         return _dispatch(words)
     except BaseException as error:  # noqa: BLE001  the one place
         return _ended(error, words)
+
+
+def _open_what_is_closed() -> None:
+    """A stream that was closed before we began (`>&-`) goes nowhere from here: else the next file
+    that is opened has its number, and gets what a child prints."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            setattr(sys, name, open(number, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def arrange(argv: Sequence[str]) -> list[str]:

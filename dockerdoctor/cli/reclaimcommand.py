@@ -151,6 +151,8 @@ def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
         full = plain_ratio(max(came.use.used_ratio, came.use.inodes_used_ratio))
         head = "stopped" if came.stopped else "done" if came.enough else "not enough"
         terminal.emit(f"{head}: {len(gone)} removed, about {frees}; the disk is {full} full now")
+        if not (came.enough or came.stopped):
+            terminal.emit("    what still eats it: `dockerdoctor disk`, `dockerdoctor disk logs`")
         terminal.emit(f"    on record: dockerdoctor incidents show {came.incident}")
     return 130 if came.stopped else 0 if came.enough else 1
 

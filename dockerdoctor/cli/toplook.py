@@ -78,6 +78,7 @@ class Looker:
             policy,
             looked.running,
             any(now.wall - each.began < LATELY_CLIMBED_S for _, each in past.recent),
+            self._config.disk,
         )
         return View(
             report=report,

@@ -31,6 +31,7 @@ class DryRun:
         self.places = host.places
         self.disk = host.disk
         self.events = host.events
+        self.images_used = host.images_used
         self.info = host.info
         self.containers = host.containers
         self.container = host.container

@@ -145,6 +145,10 @@ class LinuxHost:
             watch = self._events
         return watch.tally()
 
+    def images_used(self) -> Mapping[str, float]:
+        with self._lock:
+            return self._events.take_images() if self._events is not None else {}
+
     def containerd_answers(self, timeout_s: float) -> float:
         return containerd.answers(self.layout().containerd_socket(), timeout_s)
 

@@ -81,6 +81,11 @@ class HostView(Protocol):
         """The tally of the event stream; the first call opens it."""
         ...
 
+    def images_used(self) -> Mapping[str, float]:
+        """When containers of an image were last made, started or ended (wall clock, s), by what
+        their maker called it: what the event stream told since the last call. Asks nobody."""
+        ...
+
     def info(self, timeout_s: float) -> EngineInfo:
         """`GET /info`."""
         ...

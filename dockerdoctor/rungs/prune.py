@@ -79,9 +79,11 @@ def useless(scene: Scene) -> str:
 
 RUNG = Rung(
     name="prune",
-    help="give back old containers, dangling images, build cache, unused images; never volumes",
+    help="give back what `disk reclaim` plans: old containers, build cache, unused images; "
+    "never volumes",
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: 30.0,
     run=run,
     useless=useless,
+    takes="what it removes",
 )

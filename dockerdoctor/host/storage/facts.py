@@ -76,6 +76,8 @@ class Box(Struct, frozen=True, array_like=True):
     log_rotates: bool = False
     volumes: tuple[str, ...] = ()
     kept: bool = False
+    compose: tuple[str, ...] = ()
+    """Who made it, where that was compose: project, service, files."""
 
 
 class Volume(Struct, frozen=True):
@@ -133,6 +135,7 @@ class Databases(Struct, frozen=True, array_like=True):
 class Kind(enum.StrEnum):
     """What may be given back, in the order of regret."""
 
+    TMP = "leftover in tmp"
     ORPHAN = "orphan"
     CONTAINER = "container"
     DANGLING = "dangling image"
@@ -183,6 +186,8 @@ class Survey(Struct, frozen=True):
     walked: int = 0
     """Inodes that were really looked at; the others were remembered."""
     taken: float = 0.0
+    tmp: Mapping[str, Tree] = field(default_factory=dict)
+    """What lies in `tmp`, which is counted in `rest`, by name."""
 
     @property
     def total(self) -> Usage:

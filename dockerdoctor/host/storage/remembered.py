@@ -19,7 +19,7 @@ from dockerdoctor.host.storage.facts import Databases, Home, Usage
 
 Stamp: TypeAlias = tuple[int, ...]
 """What tells that a thing is the same one and unchanged: inode numbers, sizes, times (ns)."""
-_VERSION = 4
+_VERSION = 5
 _MAX = 64 << 20
 """Of the file: some 500,000 trees."""
 _FRESH_S = 2.0
@@ -53,8 +53,9 @@ class Remembered:
         return _same(self._known.trees, self._now.trees, name, stamp)
 
     def learn(self, name: str, stamp: Stamp, usage: Usage) -> None:
-        """Remember what was measured."""
-        self._now.trees[name] = stamp, usage
+        """Remember what was measured; not what has a name that no text can hold."""
+        if name.isascii():
+            self._now.trees[name] = stamp, usage
 
     def home(self, ident: str, stamp: Stamp) -> Home | None:
         """A container as its directory told it; None when it must be read."""
