@@ -60,9 +60,11 @@ def users(survey: Survey) -> Mapping[str, tuple[str, ...]]:
 
 
 def image_name(image: Image) -> str:
-    """Its first tag, else its short id; for people."""
+    """Its first tag (and of how many), else its short id; for people."""
     tags = [tag for tag in image.tags if "@" not in tag]
-    return on_a_line((tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0])
+    more = f" (and {len(tags) - 1} more)" if len(tags) > 1 else ""
+    first = (tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0]
+    return on_a_line(first) + more
 
 
 def cache_names(survey: Survey) -> frozenset[str]:

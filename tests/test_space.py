@@ -115,7 +115,7 @@ def test_without_a_layer_database_the_daemon_tells_of_its_images() -> None:
     assert sizes == {"sha256:1": 40, "sha256:2": 30, "sha256:3": 0, "build cache": 1}
     use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
     told = plan(found, use, Allowed(grace_s=0.0, orphans=True), {}, 1.9e9)
-    assert [step.name for step in told.steps] == ["3", "(oldest first)", "web:1"]
+    assert [step.name for step in told.steps] == ["3", "(oldest first)", "web:1 (and 1 more)"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[{}]", b'[{"Id": 5}]', b'[{"Id":"a","Size":-1}]'])
@@ -400,8 +400,13 @@ def test_a_plan_is_shown_and_nothing_is_done(config: Path) -> None:
     assert "image old:1" in ran.out
     assert "web:1" not in ran.out
     assert "Named volumes are never touched" in ran.out
+    assert "it has no container" in ran.out
+    assert "only what needs no daemon would now be removed" in ran.err
     told = json.loads(dockerdoctor("disk", "reclaim", "--to", "1%", "--json", config=config).out)
     assert [step["name"] for step in told["plan"]["steps"]] == ["old:1"]
+    said = dockerdoctor("disk", "reclaim", "--plan", "--to", "1%", "--json", config=config)
+    assert json.loads(said.out).keys() == {"schema_version", "plan"}
+    assert dockerdoctor("disk", "reclaim", "--plan", "--apply", config=config).code == 64
     assert not (config.parent / "state/record.sqlite").exists()
 
 

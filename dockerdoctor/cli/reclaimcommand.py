@@ -55,12 +55,12 @@ def reclaim_now(
         )
     host = compose.host(config, options.own_address(config))
     try:
-        daemon = not apply or _answers(host, allowed)
+        answers = _answers(host, allowed, apply)
         found, use = surveyed(config)
-        if daemon:
+        if answers:
             found = _with_images(host, found, apply)
-        now = clock.now().wall
-        wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed), daemon)
+        now, all_of_it = clock.now().wall, answers or not apply
+        wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed), all_of_it)
         if not apply or not wanted.steps:
             if json:
                 terminal.emit_raw(_json(wanted, None))
@@ -96,14 +96,15 @@ def _allowed(configured: Allowed, to: str, also: Also) -> Allowed:
     return replace(allowed, start_ratio=0.0, stop_ratio=stop)
 
 
-def _answers(host: LinuxHost, allowed: Allowed) -> bool:
+def _answers(host: LinuxHost, allowed: Allowed, apply: bool) -> bool:
     """One that does not answer is asked to remove nothing. HostFault where nothing else may go."""
     try:
         host.ping(PING_S)
     except HostFault as fault:
-        if not (allowed.cut_logs or allowed.orphans):
+        if apply and not (allowed.cut_logs or allowed.orphans):
             raise
-        terminal.say(f"{fault.sentence}: only what needs no daemon is removed")
+        when = "is" if apply else "would now be"
+        terminal.say(f"{fault.sentence}: only what needs no daemon {when} removed")
         return False
     return True
 
