@@ -93,7 +93,7 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l apply -d 'Do
 complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l to -x -d 'Make room down to this, whatever the start mark.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l logs -d 'Cut logs that nobody rotates too.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l volumes -d 'Anonymous volumes of no container too.'
-complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l orphans -d 'Old overlay2 directories that nothing knows too.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l orphans -d 'Old layers and files in tmp that nothing knows too.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l yes -s y -d 'Do not ask.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'disk reclaim\'' -l json -d 'For programs.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'disk logs\'' -l for -x -d 'How long to watch them grow, s.'

@@ -6,7 +6,9 @@ Every byte of the survey is in exactly one leaf, so the parts add up to the whol
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.host.storage.facts import NOTHING, Box, Image, Survey, Usage
 from dockerdoctor.host.storage.layerdb import on_a_line
@@ -17,8 +19,7 @@ UNDER_WAY_S = 3600.0
 NAMES_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One part of the whole, and what it consists of (largest first; together not more than it)."""
 
     kind: str

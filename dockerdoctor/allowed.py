@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.host.storage.facts import Kind, Removal, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """What the operator allows. Shares are ratios of the file system, for bytes and for inodes."""
 
     start_ratio: float = 0.85
@@ -31,8 +31,7 @@ class Allowed:
     """Whether volumes without a name that no container has may go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One removal: what it gives back (at most), and when it was used last (0: not known)."""
 
     what: Removal

@@ -7,7 +7,8 @@ the images used last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.host.nouns import Container
@@ -51,8 +52,7 @@ class Uses:
             self._written = now
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """What is needed to make room on a full disk."""
 
     allowed: Allowed

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.host.storage.facts import Survey
 
@@ -15,8 +16,7 @@ LEAST_S = 1.0
 """Two looks closer together than this tell nothing about growth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Struct, frozen=True):
     """One container's log. `per_hour` is bytes, None when it could not be measured; `full_in_s` how
     long until it alone has filled the disk, None when it does not grow."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
@@ -20,8 +21,7 @@ from dockerdoctor.model import Fault
 from dockerdoctor.regret import Scene, stages
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What to do, in order; `need` is to be freed, `short` is what the steps cannot free."""
 
     full: bool
@@ -90,8 +90,7 @@ BUSY_S = 5.0
 """Between two tries while somebody else prunes or removes: a minute in all, not for each step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """How one step ended: `why` it was not done, empty when it was."""
 
     step: Step

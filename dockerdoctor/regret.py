@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from dockerdoctor.account import cache_names, image_name, orphans
 from dockerdoctor.allowed import Allowed, Step
@@ -37,8 +38,7 @@ MIN_LOG = 1 << 20
 """A log that would give back less than this is left alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """What is decided by. What was used since `before` is too young; not `steady`: the daemon
     started a short while ago, so that stopped containers may be on their way back."""
 

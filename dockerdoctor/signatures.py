@@ -10,7 +10,8 @@ taken, an API that is too old) never reach the journal, seen on all three: CLIEN
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 SERIOUS = frozenset({"warning", "warn", "error", "fatal", "panic"})
 MAX_SAID = 300
@@ -29,8 +30,7 @@ _ESCAPED = re.compile(r"\\(.)")
 _UNKNOWN = r"(?:: unknown)?$"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """A message that is known: its name (of a reading), what it means, and how it is told."""
 
     name: str
@@ -179,8 +179,7 @@ SIGNATURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ClientError:
+class ClientError(Struct, frozen=True):
     """What only a client is told: what it means, what helps and what does not."""
 
     name: str

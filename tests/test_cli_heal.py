@@ -10,10 +10,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.around import Knowledge, Snapshot
 from dockerdoctor.cli import healing

@@ -3,12 +3,12 @@ protected ever."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.errors import HostFault

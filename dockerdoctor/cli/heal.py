@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -123,6 +122,8 @@ def _either_or() -> Exception:
 
 def _allowing(config: Config, max_impact: MaxImpact | None, emergency: bool) -> Config:
     """The configuration with what a person may."""
+    from msgspec.structs import replace
+
     from dockerdoctor.cli.healing import by_hand
     from dockerdoctor.model import Impact
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Rung, Scene
@@ -38,8 +39,7 @@ class Fate(enum.StrEnum):
     NOT_KNOWN = "not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One rung of the ladder, as it looks from here."""
 
     rung: str
@@ -54,8 +54,7 @@ class Step:
     """Why it would not be climbed; empty if it would."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The whole ladder for one finding, and what is at stake."""
 
     finding: Finding

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor import compose
 from dockerdoctor.allowed import Allowed
@@ -33,8 +35,7 @@ PING_S = 5.0
 IMAGES_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Also:
+class Also(Struct, frozen=True):
     """What may go too, said on the command line."""
 
     logs: bool = False

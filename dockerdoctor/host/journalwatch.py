@@ -12,10 +12,11 @@ import json
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import command
+from dockerdoctor.host import command, programs
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Fault
 from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise, whom
@@ -23,23 +24,21 @@ from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise, 
 LINES = 2000
 """The most of one look; what is older is not counted."""
 MAX_BYTES = 4 << 20
-FIELDS = "MESSAGE,MESSAGE_ID,_COMM,SYSLOG_IDENTIFIER,_PID,UNIT,CONTAINER_ID"
+FIELDS = "MESSAGE,MESSAGE_ID,_COMM,SYSLOG_IDENTIFIER,_PID,UNIT,_SYSTEMD_UNIT,CONTAINER_ID"
 BACK_OFF_S = 300.0
 """After a journalctl that did not end: on a dead disk not even SIGKILL ends it, and each look would
 leave one more behind."""
 HOUR_S = 3600.0
 KEPT = 2000
-"""Times of one signature."""
+"""Messages of one signature."""
 MAX_MESSAGE = 4096
 
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 """systemd's message ids: a unit begins to start, has started."""
-DAEMONS = ("dockerd", "containerd")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry. `at` is wall clock, s."""
 
     at: float
@@ -47,6 +46,7 @@ class Line:
     program: str
     message_id: str = ""
     unit: str = ""
+    """Whose program said it, or that systemd speaks of."""
 
 
 def matches(units: Sequence[str]) -> list[str]:
@@ -75,7 +75,7 @@ def parse(text: str) -> tuple[list[Line], str]:
                     message=_message(said["MESSAGE"]),
                     program=_program(said),
                     message_id=str(said.get("MESSAGE_ID", "")),
-                    unit=str(said.get("UNIT", "")),
+                    unit=str(said.get("UNIT") or said.get("_SYSTEMD_UNIT", "")),
                 )
             )
         except (ValueError, KeyError, TypeError):
@@ -98,14 +98,27 @@ def _message(said: object) -> str:
     return text[:MAX_MESSAGE]
 
 
+class Sign(Struct, frozen=True):
+    """A message that is known."""
+
+    at: float
+    unit: str
+    said: str
+    whom: str
+    """The id of the container that it is about; empty where it does not tell."""
+
+
 class Tally:
-    """Folds lines; pure but for its own memory."""
+    """Folds lines; pure but for its own memory.
+
+    Once another daemon serves, what the one before it said is over: what is not mended it has said
+    again, in its start, or will when it meets it."""
 
     def __init__(self, dockerd_unit: str) -> None:
         self._unit = dockerd_unit
-        self._times: dict[str, collections.deque[float]] = {}
-        self._last: dict[str, str] = {}
-        self._whom: dict[str, dict[str, float]] = {}
+        self._signs: dict[str, collections.deque[Sign]] = {}
+        self._starting: dict[str, float] = {}
+        """When each unit began its latest start."""
         self._lines = 0
         self._first_error = ""
         self._cause = ""
@@ -115,39 +128,57 @@ class Tally:
         for line in lines:
             self._lines += 1
             if line.program == "systemd":
-                if line.unit == self._unit and line.message_id in (STARTING, STARTED):
-                    self._first_error = self._cause = ""
-            elif line.program in DAEMONS:
+                self._follow(line)
+            elif any(name.fullmatch(line.program) for name in programs.DAEMONS):
                 self._take(line)
 
     def told(self, now: float) -> JournalTally:
         """What it amounts to at `now` (wall clock, s)."""
-        counts = {
-            name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
+        signs = {
+            name: [sign for sign in kept if sign.at > now - HOUR_S]
+            for name, kept in self._signs.items()
         }
-        last = {name: self._last[name] for name, count in counts.items() if count}
-        about = {
-            name: {ident: at for ident, at in idents.items() if at > now - HOUR_S}
-            for name, idents in self._whom.items()
-        }
-        return JournalTally(True, self._lines, counts, last, about, self._first_error, self._cause)
+        return JournalTally(
+            True,
+            self._lines,
+            {name: len(those) for name, those in signs.items()},
+            {name: those[-1].said for name, those in signs.items() if those},
+            {
+                name: about
+                for name, those in signs.items()
+                if (about := {sign.whom: sign.at for sign in those if sign.whom})
+            },
+            self._first_error,
+            self._cause,
+        )
+
+    def _follow(self, line: Line) -> None:
+        """A unit's start."""
+        if line.message_id == STARTING:
+            self._starting[line.unit] = line.at
+        elif line.message_id == STARTED:
+            self._forget(line.unit, self._starting.get(line.unit, -math.inf))
+        else:
+            return
+        if line.unit == self._unit:
+            self._first_error = self._cause = ""
+
+    def _forget(self, unit: str, before: float) -> None:
+        for name, kept in self._signs.items():
+            stay = (sign for sign in kept if sign.unit != unit or sign.at >= before)
+            self._signs[name] = collections.deque(stay, maxlen=KEPT)
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)
         if not said:
             return
         name = recognise(said)
-        if not self._first_error and line.program == "dockerd" and is_last_word(line.message):
+        by_dockerd = programs.DOCKERD.fullmatch(line.program)
+        if not self._first_error and by_dockerd and is_last_word(line.message):
             self._first_error, self._cause = said[:MAX_SAID], name
         if name:
-            self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(line.at)
-            self._last[name] = said[:MAX_SAID]
-            if ident := whom(said):
-                about = self._whom.setdefault(name, {})
-                about.pop(ident, None)
-                about[ident] = line.at
-                if len(about) > KEPT:
-                    del about[next(iter(about))]
+            kept = self._signs.setdefault(name, collections.deque(maxlen=KEPT))
+            kept.append(Sign(line.at, line.unit, said[:MAX_SAID], whom(said)))
 
 
 class JournalWatch:

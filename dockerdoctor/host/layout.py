@@ -6,11 +6,11 @@ Asked of neither the daemon (which may hang) nor the file systems (which may han
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -28,8 +28,7 @@ _FLAGS = frozenset(
 ) | {"--config-file", "--pidfile"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Paths of one daemon; the defaults are dockerd's own (/var/run is a link to /run)."""
 
     data_root: Path = Path("/var/lib/docker")
@@ -75,8 +74,8 @@ def parse_config(text: str) -> Mapping[str, str]:
     """The text keys of a daemon.json; nothing of one that is garbled (the daemon has then not
     started with it either)."""
     try:
-        said = json.loads(text)
-    except ValueError:
+        said = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
         return {}
     if not isinstance(said, dict):
         return {}

@@ -161,8 +161,9 @@ class HostView(Protocol):
         """What a killed daemon may have left on the machine; the daemon is not asked."""
         ...
 
-    def pid_file(self) -> PidFile | None:
-        """dockerd's pid file; None where there is none."""
+    def stale_pid_file(self) -> PidFile | None:
+        """dockerd's pid file, if who has the pid in it is no dockerd: then dockerd does not start,
+        and says `process with PID N is still running` (moby #46988). None while all is well."""
         ...
 
     def has_process(self, container: Container) -> bool:

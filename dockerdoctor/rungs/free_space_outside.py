@@ -9,7 +9,8 @@ last copy of something: both are off until somebody allows it (`[disk] cut_logs`
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Place

@@ -11,7 +11,8 @@ come back look like litter (moby #38883).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene

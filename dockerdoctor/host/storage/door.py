@@ -4,8 +4,9 @@ that walks nothing, the end of one thing, and how soon a file system will be ful
 from __future__ import annotations
 
 import collections
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import steady
