@@ -67,6 +67,26 @@ def test_other_file_systems_in_a_volume_are_named_and_not_counted(tmp_path: Path
         assert "another file system is mounted there" in found.skipped[0]
 
 
+def test_a_directory_from_elsewhere_on_the_same_disk_is_named_and_not_counted(
+    tmp_path: Path,
+) -> None:
+    root = DataRoot(tmp_path / "a b/docker")
+    data = root.volume("bound", 10)
+    root.volume("plain", MIB)
+    elsewhere = tmp_path / "srv of mine"
+    elsewhere.mkdir()
+    (elsewhere / "large").write_bytes(b"x" * 4 * MIB)
+    before = survey(root.path, Remembered(None)).total.bytes
+    with mounted("--bind", str(elsewhere), at=data):
+        found = survey(root.path, Remembered(None))
+        assert (data / "large").exists()
+    assert found.total.bytes <= before < 2 * MIB
+    assert len(found.skipped) == 1
+    assert "bound/.../_data': a directory from elsewhere is mounted there" in found.skipped[0]
+    with mounted("--bind", str(data), at=data):  # of itself: it does lie here
+        assert survey(root.path, Remembered(None)).total.bytes == before
+
+
 def rotated(root: DataRoot, box: str) -> None:
     log = root.path / "containers" / box / f"{box}-json.log"
     if log.exists():
