@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dockerdoctor.cli.surveying import surveyed
+from dockerdoctor.cli.surveying import counting, surveyed
 from dockerdoctor.config import load
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.layout import SYSTEM_CONTAINERD, Layout
@@ -54,6 +54,13 @@ def test_a_data_root_on_nfs_is_named_and_not_walked(tmp_path: Path) -> None:
     assert found.walked == 0
     assert MIB <= found.total.bytes < 2 * MIB
     assert not config.watch.sizes.exists()
+
+
+def test_the_first_look_tells_how_far_it_is() -> None:
+    half = "counting [##########          ] 50,000 of at most 100,000 files, 3 s"
+    assert counting(50_000, 100_000, 3.2) == half
+    assert "[####################] 9 of at most 9 files" in counting(9, 4, 1.0)
+    assert counting(7, 0, 1.0) == "counting: 7 files, 1 s"  # btrfs tells no inodes
 
 
 def test_other_file_systems_in_a_volume_are_named_and_not_counted(tmp_path: Path) -> None:

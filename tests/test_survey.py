@@ -12,9 +12,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dockerdoctor.account import Part, account, cache_names, orphans, store_account, topped
+from dockerdoctor.account import (
+    Part,
+    account,
+    by_files,
+    cache_names,
+    orphans,
+    store_account,
+    topped,
+)
+from dockerdoctor.cli.disktext import disk_text, inodes_first
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.opened import Directory
@@ -326,6 +336,22 @@ def test_the_tree_is_cut_to_its_largest_parts_and_still_adds_up(root: DataRoot) 
     assert len(images.parts) == 6
     assert images.parts[-1].name == "15 more"
     assert sum(each.usage.bytes for each in images.parts) == images.usage.bytes
+
+
+def test_where_inodes_run_out_first_files_are_told_and_most_come_first(root: DataRoot) -> None:
+    root.image("large:1", {"large": 5 * MIB}, OLD)
+    root.image("many:1", {"many": 1}, OLD, files=300)
+    whole = account(look(root))
+    use = DiskUse(root.path, 1 << 30, 1 << 29, 0.5, 0.9, 1000)
+    assert not inodes_first(replace(use, inodes_used_ratio=0.4))
+    assert inodes_first(use)
+    lines = disk_text([by_files(whole)], use, [], 80).splitlines()
+    assert "     FILES         WHAT" in lines
+    assert [line.split()[-2] for line in lines if ":1" in line] == ["many:1", "large:1"]
+    assert find(by_files(whole), "image", "many:1").usage.inodes > 300
+    in_bytes = disk_text([whole], replace(use, used_ratio=0.95), [], 80)
+    assert "SIZE" in in_bytes
+    assert in_bytes.index("large:1") < in_bytes.index("many:1")
 
 
 def test_several_hands_count_what_one_counts(root: DataRoot) -> None:
