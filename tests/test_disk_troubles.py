@@ -233,6 +233,21 @@ def test_a_disk_that_is_full_to_the_last_byte_with_our_own_record_on_it_is_freed
         assert all(each.note.endswith("gone") for each in incident.attempts)
 
 
+def test_a_record_that_cannot_be_written_is_said_and_room_is_made_all_the_same(
+    tmp_path: Path,
+) -> None:
+    root = DataRoot(tmp_path / "docker")
+    root.image("web:1", {"web": 10}, 1.6e9)
+    lost = root.tree(ident("lost"), 10)
+    with mounted("-t", "tmpfs", "-o", "ro", "none", at=tmp_path / "state"):
+        config = _config(tmp_path, root.path, '[disk]\norphans = true\norphan_age = "0s"\n')
+        act = ("disk", "reclaim", "--to", "1%", "--apply", "--yes")
+        ran = dockerdoctor(*act, config=config)
+    assert "not on record" in ran.out
+    assert "Read-only file system" in ran.err
+    assert not lost.exists()
+
+
 def _config(directory: Path, root: Path, more: str = "") -> Path:
     path = write_config(directory, more)
     text = path.read_text().replace(f'data_root = "{directory}"', f'data_root = "{root}"')

@@ -154,7 +154,8 @@ def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
         terminal.emit(f"{head}: {len(gone)} removed, about {frees}; the disk is {full} full now")
         if not (came.enough or came.stopped):
             terminal.emit("    what still eats it: `dockerdoctor disk`, `dockerdoctor disk logs`")
-        terminal.emit(f"    on record: dockerdoctor incidents show {came.incident}")
+        where = f"on record: dockerdoctor incidents show {came.incident}"
+        terminal.emit(f"    {where if came.incident else 'not on record: it could not be written'}")
     return 130 if came.stopped else 0 if came.enough else 1
 
 
@@ -164,7 +165,8 @@ def _json(wanted: Plan, came: Reclaimed | None) -> bytes:
         "plan": reclaimtext.plan_json(wanted),
     }
     if came is not None:
-        told["incident"] = came.incident
+        if came.incident:
+            told["incident"] = came.incident
         told["enough"] = came.enough
         told["done"] = [
             {"id": done.step.what.ident, "name": done.step.name, "why_not": done.why}
