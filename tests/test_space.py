@@ -240,7 +240,7 @@ def test_an_image_that_is_taken_while_it_is_removed_keeps_all_its_names(tmp_path
         path = unquote(target.partition("/v1.43")[2])
         if method != "GET":
             acts.append(f"{method} {path.partition('&')[0].partition('?force')[0]}")
-        if method == "DELETE" and "web:2" in path:
+        if len(acts) == 2 and method == "DELETE":
             message = b'{"message":"conflict: unable to remove repository reference"}'
             connection.sendall(answer(message, "409 Conflict"))
         elif method == "POST":
@@ -250,11 +250,12 @@ def test_an_image_that_is_taken_while_it_is_removed_keeps_all_its_names(tmp_path
             told = [] if users else about_image(RepoTags=["host:5000/web:1", "web:2"])
             connection.sendall(answer(json.dumps(told).encode(), head="Api-Version: 1.43\r\n"))
 
-    what = removal(Kind.IMAGE, IMAGE, tags=("host:5000/web:1", "web:2"))
+    names = ("host:5000/web:1", "web:2")
     with served(tmp_path, speak) as address:
-        assert "is in use" in Engine(address).remove(what, LONG_S)
-    again = f"POST /images/{IMAGE}/tag?tag=1"
-    assert acts == ["DELETE /images/host:5000/web:1", "DELETE /images/web:2", again]
+        told = Engine(address).remove(removal(Kind.IMAGE, IMAGE, tags=names), LONG_S)
+    assert "is in use" in told
+    assert sorted(acts[:2]) == [f"DELETE /images/{name}" for name in names]
+    assert acts[2:] == [f"POST /images/{IMAGE}/tag?tag={acts[0][-1]}"]
 
 
 def test_a_dangling_image_goes_by_its_id(tmp_path: Path) -> None:
