@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
 from dockerdoctor.host.storage.walk import Walk
 from dockerdoctor.model import Fault
+from tests.clirun import environment
 from tests.dataroot import DataRoot, ident
 
 MIB = 1 << 20
@@ -390,3 +392,14 @@ def test_a_helper_that_dies_is_no_loss(root: DataRoot) -> None:
         root.tree(f"t{number:02}", 10)
     names: list[str] = [Mortal(f"t{number:02}") for number in range(12)]
     assert sizes(root, names, 3) == sizes(root, names, 1)
+
+
+def test_who_surveys_by_a_command_is_the_last_in_every_queue() -> None:
+    if not shutil.which("ionice"):
+        pytest.skip("ionice is not installed")
+    code = (
+        "import os, subprocess; from dockerdoctor.host.storage import idle; idle.give_way();"
+        "print(os.nice(0), flush=True); subprocess.run(['ionice', '-p', str(os.getpid())])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
+    assert told.stdout.split() == [str(min(19, os.nice(0) + 10)).encode(), b"idle"]
