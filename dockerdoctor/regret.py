@@ -98,7 +98,7 @@ def lost(scene: Scene) -> Iterator[Step]:
         for name, tree in sorted(trees.items(), key=lambda item: (item[1].born, item[0])):
             if survey.taken - tree.born >= age_s:
                 what, short = Removal(kind, name, survey.taken - age_s), on_a_line(name[:20])
-                yield Step(what, short, tree.usage, tree.born, "nothing: nothing knows it")
+                yield Step(what, short, tree.usage, tree.born, "nothing: nobody knows of it")
 
 
 def why_box_stays(box: Box, scene: Scene) -> str:

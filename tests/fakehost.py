@@ -129,7 +129,9 @@ class FakeHost(FakeMachine):
         return replace(self.engine, running=running, containers=len(self.all_containers))
 
     def roster(self) -> Sequence[Container]:
-        return tuple(self.all_containers)
+        if self.serves():  # as the last answer told
+            self.last_answer = tuple(self.all_containers)
+        return self.last_answer
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self._fail("containers")
@@ -147,7 +149,21 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.TIMEOUT, f"inspect of {ident} hangs")
         found = replace(known, inspected=True, hangs_since=None)
         self.all_containers[index] = found
+        self.answers[ident] = self.now().mono
         return found
+
+    def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
+        self.asked_for.append(list(idents))
+        for ident in idents:
+            try:
+                self.container(ident, timeout_s)
+            except HostFault as fault:
+                if fault.fault is Fault.TIMEOUT:
+                    return
+                raise
+
+    def answered(self) -> Mapping[str, float]:
+        return self.answers
 
     def containerd_answers(self, timeout_s: float) -> float:
         self._fail("containerd_answers")
@@ -175,7 +191,13 @@ class FakeHost(FakeMachine):
     def builds(self, timeout_s: float) -> Builds:
         self._fail("builds")
         self._must_serve(timeout_s)
-        return self.grown.saw_builds(self.live_builds, self.now().mono)
+        seen = Builds(self.live_builds, copies=self.live_copies)
+        return self.grown.saw_builds(seen, self.now().mono)
+
+    def waiting(self, timeout_s: float) -> int:
+        self._fail("waiting")
+        self._must_serve(timeout_s)
+        return self.waiters
 
     def flights(self) -> Flights:
         return self.flown
@@ -281,6 +303,7 @@ class FakeHost(FakeMachine):
         return kept
 
     def pause(self, seconds: float) -> None:
+        self._live_on()
         self.world.advance(seconds)
 
     def shim_of(self, ident: str) -> Process | None:

@@ -14,7 +14,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from dockerdoctor.host import answers
+from msgspec.structs import replace
+
 from dockerdoctor.host.traces import Builds, Growth
 from dockerdoctor.model import Process
 
@@ -54,21 +55,6 @@ def available_bytes(meminfo: str) -> int:
     return 0
 
 
-BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*BuildManager).Build+")
-"""One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
-a daemon at rest has none of them."""
-
-
-def live_builds(body: bytes) -> int:
-    """The builds in a `GET /debug/pprof/goroutine?debug=1`: blocks of equal goroutines, as
-    `2 @ 0x…`, each with its stack."""
-    if not body.startswith(b"goroutine profile: "):
-        raise answers.garbled("GET /debug/pprof/goroutine", "it is no profile")
-    blocks = (each for each in body.split(b"\n\n") if any(mark in each for mark in BUILDS))
-    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in blocks)
-    return sum(int(count) for count in counts if count.isdigit())
-
-
 class GrowthWatch:
     """Remembers values of one dockerd process; another one begins anew."""
 
@@ -94,12 +80,12 @@ class GrowthWatch:
             for name, value in counters.items():
                 self._add(name, value, now)
 
-    def saw_builds(self, live: int, now: float) -> Builds:
-        """So many builds run; what that makes with what was seen before."""
+    def saw_builds(self, seen: Builds, now: float) -> Builds:
+        """These run; what that makes with what was seen before."""
         with self._lock:
-            since = (self._building_since or now) if live else None
+            since = (self._building_since or now) if seen.live else None
             self._building_since = since
-        return Builds(live, now - since if since is not None else 0.0)
+        return replace(seen, since_s=now - since if since is not None else 0.0)
 
     def told(self) -> Growth:
         """What it amounts to."""

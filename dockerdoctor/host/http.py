@@ -1,17 +1,18 @@
 """HTTP/1.1 for one question and one answer, with one deadline for all of it.
 
 In: an Address, a method, a path and a time-out (s). Out: an `Answer`, or a HostFault: TIMEOUT,
-MISSING, REFUSED, DENIED as `wire.explain` says; GARBLED for what is not HTTP, is too large, or
-does not come from a docker daemon. `ping` is `GET /_ping` on top. No library: the docker SDK
-counts its time-out per read (a dripping daemon held a 2 s ping for 19.5 s), takes a full backlog
-for a dead daemon, and costs 20 MB.
+MISSING, REFUSED, DENIED as `wire.explain` says; GARBLED for what is not HTTP, is cut short or too
+large, or does not come from a docker daemon. `ping` is `GET /_ping` on top. No library: the docker
+SDK counts its time-out per read (a dripping daemon held a 2 s ping for 19.5 s), takes a full
+backlog for a dead daemon, and costs 20 MB.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -35,6 +36,11 @@ class Head(Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
+
+    def lasts(self) -> bool:
+        """Whether the connection can be used again after this answer."""
+        told = self.headers.keys() & {"content-length", "transfer-encoding"}
+        return bool(told) and self.headers.get("connection", "").lower() != "close"
 
 
 class Answer(Struct, frozen=True):
@@ -63,6 +69,24 @@ def ask(
         head = stream.head()
         body = b"".join(stream.body(head, max_body)) if _has_body(method, head) else b""
     return Answer(head, body, time.monotonic() - began)
+
+
+def asks(address: Address, targets: Sequence[str], timeout_s: float) -> Iterator[Answer]:
+    """GET each of these, one after the other, `timeout_s` for each. Over one connection as long as
+    the daemon keeps it, which costs both sides a third."""
+    left = deque(targets)
+    while left:
+        with Wire(address, timeout_s) as wire:
+            stream = Stream(wire.receive, address)
+            lasts = True
+            while left and lasts:
+                began = time.monotonic()
+                wire.extend(timeout_s)
+                wire.send(request_bytes("GET", left.popleft(), lasts=bool(left)))
+                head = stream.head()
+                body = b"".join(stream.body(head, MAX_BODY))
+                lasts = head.lasts()
+                yield Answer(head, body, time.monotonic() - began)
 
 
 def ping(address: Address, timeout_s: float) -> Pong:
@@ -106,12 +130,16 @@ def something_else(address: Address) -> HostFault:
 
 
 def request_bytes(
-    method: str, target: str, content: bytes | None = None, media: str = "application/json"
+    method: str,
+    target: str,
+    content: bytes | None = None,
+    media: str = "application/json",
+    lasts: bool = False,
 ) -> bytes:
-    """A request on the wire. `Connection: close` lets the daemon forget us at once."""
+    """A request on the wire. Unless the connection `lasts`, the daemon is to forget us at once."""
     head = (
         f"{method} {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockerdoctor\r\n"
-        "Accept: application/json\r\nConnection: close\r\n"
+        f"Accept: application/json\r\nConnection: {'keep-alive' if lasts else 'close'}\r\n"
     )
     if content is not None:
         head += f"Content-Type: {media}\r\nContent-Length: {len(content)}\r\n"
@@ -126,13 +154,16 @@ class Stream:
         self._receive = receive
         self._address = address
         self._buffer = bytearray()
+        self._heard = False
 
     def head(self) -> Head:
         """The status line and the headers."""
+        self._skip_line_ends()
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if len(self._buffer) > MAX_HEAD or not _may_be_http(self._buffer):
                 raise something_else(self._address)
             self._more()
+            self._skip_line_ends()
         lines = bytes(self._buffer[:end]).split(b"\r\n")
         del self._buffer[: end + 4]
         status = _STATUS.match(lines[0])
@@ -165,6 +196,11 @@ class Stream:
         if not _DECIMAL.fullmatch(length):
             raise something_else(self._address)
         return self._counted(int(length))
+
+    def _skip_line_ends(self) -> None:
+        """What is left of the answer before this one: the end of its chunks."""
+        while self._buffer.startswith((b"\r", b"\n")):
+            del self._buffer[:1]
 
     def _chunks(self) -> Iterator[bytes]:
         while True:
@@ -203,7 +239,8 @@ class Stream:
     def _more(self) -> None:
         piece = self._receive()
         if not piece:
-            raise broke_off(self._address)
+            raise broke_off(self._address, self._heard)
+        self._heard = True
         self._buffer += piece
 
 
