@@ -84,9 +84,12 @@ def _less(left: Usage, freed: Usage) -> Usage:
 
 REMOVE_S = 120.0
 """For one removal: an image with tens of thousands of files on a slow disk."""
-BUSY_TRIES = 12
-BUSY_S = 5.0
-"""Between two tries while another prune runs: a minute in all."""
+PING_S = 5.0
+LATE = 2
+"""So many removals without an answer end it, though the daemon answers others: each took so long.
+One is a container that hangs, and is no reason to leave the disk full."""
+HOPELESS = (Fault.MISSING, Fault.DENIED)
+"""There is no daemon, or it is not for us to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,30 +108,39 @@ def carry_out(
     ended: Callable[[Done], None] = lambda _: None,
 ) -> tuple[Done, ...]:
     """One step after the other until there is `enough` room. A step that cannot be done is told in
-    its Done; a daemon that no longer answers ends it."""
+    its Done; a daemon that no longer answers ends it. A prune of somebody else's is not in the way:
+    things are removed one by one, which dockerd does not refuse while a prune runs."""
     done: list[Done] = []
+    late = 0
     for step in steps:
         if enough():
             break
         began(step)
-        why, over = _remove(step, control)
+        why, fault = _remove(step, control)
         done.append(Done(step, why))
         ended(done[-1])
-        if over:
+        late += fault is Fault.TIMEOUT
+        if fault in HOPELESS or late >= LATE:
+            break
+        if fault is Fault.TIMEOUT and not _answers(control):
             break
     return tuple(done)
 
 
-def _remove(step: Step, control: HostControl) -> tuple[str, bool]:
-    """Why it was not removed, and whether to end it all."""
-    for _ in range(BUSY_TRIES):
-        try:
-            return control.remove(step.what, REMOVE_S), False
-        except HostFault as fault:
-            if "already running" not in fault.sentence:
-                return fault.sentence, fault.fault in (Fault.TIMEOUT, Fault.MISSING, Fault.DENIED)
-            control.pause(BUSY_S)
-    return "another prune has been running for a minute", False
+def _remove(step: Step, control: HostControl) -> tuple[str, Fault | None]:
+    """Why it was not removed; with the fault, where it is one."""
+    try:
+        return control.remove(step.what, REMOVE_S), None
+    except HostFault as fault:
+        return fault.sentence, fault.fault
+
+
+def _answers(control: HostControl) -> bool:
+    try:
+        control.ping(PING_S)
+    except HostFault:
+        return False
+    return True
 
 
 def low_enough(use: DiskUse, allowed: Allowed) -> bool:

@@ -170,7 +170,7 @@ class FakeHost(FakeMachine):
     def builds(self, timeout_s: float) -> Builds:
         self._fail("builds")
         self._must_serve(timeout_s)
-        return self.grown.saw_builds(self.live_builds, self.now().mono)
+        return self.grown.saw_work(self.live_builds, self.live_prunes, self.now().mono)
 
     def flights(self) -> Flights:
         return self.flown

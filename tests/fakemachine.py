@@ -67,6 +67,7 @@ class FakeMachine:
         """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []
         self.live_builds = 0
+        self.live_prunes = 0
         self.flown = Flights()
         self.all_clients: tuple[Client, ...] = ()
         self.dumps = True

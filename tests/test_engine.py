@@ -260,18 +260,24 @@ PROFILE = b"""goroutine profile: total 9
 
 1 @ 0x43c0ce 0x40b2ed
 #\t0x1a0a9d8\tgithub.com/docker/docker/builder/dockerfile.(*BuildManager).Build+0x5b8\tbuilder.go:116
+
+2 @ 0x43c0ce 0x44c2a5
+#\t0x1ea\tgithub.com/docker/docker/container.(*State).IsRunning+0x1a\tstate.go:250
+#\t0x1eb\tgithub.com/docker/docker/daemon.(*Daemon).ContainersPrune+0x2fb\tprune.go:70
 """
 """As engines 20.10 to 28.5 write it, cut short."""
 
 
-@pytest.mark.parametrize(("body", "count"), [(PROFILE, 4), (PROFILE.partition(b"\n\n")[0], 0)])
-def test_builds_are_counted_by_the_goroutines_that_drive_them(
-    tmp_path: Path, body: bytes, count: int
+@pytest.mark.parametrize(
+    ("body", "count"), [(PROFILE, (4, 2)), (PROFILE.partition(b"\n\n")[0], (0, 0))]
+)
+def test_builds_and_prunes_are_counted_by_the_goroutines_that_drive_them(
+    tmp_path: Path, body: bytes, count: tuple[int, int]
 ) -> None:
     with served(tmp_path, saying(answer(body))) as address:
-        assert Engine(address).builds(LONG_S) == count
+        assert Engine(address).work(LONG_S) == count
 
 
 def test_a_list_of_goroutines_that_is_none_is_garbled(tmp_path: Path) -> None:
     with served(tmp_path, saying(answer(b"hello"))) as address:
-        assert fault_of(lambda: Engine(address).builds(LONG_S)).fault is Fault.GARBLED
+        assert fault_of(lambda: Engine(address).work(LONG_S)).fault is Fault.GARBLED

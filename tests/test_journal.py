@@ -100,6 +100,7 @@ TOO_OLD = (
             "name-taken",
         ),
         (f"Error response from daemon: {TOO_OLD}", "client-too-old"),
+        ("Error response from daemon: a prune operation is already running", "prune-running"),
         (TOO_OLD, "client-too-old"),
         (
             "Error response from daemon: could not find an available, non-overlapping IPv4 address "
@@ -203,8 +204,10 @@ def said(message: str, at: float = 1000.0, program: str = "dockerd") -> Line:
     return Line(at, message, program)
 
 
-def systemd(message_id: str) -> Line:
-    return Line(1000.0, "…", "systemd", message_id, "docker.service")
+def systemd(
+    message_id: str, message: str = "…", at: float = 1000.0, unit: str = "docker.service"
+) -> Line:
+    return Line(at, message, "systemd", message_id, unit)
 
 
 def folded(*lines: Line, now: float = 1000.0) -> JournalTally:
@@ -228,6 +231,36 @@ def test_the_cause_is_known_by_the_whole_message_however_long_it_is() -> None:
     seen = folded(systemd(STARTING), said(f"{why}: invalid database"))
     assert seen.cause == "network_db"
     assert len(seen.first_error) == MAX_SAID
+
+
+KERNEL_KILLS, OOMD_KILLS = journalwatch.FOR_MEMORY
+DIED = "docker.service: Main process exited, code=killed, status=9/KILL"
+
+
+@pytest.mark.parametrize(
+    ("message_id", "name"), [(KERNEL_KILLS, "oom_kills"), (OOMD_KILLS, "oomd_kills")]
+)
+def test_a_daemon_that_was_killed_for_memory_is_counted_by_systemds_word(
+    message_id: str, name: str
+) -> None:
+    told = systemd(message_id, "docker.service: a process was killed")
+    seen = folded(told, systemd(journalwatch.ENDED, DIED))
+    assert seen.counts_1h == {name: 1}
+    assert seen.last == {name: "docker.service: a process was killed"}
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        (),  # a docker-proxy was killed, the daemon lives
+        (systemd(journalwatch.ENDED, DIED, at=2000.0),),
+        (systemd(journalwatch.ENDED, DIED, unit="containerd.service"),),
+        (systemd(journalwatch.ENDED, DIED.replace("killed", "exited")),),
+        (said(DIED),),
+    ],
+)
+def test_a_daemon_that_ended_otherwise_was_not_killed_for_memory(after: tuple[Line, ...]) -> None:
+    assert folded(systemd(KERNEL_KILLS), *after).counts_1h == {}
 
 
 def test_a_line_of_routine_is_no_first_error() -> None:

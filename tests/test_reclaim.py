@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Box, Image, Kind, Survey, Usage, Volume
+from dockerdoctor.host.storage.facts import Box, Image, Kind, Removal, Survey, Usage, Volume
 from dockerdoctor.model import Fault
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough, need, plan
 from tests.fakehost import FakeHost
@@ -349,23 +349,28 @@ def test_a_daemon_that_hangs_is_asked_nothing_more(tmp_path: Path) -> None:
     assert "no answer" in done[0].why
 
 
-class BusyHost(FakeHost):
-    """Another prune runs for the first two tries."""
+class LateHost(FakeHost):
+    """Some things hang when they are to be removed, and the daemon is well."""
 
-    tries = 0
+    late: tuple[str, ...] = ()
 
-    def remove(self, what: object, timeout_s: float) -> str:
-        self.tries += 1
-        if self.tries < 3:
-            raise HostFault(Fault.REFUSED, "a prune is already running")
-        return ""
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        if what.ident in self.late:
+            raise HostFault(Fault.TIMEOUT, f"no answer within {timeout_s:g} s")
+        return super().remove(what, timeout_s)
 
 
-def test_a_prune_of_somebody_else_is_waited_for(tmp_path: Path) -> None:
-    host = BusyHost(tmp_path)
-    told = planned(survey([image("a", ["a"])]))
-    assert carry_out(told.steps, host, lambda: False) == (Done(told.steps[0]),)
-    assert host.tries == 3
+@pytest.mark.parametrize(("late", "tried"), [(1, 5), (2, 2), (5, 2)])
+def test_one_thing_that_hangs_does_not_keep_the_disk_full(
+    tmp_path: Path, late: int, tried: int
+) -> None:
+    host = LateHost(tmp_path)
+    host.stock = survey([image(f"i{number}", [f"l{number}"]) for number in range(5)])
+    steps = planned(host.stock).steps
+    host.late = tuple(step.what.ident for step in steps[:late])
+    done = carry_out(steps, host, lambda: False)
+    assert len(done) == tried
+    assert [bool(each.why) for each in done] == [number < late for number in range(tried)]
 
 
 def test_enough_is_both_bytes_and_inodes() -> None:

@@ -78,7 +78,8 @@ class Asked:
 
     def builds(self, timeout_s: float) -> Builds:
         self.wake_nobody()
-        return self._growth.saw_builds(self._engine.builds(timeout_s), clock.now().mono)
+        builds, prunes = self._engine.work(timeout_s)
+        return self._growth.saw_work(builds, prunes, clock.now().mono)
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self.wake_nobody()

@@ -68,11 +68,12 @@ class Engine:
         """Why a container's last start failed; empty if it did not. By inspect, as `container`."""
         return answers.start_error(self._inspect(ident, timeout_s))
 
-    def builds(self, timeout_s: float) -> int:
-        """How many image builds run, by the daemon's own list of its goroutines: no other call
-        tells it on all engines. 1 to 5 ms; it takes no lock of a container."""
+    def work(self, timeout_s: float) -> tuple[int, int]:
+        """How many image builds and how many prunes run, by the daemon's own list of its
+        goroutines: no other call tells it on all engines. 1 to 5 ms; it takes no lock of a
+        container."""
         target = "/debug/pprof/goroutine?debug=1"
-        return growth.live_builds(self._get("list of goroutines", target, timeout_s))
+        return growth.live_work(self._get("list of goroutines", target, timeout_s))
 
     def with_images(self, found: Survey, timeout_s: float) -> Survey:
         """What only the daemon can tell where there is no layer database: see `imagestore`."""

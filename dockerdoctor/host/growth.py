@@ -57,14 +57,27 @@ BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*Bui
 """One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
 a daemon at rest has none of them."""
 
+PRUNES = (
+    b").ContainersPrune+",
+    b").NetworksPrune+",
+    b").ImagesPrune+",
+    b"/volume/service.(*VolumesService).Prune+",
+)
+"""Of the prunes that refuse a second one while they run (the same names in 20.10, 26.1, 28.5)."""
 
-def live_builds(body: bytes) -> int:
-    """The builds in a `GET /debug/pprof/goroutine?debug=1`: blocks of equal goroutines, as
-    `2 @ 0x…`, each with its stack."""
+
+def live_work(body: bytes) -> tuple[int, int]:
+    """The builds and the prunes in a `GET /debug/pprof/goroutine?debug=1`: blocks of equal
+    goroutines, as `2 @ 0x…`, each with its stack."""
     if not body.startswith(b"goroutine profile: "):
         raise answers.garbled("GET /debug/pprof/goroutine", "it is no profile")
-    blocks = (each for each in body.split(b"\n\n") if any(mark in each for mark in BUILDS))
-    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in blocks)
+    blocks = body.split(b"\n\n")
+    return _counted(blocks, BUILDS), _counted(blocks, PRUNES)
+
+
+def _counted(blocks: Sequence[bytes], marks: Sequence[bytes]) -> int:
+    found = (each for each in blocks if any(mark in each for mark in marks))
+    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in found)
     return sum(int(count) for count in counts if count.isdigit())
 
 
@@ -77,6 +90,7 @@ class GrowthWatch:
         self._process: Process | None = None
         self._version = ""
         self._building_since: float | None = None
+        self._pruning_since: float | None = None
 
     def saw_process(self, process: Process, rss_bytes: int, now: float) -> None:
         """Its vitals were read at `now` (monotonic, s)."""
@@ -93,12 +107,14 @@ class GrowthWatch:
             for name, value in counters.items():
                 self._add(name, value, now)
 
-    def saw_builds(self, live: int, now: float) -> Builds:
-        """So many builds run; what that makes with what was seen before."""
+    def saw_work(self, builds: int, prunes: int, now: float) -> Builds:
+        """So many builds and prunes run; what that makes with what was seen before."""
         with self._lock:
-            since = (self._building_since or now) if live else None
-            self._building_since = since
-        return Builds(live, now - since if since is not None else 0.0)
+            self._building_since = (self._building_since or now) if builds else None
+            self._pruning_since = (self._pruning_since or now) if prunes else None
+            building_s = now - (self._building_since or now)
+            pruning_s = now - (self._pruning_since or now)
+        return Builds(builds, building_s, prunes, pruning_s)
 
     def told(self) -> Growth:
         """What it amounts to."""

@@ -35,6 +35,19 @@ MAX_MESSAGE = 4096
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 """systemd's message ids: a unit begins to start, has started."""
+FOR_MEMORY = {
+    "fe6faa94e7774663a0da52717891d8ef": "oom_kills",
+    "d989611b15e44c9dbf31e3c81256e4ed": "oomd_kills",
+}
+"""Likewise (the words differ from version to version): processes of a unit were killed for want of
+memory, by the kernel and by systemd-oomd, and what we count that as. Only systemd 246 and later say
+so, where cgroups are unified."""
+ENDED = "98e322203f7a4ed290d09fe03c09fe15"
+KILLED = "Main process exited, code=killed"
+"""The main process of a unit has ended, and how."""
+ENDED_S = 60.0
+"""After the word of a kill for memory, a main process that ends was what was killed; it comes in
+the same second. What else was killed (a docker-proxy, a shim) leaves it alive."""
 DAEMONS = ("dockerd", "containerd")
 
 
@@ -106,6 +119,7 @@ class Tally:
         self._times: dict[str, collections.deque[float]] = {}
         self._last: dict[str, str] = {}
         self._whom: dict[str, dict[str, float]] = {}
+        self._for_memory: dict[str, Line] = {}
         self._lines = 0
         self._first_error = ""
         self._cause = ""
@@ -115,8 +129,7 @@ class Tally:
         for line in lines:
             self._lines += 1
             if line.program == "systemd":
-                if line.unit == self._unit and line.message_id in (STARTING, STARTED):
-                    self._first_error = self._cause = ""
+                self._take_systemds(line)
             elif line.program in DAEMONS:
                 self._take(line)
 
@@ -132,6 +145,20 @@ class Tally:
         }
         return JournalTally(True, self._lines, counts, last, about, self._first_error, self._cause)
 
+    def _take_systemds(self, line: Line) -> None:
+        if line.unit == self._unit and line.message_id in (STARTING, STARTED):
+            self._first_error = self._cause = ""
+        elif line.message_id in FOR_MEMORY:
+            self._for_memory[line.unit] = line
+        elif line.message_id == ENDED and KILLED in line.message:
+            why = self._for_memory.pop(line.unit, None)
+            if why and line.at - why.at <= ENDED_S:
+                self._count(FOR_MEMORY[why.message_id], why.message, line.at)
+
+    def _count(self, name: str, said: str, at: float) -> None:
+        self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(at)
+        self._last[name] = said[:MAX_SAID]
+
     def _take(self, line: Line) -> None:
         said = essence(line.message)
         if not said:
@@ -140,8 +167,7 @@ class Tally:
         if not self._first_error and line.program == "dockerd" and is_last_word(line.message):
             self._first_error, self._cause = said[:MAX_SAID], name
         if name:
-            self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(line.at)
-            self._last[name] = said[:MAX_SAID]
+            self._count(name, said, line.at)
             if ident := whom(said):
                 about = self._whom.setdefault(name, {})
                 about.pop(ident, None)

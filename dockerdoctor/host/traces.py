@@ -101,12 +101,16 @@ class Flights:
 
 @dataclass(frozen=True, slots=True)
 class Builds:
-    """Image builds of the daemon, seen from outside."""
+    """Image builds and prunes of the daemon, seen from outside."""
 
     live: int
     """How many run now, by BuildKit or by the classic builder."""
     since_s: float = 0.0
     """How long there has been one without a break, as far as we have looked."""
+    prunes: int = 0
+    """How many prunes of containers, networks, images or volumes run now."""
+    pruning_s: float = 0.0
+    """How long there has been one without a break, likewise."""
 
 
 @dataclass(frozen=True, slots=True)

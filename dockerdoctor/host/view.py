@@ -122,7 +122,7 @@ class HostView(Protocol):
         ...
 
     def builds(self, timeout_s: float) -> Builds:
-        """The image builds that run now, by the daemon's goroutines."""
+        """The image builds and the prunes that run now, by the daemon's goroutines."""
         ...
 
     def flights(self) -> Flights:

@@ -1,7 +1,9 @@
 """Whether images are being built: then the daemon's memory is a peak by right (20 GB were seen).
+And whether a prune runs: while one does, dockerd refuses every other with 409, without any end.
 
 Seen by the goroutines of the daemon itself, as no other call tells it: BuildKit runs its steps
-beside the containers, and the export at the end, which takes most of the memory, runs nothing.
+beside the containers, and the export at the end, which takes most of the memory, runs nothing; who
+asks by a second prune starts one, where none runs.
 """
 
 from __future__ import annotations
@@ -23,15 +25,22 @@ def run(view: HostView) -> Readings:
         if fault.fault not in NO_ANSWER:
             raise
         return {}
-    return {"live": seen.live, "since_s": seen.since_s}
+    return {
+        "live": seen.live,
+        "since_s": seen.since_s,
+        "prunes": seen.prunes,
+        "pruning_s": seen.pruning_s,
+    }
 
 
 PROBE = Probe(
     name="builds",
-    help="image builds that run now, by the daemon's own goroutines",
+    help="image builds and prunes that run now, by the daemon's own goroutines",
     readings=(
         Reading("live", Kind.GAUGE, "Image builds that run"),
         Reading("since_s", Kind.GAUGE, "How long there has been one without a break", "seconds"),
+        Reading("prunes", Kind.GAUGE, "Prunes that run (containers, networks, images, volumes)"),
+        Reading("pruning_s", Kind.GAUGE, "How long there has been one without a break", "seconds"),
     ),
     timeout_s=TIMEOUT_S + 0.5,
     run=run,
