@@ -208,9 +208,9 @@ CLIENT_ERRORS = (
     ClientError(
         "prune-running",
         "another prune runs, and dockerd takes one at a time; it has no deadline",
-        "wait for it. After minutes: `dockerdoctor check` names a container that hangs, which holds "
-        "it up; `dockerdoctor explain` reads from a dump what else it waits for; a restart in a "
-        "quiet hour ends it",
+        "wait for it. After minutes: `dockerdoctor check` names a container that hangs; "
+        "`dockerdoctor explain` reads from a dump what it waits for; a restart in a quiet hour "
+        "ends it",
         "asking again and again, or beside it: every prune of that kind gets the same answer",
         re.compile(r"^a prune operation is already running$"),
     ),
