@@ -360,17 +360,20 @@ class LateHost(FakeHost):
         return super().remove(what, timeout_s)
 
 
-@pytest.mark.parametrize(("late", "tried"), [(1, 5), (2, 2), (5, 2)])
-def test_one_thing_that_hangs_does_not_keep_the_disk_full(
-    tmp_path: Path, late: int, tried: int
-) -> None:
+def test_one_thing_that_hangs_does_not_keep_what_is_of_another_kind(tmp_path: Path) -> None:
     host = LateHost(tmp_path)
-    host.stock = survey([image(f"i{number}", [f"l{number}"]) for number in range(5)])
+    images = [image(f"i{number}", [f"l{number}"]) for number in range(4)]
+    host.stock = survey(images, [box("c1", images[0]), box("c2", images[0])])
     steps = planned(host.stock).steps
-    host.late = tuple(step.what.ident for step in steps[:late])
+    kinds = [step.what.kind for step in steps]
+    assert kinds[:3] == [Kind.CONTAINER, Kind.CONTAINER, Kind.IMAGE]
+    assert Kind.CONTAINER not in kinds[2:]
+    host.late = (steps[0].what.ident,)
     done = carry_out(steps, host, lambda: False)
-    assert len(done) == tried
-    assert [bool(each.why) for each in done] == [number < late for number in range(tried)]
+    assert [(each.step, each.late) for each in done] == [
+        (steps[0], True),
+        *((step, False) for step in steps[2:]),
+    ]
 
 
 def test_enough_is_both_bytes_and_inodes() -> None:

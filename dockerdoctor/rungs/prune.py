@@ -47,7 +47,7 @@ def run(control: HostControl, scene: Scene) -> Note:
         wanted = plan(found, use, allowed, scene.image_use, control.now().wall, steady)
         steps = [step for step in wanted.steps if not _tried(step, done)]
         done += carry_out(steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
-        if not steps:
+        if not steps or any(each.late for each in done):
             break
     freed = max(0, control.disk(root, STAT_S).free_bytes - began.free_bytes)
     removed = freed or any(not each.why for each in done)
