@@ -180,7 +180,13 @@ SIGNATURES = (
     _of(
         "resolver",
         "A container without name resolution",
-        r"^Resolver (?:Setup/)?Start failed for container (?P<whom>[0-9a-f]+)",
+        r"^Resolver (?:Setup.)?(?:Start|[Ff]unction) failed for container (?P<whom>[0-9a-f]+)",
+    ),
+    _of(
+        "resolver_rules",
+        "A rule that leads a container to its name server and could not be written",
+        # All that 20.10 says of it; later ones name the container, as above.
+        r"^set up rule failed, \[-t nat -I DOCKER_(?:OUTPUT|POSTROUTING) ",
     ),
 )
 

@@ -47,6 +47,12 @@ def test_a_recorded_message_is_recognised(line: dict[str, str]) -> None:
             "layer_leftover",
         ),
         ('Resolver Setup/Start failed for container 0a1b, "Chain already exists"', "resolver"),
+        ('Resolver Setup Function failed for container 0a1b, "no such file"', "resolver"),
+        (
+            "set up rule failed, [-t nat -I DOCKER_OUTPUT -d 127.0.0.11 -p udp --dport 53 -j DNAT "
+            "--to-destination 127.0.0.11:38720]",
+            "resolver_rules",
+        ),
         ("panic: freepages: failed to get all reachable pages", "bolt_panic"),
         ("Container failed to exit within 10s of kill - trying direct SIGKILL", "ghost"),
         (

@@ -48,7 +48,9 @@ KILLED = "Main process exited, code=killed"
 ENDED_S = 60.0
 """After the word of a kill for memory, a main process that ends was what was killed; it comes in
 the same second. What else was killed (a docker-proxy, a shim) leaves it alive."""
-DAEMONS = ("dockerd", "containerd")
+DAEMONS = ("dockerd", "containerd", "exe")
+"""Up to 20.10 dockerd runs itself again, as /proc/self/exe, for what it does in a container's
+network; nothing else of docker.service has that name."""
 
 
 @dataclass(frozen=True, slots=True)
