@@ -15,8 +15,9 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor import compose
 from dockerdoctor.around import Hooks

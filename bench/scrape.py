@@ -7,7 +7,6 @@ request (plain) or of a handshake (TLS). Needs openssl for the certificate.
 
 from __future__ import annotations
 
-import dataclasses
 import http.client
 import os
 import socket
@@ -22,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
+from msgspec.structs import replace
 from prometheus_client import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
@@ -49,7 +49,7 @@ def busy(host: Exporter) -> None:
     starts = tuple(
         Start(f"{number:064x}", now - number, number % 50 / 10) for number in range(CONTAINERS)
     )
-    fake.tally = dataclasses.replace(fake.tally, starts_total=CONTAINERS, starts=starts)
+    fake.tally = replace(fake.tally, starts_total=CONTAINERS, starts=starts)
     host.story.goes_on_for(60)
 
 

@@ -94,7 +94,7 @@ _dockerdoctor_about() {
             ;;
         'disk reclaim')
             commands=''
-            options='--apply --to --logs --volumes --orphans --yes -y --json'
+            options='--plan --apply --to --logs --volumes --orphans --yes -y --json'
             valued=' --to '
             ;;
         'disk logs')

@@ -6,9 +6,12 @@ Every byte of the survey is in exactly one leaf, so the parts add up to the whol
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.host.storage.facts import NOTHING, Box, Image, Survey, Usage
+from dockerdoctor.host.storage.layerdb import on_a_line
 from dockerdoctor.units import plain_seconds
 
 UNDER_WAY_S = 3600.0
@@ -16,8 +19,7 @@ UNDER_WAY_S = 3600.0
 NAMES_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One part of the whole, and what it consists of (largest first; together not more than it)."""
 
     kind: str
@@ -59,9 +61,9 @@ def users(survey: Survey) -> Mapping[str, tuple[str, ...]]:
 
 
 def image_name(image: Image) -> str:
-    """Its first tag, else its short id."""
+    """Its first tag, else its short id; for people."""
     tags = [tag for tag in image.tags if "@" not in tag]
-    return (tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0]
+    return on_a_line((tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0])
 
 
 def cache_names(survey: Survey) -> frozenset[str]:

@@ -7,7 +7,8 @@ sentence. One that ended by itself before the rung stays ended: a batch job is n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import COMES_BACK, Container
@@ -20,8 +21,7 @@ CALL_S = 5.0
 START_S = 60.0
 
 
-@dataclass(slots=True)
-class Aftermath:
+class Aftermath(Struct):
     """Names of the containers, by what became of them; `lost` with the reason of each."""
 
     back: list[str] = field(default_factory=list)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
-from dockerdoctor.host.storage.facts import Removal, Usage
+from msgspec import Struct
+
+from dockerdoctor.host.storage.facts import Kind, Removal, Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """What the operator allows. Shares are ratios of the file system, for bytes and for inodes."""
 
     start_ratio: float = 0.85
@@ -23,15 +24,14 @@ class Allowed:
     """Whether logs that nobody rotates may be cut (their end stays)."""
     keep_log_bytes: int = 10 << 20
     orphans: bool = False
-    """Whether directories of overlay2 that no database knows may go."""
+    """Whether directories of overlay2 that no database knows may go, and what lies in tmp."""
     orphan_age_s: float = 7 * 86400.0
     """For how long nothing may have changed in them."""
     anonymous_volumes: bool = False
     """Whether volumes without a name that no container has may go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One removal: what it gives back (at most), and when it was used last (0: not known)."""
 
     what: Removal
@@ -40,3 +40,16 @@ class Step:
     used: float
     back: str
     """What it costs to have it back."""
+
+
+SAFE: Mapping[Kind, str] = {
+    Kind.TMP: "no process has it open, it is old, and dockerd itself empties tmp at its start",
+    Kind.ORPHAN: "no database knows it, nothing lies on it or has it mounted, and it is old",
+    Kind.CONTAINER: "it ended before the grace time, and no restart policy wants it back",
+    Kind.DANGLING: "it has no name and no container, nothing is built on it, and it is old",
+    Kind.CACHE: "only what no build has used within the grace time",
+    Kind.IMAGE: "it has no container, nothing is built on it, no use in the grace time is known",
+    Kind.LOG: "its container writes on, and its end stays",
+    Kind.VOLUME: "it has no name and no container, and nobody has changed it within the grace time",
+}
+"""Why what is planned may go. Each is asked again, of the daemon or its files, when it goes."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.declare import Probe as ProbeDeclaration
 from dockerdoctor.declare import Rung
@@ -14,8 +15,7 @@ LATELY_CLIMBED_S = 120.0
 """How long a start limit that is hit may be the doing of a climb of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """What one look saw and what came of it: all that metrics and live views read."""
 
     samples: Mapping[str, Sample]
@@ -27,8 +27,7 @@ class Snapshot:
     """The rung that is being climbed, empty when none is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
+class Knowledge(Struct, frozen=True):
     """What the loop works with: probes and rungs by name, and the rules over them."""
 
     probes: Mapping[str, ProbeDeclaration]
@@ -36,8 +35,7 @@ class Knowledge:
     rules: Sequence[Rule]
 
 
-@dataclass(slots=True)
-class Hooks:
+class Hooks(Struct):
     """Who wants to hear of it: each look, each attempt that ended, each closed incident."""
 
     looked: Callable[[Snapshot], None] = lambda _: None
@@ -46,8 +44,7 @@ class Hooks:
     say: Callable[[str], None] = lambda _: None
 
 
-@dataclass(slots=True)
-class Pace:
+class Pace(Struct):
     """Time between looks, s: when all is well, and when something is wrong or under way."""
 
     usual_s: float = 4.0

@@ -13,8 +13,9 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias, cast
+
+from msgspec import Struct, field
 
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.mask import Json, Masked
@@ -32,8 +33,7 @@ MAX_MASKED = 3 << 20
 """Of a file in which secrets are looked for (a second); of a log the end is kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """One file, or a directory of them. `raw` is for what can hold no secret (goroutine dumps)."""
 
     name: str
@@ -42,8 +42,7 @@ class Part:
     raw: bool = False
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(Struct):
     """What was had. `missing` and `hidden` are lines by file name."""
 
     files: dict[str, bytes] = field(default_factory=dict)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dockerdoctor import configkeys
 from dockerdoctor.allowed import Allowed
@@ -23,8 +25,7 @@ from dockerdoctor.model import Policy
 DEFAULT_FILE = Path("/etc/dockerdoctor/dockerdoctor.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonConfig:
+class DaemonConfig(Struct, frozen=True):
     """Which daemon is kept alive. One watchdog, one daemon, on its own host."""
 
     host: str = "unix:///var/run/docker.sock"
@@ -46,8 +47,7 @@ class DaemonConfig:
         return Path(self.host.removeprefix("unix://"))
 
 
-@dataclass(frozen=True, slots=True)
-class WatchConfig:
+class WatchConfig(Struct, frozen=True):
     """How often to look, and where to keep what."""
 
     pace_s: float = 4.0
@@ -80,8 +80,7 @@ class WatchConfig:
         return self.evidence_dir or self.state_dir / "evidence"
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsConfig:
+class MetricsConfig(Struct, frozen=True):
     """Where Prometheus finds the metrics."""
 
     listen: str = "127.0.0.1:10073"
@@ -103,16 +102,14 @@ class MetricsConfig:
         return configkeys.address_of(self.listen) if self.listen else None
 
 
-@dataclass(frozen=True, slots=True)
-class CanaryConfig:
+class CanaryConfig(Struct, frozen=True):
     """A tiny container of our own that is started now and then, as evidence that starts work."""
 
     enabled: bool = False
     every_s: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """Everything a watchdog is told by its files."""
 
     daemon: DaemonConfig = field(default_factory=DaemonConfig)

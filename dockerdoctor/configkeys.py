@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,7 @@ from dockerdoctor.model import Impact
 _WORDS = {str: "text in quotes", bool: "true or false", int: "a whole number"}
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(msgspec.Struct, frozen=True):
     """One key: the field it sets, the kind of value TOML must give it, and how it is read."""
 
     field: str

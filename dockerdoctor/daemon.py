@@ -12,8 +12,9 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor import compose, config, pausing
 from dockerdoctor.around import Hooks, Knowledge, Snapshot

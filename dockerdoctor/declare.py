@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+from msgspec import Struct, field
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.host.nouns import Container
@@ -19,8 +20,7 @@ from dockerdoctor.host.view import HostControl, HostView
 from dockerdoctor.model import NOTHING, Impact, Policy, Reading, Readings, Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """A cheap, periodic look. `run` returns the readings it declares and raises HostFault if it
     cannot; the collector gives up on it after `timeout_s`. It runs every `every_s`, and at each
     look while something seems wrong if `urgent`."""
@@ -34,8 +34,7 @@ class Probe:
     urgent: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """What a rung is judged by: the last readings of all probes by full name, the policy, and the
     containers that ran when the daemon was last well."""
 
@@ -63,8 +62,7 @@ class Scene:
         return str(self.readings.get(name, ""))
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What a rung did, as a sentence, and the files it kept. Never a claim of success."""
 
     says: str
@@ -78,8 +76,7 @@ def always_can(_: Scene) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
+class Rung(Struct, frozen=True):
     """One remedy. All but `run` are pure, so that a plan can be shown without doing anything.
 
     impact: the worst it costs here; settle_s: how long to look for the cure (s; 0: it cures
@@ -93,10 +90,11 @@ class Rung:
     run: Callable[[HostControl, Scene], Note]
     useless: Callable[[Scene], str] = always_can
     hopeless: Callable[[Scene], str] = always_can
+    takes: str = ""
+    """What it costs in words, where it interrupts nobody and yet takes something away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clue:
+class Clue(Struct, frozen=True):
     """What a check has found. It makes the finding of the rule `rule` exact, whose remedy and wrong
     remedy are then its own; or it is of no rule, and brings its own name and texts."""
 
@@ -113,8 +111,7 @@ class Clue:
     """Whether it is what follows from another cause, where there is one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """An examination on demand. `run` only looks, and raises HostFault where it cannot; it is given
     up on after `timeout_s`. `symptom` is the branch of the tree of `diagnose` it belongs to."""
 

@@ -51,7 +51,7 @@ def of(survey: Survey) -> Eaten:
 def save(path: Path, survey: Survey) -> None:
     """Write it down as far as the disk lets us: it may be the full one."""
     with contextlib.suppress(OSError):
-        write_atomic(path, msgspec.json.encode(of(survey)))
+        write_atomic(path, msgspec.json.encode(of(survey)), lasting=False)
 
 
 class LastSurvey:

@@ -7,7 +7,8 @@ alone. What is given up stays so until then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.judge import GOOD_LOOKS, Judgement, Watched
 from dockerdoctor.model import (

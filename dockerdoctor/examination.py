@@ -6,21 +6,18 @@ They begin when the examination is made, beside the look of the probes, and end 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from dockerdoctor.declare import Check, Clue
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault
-from dockerdoctor.together import Together
-
-PATIENCE_S = 8.5
-"""From the beginning: `diagnose` must be done within 10 s."""
+from dockerdoctor.together import PATIENCE_S, Together
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """One check's result: clues, or why it could not look."""
 
     check: Check

@@ -7,21 +7,20 @@ means at once, without the history that a watchdog has, is `at_once`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from dockerdoctor.collect import run_probe
 from dockerdoctor.declare import Probe
 from dockerdoctor.host.view import HostView
 from dockerdoctor.judge import Rule
 from dockerdoctor.model import Fault, Sample
-from dockerdoctor.together import Together
+from dockerdoctor.together import PATIENCE_S, Together
 
-PATIENCE_S = 8.5
-"""`check` on a daemon that hangs must be done within 10 s, its start and its printing included."""
 HUNG_S = 5.6
-"""The same once the ping has failed: what goes through the daemon will not answer either; this is
-for containerd's own answer (5 s)."""
+"""From the beginning, once the ping has failed: what goes through the daemon will not answer
+either; this is for containerd's own answer (5 s)."""
 UNIT_FIRST_S = 1.5
 """How long the others wait for the unit's state."""
 THROUGH_THE_DAEMON = ("ping", "api", "containers", "events", "leftovers", "health")

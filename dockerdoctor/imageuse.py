@@ -1,4 +1,4 @@
-"""When images were last seen in use: a roster goes in now and then, moments by reference come out.
+"""When images were last used: events, and a roster now and then, go in; moments by name come out.
 
 Kept in the store, so that a restart of the watchdog forgets nothing; small: one moment for each of
 the images used last.
@@ -7,10 +7,12 @@ the images used last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.storage.layerdb import familiar
 from dockerdoctor.record import Record
 from dockerdoctor.store import Store
 
@@ -18,6 +20,7 @@ FACT = "image_use"
 WRITE_S = 3600.0
 """How often it is written down: the grace time is days."""
 KEPT = 500
+NOTHING: Mapping[str, float] = {}
 
 
 def recalled(record: Record) -> Mapping[str, float]:
@@ -33,11 +36,15 @@ class Uses:
         self.last: dict[str, float] = dict(recalled(store))
         self._written = float("-inf")
 
-    def see(self, roster: Iterable[Container], now: float) -> None:
-        """Containers as they are now (wall clock, s). A new image is written down at once."""
-        images = {each.image for each in roster if each.image}
-        new = not images <= self.last.keys()
-        self.last |= dict.fromkeys(images, now)
+    def see(
+        self, roster: Iterable[Container], now: float, used: Mapping[str, float] = NOTHING
+    ) -> None:
+        """Containers as they are now (wall clock, s), and what events told of those that were there
+        in between. A new image is written down at once."""
+        seen = {familiar(reference): at for reference, at in used.items()}
+        seen |= {familiar(each.image): now for each in roster if each.image}
+        new = not seen.keys() <= self.last.keys()
+        self.last |= {each: max(at, self.last.get(each, 0.0)) for each, at in seen.items()}
         if new or not 0 <= now - self._written < WRITE_S:
             latest = sorted(self.last.items(), key=lambda item: -item[1])[:KEPT]
             self.last = dict(latest)
@@ -45,8 +52,7 @@ class Uses:
             self._written = now
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """What is needed to make room on a full disk."""
 
     allowed: Allowed

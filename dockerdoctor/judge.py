@@ -11,8 +11,10 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr, replace
 
 from dockerdoctor.model import (
     NOTHING,
@@ -51,8 +53,7 @@ CERTAIN_LOOKS = 2
 PLACEHOLDER = re.compile(r"\{([a-z_0-9.]+)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """`reading op value`, as in `process.rss_bytes >= 4GiB`."""
 
     reading: str
@@ -67,8 +68,7 @@ class Condition:
         return OPERATORS[self.op](seen, self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What must be seen, for how long, how bad that is, and which ladder it calls for.
 
     All conditions of `when` must hold for `for_s` seconds and `looks` looks. It clears when `when`
@@ -89,11 +89,12 @@ class Rule:
     remedy: str = ""
     avoid: str = ""
     """The wrong remedy that this rule keeps people from."""
-    judged_by: frozenset[str] = field(init=False, compare=False)
-    """The probes whose samples can make a quiet rule hold, or show that it is over."""
+    judged_by: frozenset[str] = frozenset()
+    """Made of the conditions: the probes whose samples can make a quiet rule hold, or show that it
+    is over."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "judged_by", _probes((*self.when, *self.clear)))
+        force_setattr(self, "judged_by", _probes((*self.when, *self.clear)))
 
     @property
     def probes(self) -> frozenset[str]:
@@ -102,8 +103,7 @@ class Rule:
         return _probes((*self.when, *self.certain, *self.clear)).union(told)
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """What is remembered of one rule between two looks."""
 
     since: Instant | None = None
@@ -125,8 +125,7 @@ class Watched:
         return self.since is None and not self.firing
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """A verdict with what the next one needs to know."""
 
     verdict: Verdict

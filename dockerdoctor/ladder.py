@@ -7,7 +7,9 @@ forbids ends the climb, and what was climbed before in this incident is never cl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Rung, Scene
@@ -31,8 +33,7 @@ COSTS = ("nothing", "the daemon", "its containers", "the whole host")
 """An impact in words, by its number."""
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """What was done before: open incidents by rule, and the costly attempts of the last window
     with the ids of their incidents, oldest first."""
 

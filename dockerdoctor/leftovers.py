@@ -8,7 +8,6 @@ asked and does not answer: then nothing is known, and nothing is done.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container
@@ -31,15 +30,6 @@ def orphaned_proxies(view: HostView, remains: Remains) -> Sequence[Proxy]:
         return ()
     published = {port for each in view.containers(LIST_S) for port in each.ports}
     return [each for each in remains.proxies if (each.port, each.protocol) not in published]
-
-
-def foreign_pid(view: HostView) -> tuple[Path, Process] | None:
-    """The pid file and who has the pid in it, if that is no dockerd: then dockerd does not start,
-    and says `process with PID N is still running` (moby #46988). None while all is well."""
-    found = view.pid_file()
-    if found is None or found.process is None or found.process.name.startswith("dockerd"):
-        return None
-    return found.path, found.process
 
 
 def lost_shims(view: HostView, remains: Remains) -> Mapping[str, Process]:

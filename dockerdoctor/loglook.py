@@ -5,7 +5,10 @@ In: two surveys some time apart (or one), how much is free. Out: a `Growth` for 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable
+
+from msgspec import Struct
 
 from dockerdoctor.host.storage.facts import Survey
 
@@ -13,8 +16,7 @@ LEAST_S = 1.0
 """Two looks closer together than this tell nothing about growth."""
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Struct, frozen=True):
     """One container's log. `per_hour` is bytes, None when it could not be measured; `full_in_s` how
     long until it alone has filled the disk, None when it does not grow."""
 
@@ -25,6 +27,24 @@ class Growth:
     rotates: bool
     per_hour: float | None = None
     full_in_s: float | None = None
+    compose: tuple[str, ...] = ()
+    """Project, service and files, where compose made it."""
+
+
+def made_anew(of: Iterable[Growth]) -> list[str]:
+    """The commands that make these anew, one for each project of compose; of others nobody knows
+    by which words they were made."""
+    projects: dict[tuple[str, ...], list[str]] = {}
+    for project, service, *files in (each.compose for each in of if each.compose):
+        projects.setdefault((project, *files), []).append(service)
+    return [
+        shlex.join(
+            ["docker", "compose", "-p", project]
+            + [word for file in files for word in ("-f", file)]
+            + ["up", "-d", "--no-deps", "--force-recreate", *sorted(set(services))]
+        )
+        for (project, *files), services in projects.items()
+    ]
 
 
 def growths(
@@ -47,6 +67,7 @@ def growths(
                 box.log_rotates,
                 rate,
                 free_bytes / rate * 3600.0 if rate else None,
+                box.compose,
             )
         )
     return tuple(sorted(found, key=lambda each: (-each.bytes, each.name)))

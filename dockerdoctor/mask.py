@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 HIDDEN = "***"
 _SECRET = (
@@ -65,8 +66,7 @@ _AUTHS = ("auths", "credhelpers", "credstore", "registryauth", "authconfig")
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
-@dataclass
-class Masked:
+class Masked(Struct):
     """What was hidden: how often, by what it is."""
 
     found: Counter[str] = field(default_factory=Counter)

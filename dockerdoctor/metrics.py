@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import prometheus_client
+from msgspec import Struct, field
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -31,8 +31,7 @@ STALLED_S = 240.0
 """The loop is not healthy when its last look is older: longer than any rung acts without one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """What is shown beside the snapshots. All of it is asked at each look: it must cost nothing."""
 
     tally: Callable[[], EventTally] | None = None
@@ -44,8 +43,7 @@ class Sources:
     lock_held_s: Callable[[], float] = lambda: 0.0
 
 
-@dataclass(slots=True)
-class _Beside:
+class _Beside(Struct):
     """What the sources said at the last look."""
 
     starts: Sequence[Start] = ()
@@ -54,8 +52,7 @@ class _Beside:
     lock_held_s: float = 0.0
 
 
-@dataclass(slots=True)
-class _Known:
+class _Known(Struct):
     """What was counted already: snapshots show the same things again and again."""
 
     look: Instant | None = None

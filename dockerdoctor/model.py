@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 Value: TypeAlias = bool | int | float | str
 """What one reading says. Durations are seconds, sizes bytes, shares ratios from 0 to 1."""
@@ -77,8 +78,7 @@ class Outcome(enum.StrEnum):
     GAVE_UP = "gave-up"  # not ended: no rung is left, people are needed
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """Declares one reading of a probe: bare name, kind, a sentence, and a unit if it has one."""
 
     name: str
@@ -87,16 +87,14 @@ class Reading:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(Struct, frozen=True):
     """One moment on both clocks: wall (s since the epoch, for records), mono (s, for spans)."""
 
     wall: float
     mono: float
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One run of one probe; a failed run is a sample too (`fault` set, no readings)."""
 
     probe: str
@@ -107,8 +105,7 @@ class Sample:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """A process by identity. A pid alone is none: `started` is field 22 of its stat, in ticks."""
 
     pid: int
@@ -116,8 +113,7 @@ class Process:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A rule that holds: what it says, since when, and the readings that show it."""
 
     rule: str
@@ -128,8 +124,7 @@ class Finding:
     ladder: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What all looks so far amount to: health, findings worst first, what was not seen."""
 
     at: Instant
@@ -139,8 +134,7 @@ class Verdict:
     """Probes that could not look, each as `name: reason`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What the operator allows: the worst impact, and how much of it in which time."""
 
     max_impact: Impact = Impact.CONTAINERS
@@ -161,16 +155,14 @@ class Policy:
     does not end is not waited for, and nobody else's restart is left to its end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Do nothing, and why: `reason` is one word (a metric label), `why` the sentence."""
 
     reason: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """A hold that lasts: `why` is its first sentence, `since` wall clock, s."""
 
     reason: str
@@ -178,16 +170,14 @@ class Held:
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(Struct, frozen=True):
     """A rung that is passed over, and why it could not help."""
 
     rung: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Climb:
+class Climb(Struct, frozen=True):
     """Climb this rung now, for this finding; `skipped` are the rungs passed over on the way."""
 
     rung: str
@@ -196,8 +186,7 @@ class Climb:
     skipped: tuple[Skip, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class GiveUp:
+class GiveUp(Struct, frozen=True):
     """No rung is left that may and can help. Final until the daemon is well again."""
 
     why: str
@@ -208,8 +197,7 @@ class GiveUp:
 Decision: TypeAlias = Hold | Climb | GiveUp
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One rung climbed, or passed over (`skipped`). `ended` and `cured` are None while it runs, and
     stay so when the watchdog died during it. Times are wall clock, s since the epoch."""
 
@@ -228,8 +216,7 @@ BY_HAND = "by-hand"
 """The rule of incidents that a person began (`disk reclaim`): none of the watchdog's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """From the first finding to the cure. `closed` is None while the daemon is not well."""
 
     id: str

@@ -7,7 +7,6 @@ somebody wanted it so, and a wrong act is worse than a late one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +15,7 @@ import msgspec
 NAME = "paused.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Times are wall clock, s since the epoch; `until` is None for a pause without an end."""
 
     since: float

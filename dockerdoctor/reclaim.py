@@ -7,20 +7,21 @@ Out: a `Plan`. Pure; that what is planned is still true is checked again when it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import DiskUse
+from dockerdoctor.host.removal import BUSY
 from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Fault
 from dockerdoctor.regret import Scene, stages
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What to do, in order; `need` is to be freed, `short` is what the steps cannot free."""
 
     full: bool
@@ -85,12 +86,14 @@ def _less(left: Usage, freed: Usage) -> Usage:
 REMOVE_S = 120.0
 """For one removal: an image with tens of thousands of files on a slow disk."""
 PING_S = 5.0
+BUSY_TRIES = 12
+BUSY_S = 5.0
+"""Between two tries while somebody else prunes or removes: a minute in all, not for each step."""
 HOPELESS = (Fault.MISSING, Fault.DENIED)
 """There is no daemon, or it is not for us to ask."""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """How one step ended: `why` it was not done, empty when it was."""
 
     step: Step
@@ -110,16 +113,16 @@ def carry_out(
     its Done; a daemon that no longer answers ends it.
 
     One that answers and yet does not end a removal is not asked for more of that kind: a single
-    container that hangs keeps dockerd from deleting any image (seen on 20.10, 26.1 and 28.5). A
-    prune of somebody else's is not in the way: no removal of one thing is refused while it runs."""
+    container that hangs keeps dockerd from deleting any image (seen on 20.10, 26.1 and 28.5)."""
     done: list[Done] = []
+    waits = iter(range(BUSY_TRIES))
     for step in steps:
         if enough():
             break
         if step.what.kind in {each.step.what.kind for each in done if each.late}:
             continue
         began(step)
-        why, fault = _remove(step, control)
+        why, fault = _remove(step, control, waits)
         done.append(Done(step, why, fault is Fault.TIMEOUT))
         ended(done[-1])
         if fault in HOPELESS or (fault is Fault.TIMEOUT and not _answers(control)):
@@ -127,12 +130,17 @@ def carry_out(
     return tuple(done)
 
 
-def _remove(step: Step, control: HostControl) -> tuple[str, Fault | None]:
-    """Why it was not removed; with the fault, where it is one."""
-    try:
-        return control.remove(step.what, REMOVE_S), None
-    except HostFault as fault:
-        return fault.sentence, fault.fault
+def _remove(step: Step, control: HostControl, waits: Iterator[int]) -> tuple[str, Fault | None]:
+    """Why it was not removed; with the fault, where it is one. `waits`: how often to wait yet."""
+    while True:
+        try:
+            return control.remove(step.what, REMOVE_S), None
+        except HostFault as fault:
+            if not any(words in fault.sentence for words in BUSY):
+                return fault.sentence, fault.fault
+            if next(waits, None) is None:
+                return f"somebody else is at it, and was waited for ({fault.sentence})", None
+            control.pause(BUSY_S)
 
 
 def _answers(control: HostControl) -> bool:

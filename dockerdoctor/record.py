@@ -88,7 +88,7 @@ class Record:
         return [(str(row[0]), storerows.attempt_of(row)) for row in rows]
 
     def recall(self, key: str, kind: type[Fact]) -> Fact | None:
-        """A fact as `kind` (a dataclass, `tuple[Container, ...]`, `dict[str, float]` ...); None
+        """A fact as `kind` (a Struct, `tuple[Container, ...]`, `dict[str, float]` ...); None
         when it is not known, or was written in a form of long ago."""
         rows = self._ask("SELECT value FROM fact WHERE key = ?", key)
         with suppress(msgspec.DecodeError):

@@ -7,7 +7,9 @@ disk before the rung acts, and only the probes say cured: several good looks in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor import aftermath
 from dockerdoctor.declare import Note, Rung, Scene
@@ -23,8 +25,7 @@ LATE_S = 60.0
 """More time for a cure that has begun to show when the rung's time is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """One look during a climb."""
 
     judgement: Judgement

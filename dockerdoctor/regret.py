@@ -6,11 +6,13 @@ name, younger than the grace time: never. Named volumes: never.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from dockerdoctor.account import cache_names, image_name, orphans
 from dockerdoctor.allowed import Allowed, Step
@@ -25,14 +27,18 @@ from dockerdoctor.host.storage.facts import (
     Usage,
     Volume,
 )
+from dockerdoctor.host.storage.layerdb import NAME, familiar, on_a_line
 
-CUT_COSTS = "older lines are lost; `docker logs` needs --tail N until it is created anew"
+CUT_COSTS = (
+    "older lines are lost; who follows it goes on, and `docker logs` needs --tail N from then on"
+)
+SHORT = re.compile(r"[0-9a-f]{1,63}")
+"""What may be the beginning of an image's id."""
 MIN_LOG = 1 << 20
 """A log that would give back less than this is left alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """What is decided by. What was used since `before` is too young; not `steady`: the daemon
     started a short while ago, so that stopped containers may be on their way back."""
 
@@ -79,14 +85,17 @@ def _kept_by_name(scene: Scene, *names: str) -> bool:
 
 
 def lost(scene: Scene) -> Iterator[Step]:
-    """What no database knows, the oldest first: nobody can miss it."""
+    """What nothing knows, in tmp and of overlay2, the oldest first: nobody can miss it."""
     survey, age_s = scene.survey, scene.allowed.orphan_age_s
-    if survey.driver != "overlay2":
-        return
-    for name in sorted(orphans(survey, age_s), key=lambda name: (survey.trees[name].born, name)):
-        tree = survey.trees[name]
-        what = Removal(Kind.ORPHAN, name, survey.taken - age_s)
-        yield Step(what, name[:12], tree.usage, tree.born, "nothing: no database knows it")
+    found = {Kind.TMP: survey.tmp}
+    if survey.driver == "overlay2":
+        names = (name for name in orphans(survey, age_s) if NAME.fullmatch(name))
+        found[Kind.ORPHAN] = {name: survey.trees[name] for name in names}
+    for kind, trees in found.items():
+        for name, tree in sorted(trees.items(), key=lambda item: (item[1].born, item[0])):
+            if survey.taken - tree.born >= age_s:
+                what, short = Removal(kind, name, survey.taken - age_s), on_a_line(name[:20])
+                yield Step(what, short, tree.usage, tree.born, "nothing: nothing knows it")
 
 
 def why_box_stays(box: Box, scene: Scene) -> str:
@@ -136,6 +145,7 @@ class Images:
         self._users = Counter(chain for image in survey.images.values() for chain in image.chains)
         self._held = set(survey.cached_chains) | self._mounted()
         self._used_by = {box.image for box in survey.boxes.values()}
+        self._short = [(name, at) for name, at in scene.uses.items() if SHORT.fullmatch(name)]
         self._tops = {mount.parent for mount in survey.mounts.values() if mount.parent}
         # A container whose image cannot be told, by its files or by its layers, spares them all.
         self._blind = any(
@@ -181,10 +191,11 @@ class Images:
 
     def used(self, image: Image) -> float:
         """When it was last used, as far as anybody knows (wall clock)."""
-        uses = self._scene.uses
-        names = [image.id, image.id.removeprefix("sha256:"), *image.tags]
-        names += [tag.removesuffix(":latest") for tag in image.tags]
-        return max([image.touched, *(uses.get(name, 0.0) for name in names)])
+        uses, number = self._scene.uses, image.id.removeprefix("sha256:")
+        tags = [familiar(tag) for tag in image.tags]
+        names = [image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
+        short = [at for name, at in self._short if number.startswith(name)]
+        return max([image.touched, *short, *(uses.get(name, 0.0) for name in names)])
 
     def why_stays(self, image: Image) -> str:
         """Why an image may not go; empty when it may."""

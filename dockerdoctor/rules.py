@@ -13,9 +13,10 @@ import difflib
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from dockerdoctor.errors import ConfigError
 from dockerdoctor.judge import OPERATORS, PLACEHOLDER, Condition, Rule
@@ -42,16 +43,14 @@ NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 CONDITION = re.compile(r"\s*(\S+?)\s*(>=|<=|==|!=|>|<)\s*(.+?)\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """What rules may speak of: the declared readings by full name, and the rungs' names."""
 
     readings: Mapping[str, Reading]
     rungs: Collection[str]
 
 
-@dataclass(slots=True)
-class _Raw:
+class _Raw(Struct):
     """One rule's keys, each with the file that gave it, before they are checked."""
 
     keys: dict[str, object] = field(default_factory=dict)

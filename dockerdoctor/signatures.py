@@ -11,7 +11,8 @@ CLIENT_ERRORS has them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 SERIOUS = frozenset({"warning", "warn", "error", "fatal", "panic"})
 MAX_SAID = 300
@@ -30,8 +31,7 @@ _ESCAPED = re.compile(r"\\(.)")
 _UNKNOWN = r"(?:: unknown)?$"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """A message that is known: its name (of a reading), what it means, and how it is told."""
 
     name: str
@@ -191,8 +191,7 @@ SIGNATURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ClientError:
+class ClientError(Struct, frozen=True):
     """What only a client is told: what it means, what helps and what does not."""
 
     name: str

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.stacks import Dump, Goroutine, Lock, Stack
 from dockerdoctor.stacksigns import (
@@ -49,8 +50,7 @@ PLUMBING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True):
     """A goroutine that most likely holds a lock, where it is, and what it waits for itself."""
 
     number: int
@@ -61,8 +61,7 @@ class Holder:
     """So many goroutines could have it as well as this one, itself counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Jam:
+class Jam(Struct, frozen=True):
     """Goroutines that wait for the same thing."""
 
     waits: str
@@ -76,8 +75,7 @@ class Jam:
     sign: Sign | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """What a dump tells. `jams` and `sign` are empty where nothing hangs."""
 
     dump: Dump

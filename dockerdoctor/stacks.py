@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import BinaryIO
+
+from msgspec import Struct, field
 
 MAX_STACKS = 20_000
 """Different stacks that are told apart; a daemon has some hundred."""
@@ -54,8 +55,7 @@ class NoDumpError(ValueError):
     """What was read is no goroutine dump; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Goroutine:
+class Goroutine(Struct, frozen=True):
     """One goroutine: how long it has waited (whole minutes, as Go counts them), the lock it waits
     for (its address, 0 for none), and all addresses on its stack."""
 
@@ -65,8 +65,7 @@ class Goroutine:
     pointers: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(Struct, frozen=True):
     """Goroutines that are at the same place: functions innermost first, each with its `place`."""
 
     state: str
@@ -83,8 +82,7 @@ class Stack:
         return all(any(part in function for function in self.functions) for part in parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
+class Lock(Struct, frozen=True):
     """A lock that is waited for: "lock" or "read lock", its address, by how many, how long."""
 
     kind: str
@@ -93,8 +91,7 @@ class Lock:
     minutes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(Struct, frozen=True):
     """All of it. Stacks with the most goroutines first."""
 
     program: str
@@ -110,16 +107,14 @@ class Dump:
     """What stood before the first goroutine: `panic: ...`, `fatal error: ...`."""
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     created_by: str
     count: int = 0
     minutes: int = 0
     kept: list[Goroutine] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct):
     """The lines of one goroutine while they are read."""
 
     number: int

@@ -6,7 +6,7 @@ issues of moby/moby unless another project is named. The first sign that fits is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 LOCK, CONTAINERD, SHIM, SYSCALL, CHANNEL = (
     "a lock",
@@ -100,8 +100,7 @@ HOLDERS = (
 daemon/: start.go, kill.go, monitor.go, pause.go, rename.go, delete.go, network.go, archive.go)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Struct, frozen=True):
     """One known failure. `on` are parts of functions' names of which each must stand on the stacks
     that wait; `holder` is what the holder of the lock waits for. `least` goroutines, waiting for
     `minutes`."""

@@ -12,6 +12,9 @@ from typing import Generic, TypeVar
 
 from dockerdoctor.host import workers
 
+PATIENCE_S = 8.5
+"""From the beginning: a command on a daemon that hangs must be done within 10 s, its start and its
+printing included."""
 Result = TypeVar("Result")
 
 

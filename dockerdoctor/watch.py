@@ -6,7 +6,9 @@ Everything else shows or steers this. One cycle returns one sentence, and that i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.around import LATELY_CLIMBED_S, Hooks, Knowledge, Pace, Snapshot
@@ -36,8 +38,7 @@ SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
 
 
-@dataclass(slots=True)
-class _Now:
+class _Now(Struct):
     """The last look."""
 
     samples: Mapping[str, Sample] = field(default_factory=dict)
@@ -170,7 +171,7 @@ class Watch:
         self._store.keep(fresh, now, urgent=bool(self._close()))
         if not ails(judgement.verdict):
             self._memory.keep(self._control.roster(), judgement.readings)
-            self._room.uses.see(self._memory.running, now.wall)
+            self._room.uses.see(self._memory.running, now.wall, self._control.images_used())
         for sentence in self.episodes.follow(judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:

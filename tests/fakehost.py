@@ -7,10 +7,11 @@ out takes no fake time.
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import (
@@ -110,7 +111,11 @@ class FakeHost(FakeMachine):
 
     def events(self) -> EventTally:
         self._fail("events")
-        return dataclasses.replace(self.tally, alive=self.tally.alive and self.serves())
+        return replace(self.tally, alive=self.tally.alive and self.serves())
+
+    def images_used(self) -> Mapping[str, float]:
+        told, self.used_images = self.used_images, {}
+        return told
 
     def info(self, timeout_s: float) -> EngineInfo:
         self._fail("info")
@@ -119,9 +124,7 @@ class FakeHost(FakeMachine):
         seen = self.engine
         counters = {"goroutines": seen.goroutines, "listeners": seen.listeners, "fds": seen.fds}
         self.grown.saw_info(seen.version, counters, self.now().mono)
-        return dataclasses.replace(
-            self.engine, running=running, containers=len(self.all_containers)
-        )
+        return replace(self.engine, running=running, containers=len(self.all_containers))
 
     def roster(self) -> Sequence[Container]:
         return tuple(self.all_containers)
@@ -138,9 +141,9 @@ class FakeHost(FakeMachine):
         known = self.all_containers[index]
         if ident in self.stuck:
             since = known.hangs_since or self.now().mono
-            self.all_containers[index] = dataclasses.replace(known, hangs_since=since)
+            self.all_containers[index] = replace(known, hangs_since=since)
             raise HostFault(Fault.TIMEOUT, f"inspect of {ident} hangs")
-        found = dataclasses.replace(known, inspected=True, hangs_since=None)
+        found = replace(known, inspected=True, hangs_since=None)
         self.all_containers[index] = found
         return found
 
@@ -158,7 +161,7 @@ class FakeHost(FakeMachine):
 
     def kernel(self) -> KernelTraces:
         self._fail("kernel")
-        return dataclasses.replace(self.kernel_log, held=self._held())
+        return replace(self.kernel_log, held=self._held())
 
     def said(self, timeout_s: float) -> JournalTally:
         self._fail("said")
@@ -195,7 +198,7 @@ class FakeHost(FakeMachine):
 
     def survey(self) -> Survey:
         self._fail("survey")
-        return dataclasses.replace(self.stock, taken=self.now().wall)
+        return replace(self.stock, taken=self.now().wall)
 
     def proc_files(self, process: Process) -> Mapping[str, str]:
         self._fail("proc_files")
@@ -207,10 +210,10 @@ class FakeHost(FakeMachine):
         proxies = [each for each in self.left.proxies if self._lives(each.process)]
         return Remains(tuple(proxies), self.left.shims)
 
-    def pid_file(self) -> PidFile | None:
-        if self.foreign_pid is None or not self.foreign_pid.path.exists():
+    def stale_pid_file(self) -> PidFile | None:
+        if self.stale_pid is None or not self.stale_pid.path.exists():
             return None
-        return self.foreign_pid
+        return self.stale_pid
 
     def has_process(self, container: Container) -> bool:
         return container.id not in self.dead
@@ -271,7 +274,7 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.MISSING, f"cannot keep {source.name}: No such file")
         kept = self._write(source.name, source.read_bytes())
         source.unlink()
-        if self.foreign_pid is not None and source == self.foreign_pid.path:
+        if self.stale_pid is not None and source == self.stale_pid.path:
             self.dockerd.start_fails = ""
         return kept
 
@@ -296,7 +299,7 @@ class FakeHost(FakeMachine):
     def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
         self._did("drop_copy", doubled.rule)
         fewer = (
-            dataclasses.replace(each, copies=each.copies - (each.rule == doubled.rule))
+            replace(each, copies=each.copies - (each.rule == doubled.rule))
             for each in self.rules.doubled
         )
         left = tuple(each for each in fewer if each.copies > 1)
@@ -306,13 +309,11 @@ class FakeHost(FakeMachine):
         self._did("start_container", ident)
         self._must_serve(timeout_s, containerd=True)
         index = self._index(ident)
-        self.all_containers[index] = dataclasses.replace(
-            self.all_containers[index], state="running"
-        )
+        self.all_containers[index] = replace(self.all_containers[index], state="running")
 
     def fly(self, timeout_s: float) -> None:
         self._did("fly")
-        self.flown = dataclasses.replace(self.flown, total=self.flown.total + 1, took_s=0.4)
+        self.flown = replace(self.flown, total=self.flown.total + 1, took_s=0.4)
 
     def reboot(self) -> None:
         self._did("reboot")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lens import Caller, Entry, Network, Program, Word
@@ -61,9 +62,9 @@ class FakeLens:
     def caller(self) -> Caller:
         return self.who
 
-    def programs(self, name: str) -> Sequence[Program]:
-        self._fail("programs")
-        return [each for each in self.running if each.process.name == name]
+    def dockerds(self) -> Sequence[Program]:
+        self._fail("dockerds")
+        return self.running
 
     def chains(self) -> frozenset[str]:
         self._fail("chains")
@@ -85,7 +86,7 @@ class FakeLens:
 
     def socket_is(self, **changes: object) -> None:
         """Change what the socket's entry says."""
-        self.entries[SOCKET] = replace(self.entries[SOCKET], **changes)  # type: ignore[arg-type]
+        self.entries[SOCKET] = replace(self.entries[SOCKET], **changes)
 
     def _fail(self, name: str) -> None:
         if name in self.faults:

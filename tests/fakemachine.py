@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import signal
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.growth import GrowthWatch
@@ -62,6 +63,8 @@ class FakeMachine:
         )
         self.all_containers: list[Container] = []
         self.tally = EventTally(True, 0, 0, 0, 0, 0)
+        self.used_images: dict[str, float] = {}
+        """What the events tell next of images that were used."""
         self.journals: dict[Service, list[str]] = {}
         self.stock = Survey(Path("/var/lib/docker"))
         """What lies in the data-root; `remove` takes images and containers out of it."""
@@ -85,7 +88,7 @@ class FakeMachine:
         self.left = Remains()
         """What a killed daemon left; `strays` are its proxies' processes."""
         self.strays: list[FakeProcess] = []
-        self.foreign_pid: PidFile | None = None
+        self.stale_pid: PidFile | None = None
         """The pid file and who has its pid; dockerd refuses to start while it is there."""
         self.dead: set[str] = set()
         """Ids of containers whose process is gone."""
@@ -140,14 +143,14 @@ class FakeMachine:
         stray = self.world.spawn("docker-proxy")
         self.strays.append(stray)
         proxy = Proxy(stray.identity, port, "tcp")
-        self.left = dataclasses.replace(self.left, proxies=(*self.left.proxies, proxy))
+        self.left = replace(self.left, proxies=(*self.left.proxies, proxy))
         return stray
 
     def has_its_pid_taken(self) -> Path:
         """dockerd is killed, and somebody else gets its pid before it is started again."""
         path = self._exec_root.parent / "docker.pid"
         path.write_text("4711")
-        self.foreign_pid = PidFile(path, Process(4711, 1, "sleep"))
+        self.stale_pid = PidFile(path, Process(4711, 1, "sleep"))
         self.dockerd.start_fails = "exit-code"
         self.crash()
         return path
@@ -245,14 +248,14 @@ class FakeMachine:
         if self.engine.live_restore:
             return
         self.all_containers = [
-            dataclasses.replace(each, state="exited", pid=0) if each.state == "running" else each
+            replace(each, state="exited", pid=0) if each.state == "running" else each
             for each in self.all_containers
         ]
         self.all_shims.clear()
 
     def _came_up(self) -> None:
         self.all_containers = [
-            dataclasses.replace(each, state="running")
+            replace(each, state="running")
             if each.state == "exited" and each.restart_policy in ("always", "unless-stopped")
             else each
             for each in self.all_containers
@@ -280,7 +283,7 @@ class FakeMachine:
         elif boxes.pop(what.ident, None):
             mount = self.stock.mounts[what.ident]
             names = [mount.mount_id, mount.init_id]
-        self.stock = dataclasses.replace(self.stock, images=images, boxes=boxes)
+        self.stock = replace(self.stock, images=images, boxes=boxes)
         return sum(trees[name].usage.bytes for name in names if name in trees)
 
 
@@ -301,4 +304,4 @@ def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:
 
 def freed(disk: DiskUse, count: int) -> DiskUse:
     free = min(disk.total_bytes, disk.free_bytes + count)
-    return dataclasses.replace(disk, free_bytes=free, used_ratio=1 - free / disk.total_bytes)
+    return replace(disk, free_bytes=free, used_ratio=1 - free / disk.total_bytes)

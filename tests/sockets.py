@@ -41,7 +41,8 @@ def served(directory: Path, answering: Answering) -> Iterator[Address]:
             open_now.append(connection)
             threading.Thread(target=one, args=(connection,), daemon=True).start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
     try:
         yield Address("unix", path=str(path))
     finally:
@@ -49,6 +50,7 @@ def served(directory: Path, answering: Answering) -> Iterator[Address]:
         for sock in (listener, *open_now):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+        accepting.join(LONG_S)  # else it may accept on the next test's, which gets the same number
         listener.close()
 
 

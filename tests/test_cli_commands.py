@@ -6,10 +6,10 @@ import json
 import os
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.cli.history import Watchdog, last_known, watchdog
 from dockerdoctor.cli.incidenttext import incident_text, incidents_table, turns

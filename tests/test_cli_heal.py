@@ -10,26 +10,28 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.around import Knowledge, Snapshot
 from dockerdoctor.cli import healing
 from dockerdoctor.cli.healing import End, Ending
+from dockerdoctor.cli.healplan import plans_for
 from dockerdoctor.cli.plan import Fate, Plan, fate, names_by_fate, plan
 from dockerdoctor.cli.plantext import plan_json, plan_text
 from dockerdoctor.cli.progress import Progress, state
+from dockerdoctor.config import load
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
 from dockerdoctor.host.lock import Turn, held, holder
-from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.nouns import Container, Place
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.judge import judge
 from dockerdoctor.model import NOTHING, Impact, Incident, Outcome, Policy, Process, Readings
 from tests.clirun import dockerdoctor, environment, write_config
-from tests.fakehost import FakeHost
+from tests.fakehost import FakeHost, disk_use
 from tests.looks import look, settled
 from tests.story import RULES, Story
 from tests.values import PROBES, READINGS, RUNGS, attempt, incident
@@ -186,6 +188,22 @@ def test_a_daemon_held_by_a_debugger_has_a_plan_without_a_costly_rung(tmp_path: 
     found = planned(host)
     assert found.worst is Impact.NONE
     assert "held by gdb (pid 77)" in plan_text(found, READINGS, "/e", None)
+
+
+@pytest.mark.parametrize("allowed", ["", "[disk]\ncut_logs = true"])
+def test_a_plan_for_a_full_disk_knows_what_the_configuration_allows(
+    tmp_path: Path, allowed: str
+) -> None:
+    host = settled(tmp_path)
+    root = host.all_places[Place.DATA_ROOT]
+    host.disks[root] = disk_use(root, 0.97)
+    (found,) = plans_for(look(host), KNOWN, load(write_config(tmp_path, allowed), {}))
+    outside = next(step for step in found.steps if step.rung == "free-space-outside")
+    assert (outside.passed_over == "") is bool(allowed)
+    text = plan_text(found, READINGS, "/e", None)
+    assert "disk reclaim" in text
+    assert "prune: costs what it removes" in text
+    assert "Nothing is stopped or interrupted." in text
 
 
 def test_a_restart_policy_decides_what_becomes_of_a_container() -> None:

@@ -16,6 +16,7 @@ from dockerdoctor.cli.terminal import clean, paint, wants_colour
 from dockerdoctor.errors import Busy, ConfigError, HostFault
 from dockerdoctor.model import Fault
 from tests.clirun import PATIENCE_S, dockerdoctor, environment, write_config
+from tests.dataroot import DataRoot
 
 HEAVY = ("docker", "prometheus_client", "rich", "psutil", "pydantic", "msgspec", "sqlite3")
 
@@ -121,6 +122,15 @@ def test_a_full_disk_under_stdout_is_said(tmp_path: Path) -> None:
         )
     assert ran.returncode == 74
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_bug(closed: str, tmp_path: Path) -> None:
+    DataRoot(tmp_path)
+    config = write_config(tmp_path)
+    words = f"exec {sys.executable} -m dockerdoctor --config {config} disk {closed}"
+    done = subprocess.run(["sh", "-c", words], env=environment(), timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0
 
 
 def test_a_closed_stderr_does_not_change_the_exit_code() -> None:

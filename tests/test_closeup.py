@@ -73,14 +73,6 @@ def test_the_caller_is_the_one_who_runs_it(lens: Closeup) -> None:
     assert lens.caller().groups
 
 
-def test_programs_are_found_by_name_with_their_words(lens: Closeup) -> None:
-    name = Path("/proc/self/comm").read_text().strip()
-    mine = [each for each in lens.programs(name) if each.process.pid == os.getpid()]
-    assert len(mine) == 1
-    assert mine[0].argv
-    assert not [each for each in lens.programs(name[:-1]) if each.process.pid == os.getpid()]
-
-
 def test_without_a_unit_the_words_are_those_of_the_process(lens: Closeup) -> None:
     assert lens.command() == []
 

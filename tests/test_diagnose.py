@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.diagnosejson import DiagnosisJson, diagnosis_json

@@ -13,6 +13,7 @@ import pytest
 from dockerdoctor.cli.surveying import surveyed
 from dockerdoctor.config import load
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host.layout import SYSTEM_CONTAINERD, Layout
 from dockerdoctor.host.remote import mounts, remote
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
@@ -138,6 +139,44 @@ def test_without_permission_what_cannot_be_seen_is_named(tmp_path: Path) -> None
     assert "Permission denied" in as_nobody(look)
     root.path.chmod(0o700)
     assert as_nobody(look) == Fault.DENIED.value
+
+
+def test_whoever_asks_where_a_containerd_is_gets_an_answer(tmp_path: Path) -> None:
+    hidden = tmp_path / "exec/containerd"
+    hidden.mkdir(parents=True)
+    hidden.chmod(0)
+    layout = Layout(exec_root=tmp_path / "exec")
+    assert as_nobody(lambda: str(layout.containerd_socket())) == str(SYSTEM_CONTAINERD)
+
+
+def strange_names(directory: Path) -> Path:
+    """A configuration for a data-root whose names hold line ends, escapes, and what is no text."""
+    root = DataRoot(directory / "docker")
+    web = root.image("web\n\x1b[2J:1", {"web": MIB}, 1.6e9)
+    root.image("old\nred\x1b[31m:1", {"old": MIB}, 1.6e9)
+    root.container("runs\n\x1b[31m", web, "running", logged=MIB)
+    root.container("dead\nand gone", web, ended=1.6e9)
+    root.volume("vol\nume", 10)
+    for place in ("volumes", "overlay2", "tmp", "."):
+        strange = os.fsencode(root.path / place) + b"/\xff\xfe\n\x1b[31m"
+        os.makedirs(strange + b"/diff")  # noqa: PTH103 (a name that is no text)
+    return _config(directory, root.path, '[disk]\norphans = true\norphan_age = "0s"\n')
+
+
+@pytest.mark.parametrize(
+    "words", ["disk --all", "disk reclaim --to 1%", "disk logs --all --for 0", "disk logs --for 0"]
+)
+def test_names_of_others_end_no_line_and_are_told_to_programs_too(
+    tmp_path: Path, words: str
+) -> None:
+    config = strange_names(tmp_path)
+    told = dockerdoctor(*words.split(), config=config)
+    assert told.code == 0, told.err
+    assert "\x1b" not in told.out
+    for tail in ("red", "and gone", "ume", "[31m", "[2J"):
+        assert not any(line.startswith(tail) for line in told.out.splitlines())
+    again = dockerdoctor(*words.replace("--all", "").split(), "--json", config=config)
+    assert json.loads(again.out)["schema_version"] == 1
 
 
 @pytest.mark.parametrize("kind", ["tmpfs", "ext4"])

@@ -16,7 +16,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Fault
-from tests.sockets import LONG_S, Answering, answer, request, saying, served
+from tests.sockets import LONG_S, Answering, answer, eventually, request, saying, served
 
 SOON_S = 0.3
 INFO: dict[str, object] = {
@@ -223,10 +223,10 @@ def test_a_call_that_hangs_is_given_up_and_not_repeated_until_it_ends(tmp_path: 
         assert again.fault is Fault.TIMEOUT
         assert "still hangs since" in again.sentence
         assert time.monotonic() - began < LONG_S / 2
-        assert (asked, engine.hanging()) == (["/info"], 1)
+        eventually(lambda: asked == ["/info"])
+        assert engine.hanging() == 1
         go_on.set()
-        while engine.hanging():
-            time.sleep(0.01)
+        eventually(lambda: not engine.hanging())
         assert engine.info(LONG_S).version == "26.1.5"
 
 

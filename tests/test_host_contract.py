@@ -6,7 +6,6 @@ The real one is this machine with a private dockerd without systemd.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
 import signal
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import parse
@@ -162,7 +162,7 @@ def test_the_vitals_of_a_well_daemon(subject: Subject) -> None:
 
 def test_a_pid_with_another_start_time_is_another_process(subject: Subject) -> None:
     host = subject.host
-    stranger = dataclasses.replace(main(host), started=1)
+    stranger = replace(main(host), started=1)
     assert fault_of(lambda: host.vitals(stranger)) is Fault.MISSING
     assert fault_of(lambda: host.signal(stranger, signal.SIGKILL)) is Fault.MISSING
     assert answers(host)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import command, disks, journal, launch, layout, pids
+from dockerdoctor.host import command, disks, journal, launch, layout, pids, programs
 from dockerdoctor.host.dryrun import DryRun
 from dockerdoctor.host.notify import notify
 from dockerdoctor.host.nouns import Service
@@ -183,15 +183,14 @@ def test_a_launch_survives_being_written_down(tmp_path: Path) -> None:
 def test_only_a_stale_pid_file_is_removed(tmp_path: Path) -> None:
     pidfile = tmp_path / "pid"
     pidfile.write_text(f"{os.getpid()}\n")
-    name = Path(f"/proc/{os.getpid()}/comm").read_text().strip()
-    pids.remove_stale(pidfile, name)
+    pids.remove_stale(pidfile, lambda process: process.pid == os.getpid())
     assert pidfile.exists()
-    pids.remove_stale(pidfile, "dockerd")
+    pids.remove_stale(pidfile, programs.is_dockerd)
     assert not pidfile.exists()
-    pids.remove_stale(pidfile, "dockerd")
+    pids.remove_stale(pidfile, programs.is_dockerd)
     pidfile.write_text("nonsense")
     assert pids.pid_in(pidfile) == 0
-    pids.remove_stale(pidfile, "dockerd")
+    pids.remove_stale(pidfile, programs.is_dockerd)
     assert not pidfile.exists()
 
 

@@ -146,6 +146,19 @@ def test_only_host_touches_the_machine() -> None:
     assert not wrong
 
 
+def test_only_the_build_cache_is_ever_pruned() -> None:
+    """A prune of volumes takes named ones below API 1.42, one of containers counts their age from
+    their creation, one of images takes what is wanted: all else is removed thing by thing."""
+    called = {
+        node.attr
+        for tree in sources().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("prune_")
+    }
+    assert called == {"prune_builds"}
+    assert not [path for path in PACKAGE.rglob("*.py") if "volumes/prune" in path.read_text()]
+
+
 @pytest.mark.parametrize("name", sources())
 def test_every_module_says_what_it_is_for(name: str) -> None:
     assert ast.get_docstring(sources()[name])

@@ -249,15 +249,11 @@ def test_no_permission_says_what_to_do(tmp_path: Path, unprivileged: None) -> No
     assert "group docker" in fault.hint
 
 
-def closed_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def test_a_closed_port_is_refused() -> None:
-    address = Address("tcp", host="127.0.0.1", port=closed_port())
-    assert fault_of(address).fault is Fault.REFUSED
+    with socket.socket() as sock:  # taken, so that nobody else comes to listen on it meanwhile
+        sock.bind(("127.0.0.1", 0))
+        address = Address("tcp", host="127.0.0.1", port=int(sock.getsockname()[1]))
+        assert fault_of(address).fault is Fault.REFUSED
 
 
 def test_a_name_that_no_server_knows_is_missing() -> None:

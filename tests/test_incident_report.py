@@ -6,11 +6,11 @@ import gzip
 import json
 import os
 import xml.etree.ElementTree as ET
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.cli.excerpts import excerpts
 from dockerdoctor.cli.incidenthtml import html

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.cli.explainsaid import meaning
 from dockerdoctor.errors import HostFault
@@ -207,13 +207,20 @@ def test_only_what_the_daemons_print_is_asked_for() -> None:
 
 
 def said(message: str, at: float = 1000.0, program: str = "dockerd") -> Line:
-    return Line(at, message, program)
+    unit = "containerd.service" if program == "containerd" else "docker.service"
+    return Line(at, message, program, unit=unit)
 
 
 def systemd(
-    message_id: str, message: str = "…", at: float = 1000.0, unit: str = "docker.service"
+    message_id: str, at: float = 1000.0, unit: str = "docker.service", message: str = "…"
 ) -> Line:
     return Line(at, message, "systemd", message_id, unit)
+
+
+def died(at: float = 1000.0, unit: str = "docker.service", how: str = "killed") -> Line:
+    """Its main process has ended."""
+    message = f"{unit}: Main process exited, code={how}, status=9/KILL"
+    return systemd(journalwatch.ENDED, at, unit, message)
 
 
 def folded(*lines: Line, now: float = 1000.0) -> JournalTally:
@@ -240,7 +247,6 @@ def test_the_cause_is_known_by_the_whole_message_however_long_it_is() -> None:
 
 
 KERNEL_KILLS, OOMD_KILLS = journalwatch.FOR_MEMORY
-DIED = "docker.service: Main process exited, code=killed, status=9/KILL"
 
 
 @pytest.mark.parametrize(
@@ -249,20 +255,21 @@ DIED = "docker.service: Main process exited, code=killed, status=9/KILL"
 def test_a_daemon_that_was_killed_for_memory_is_counted_by_systemds_word(
     message_id: str, name: str
 ) -> None:
-    told = systemd(message_id, "docker.service: a process was killed")
-    seen = folded(told, systemd(journalwatch.ENDED, DIED))
-    assert seen.counts_1h == {name: 1}
-    assert seen.last == {name: "docker.service: a process was killed"}
+    told = systemd(message_id, message="docker.service: a process was killed")
+    for lines in ([told, died()], [told, died(), *start(1000.0)]):  # nor does the next one end it
+        seen = folded(*lines)
+        assert seen.counts_1h == {name: 1}
+        assert seen.last == {name: "docker.service: a process was killed"}
 
 
 @pytest.mark.parametrize(
     "after",
     [
         (),  # a docker-proxy was killed, the daemon lives
-        (systemd(journalwatch.ENDED, DIED, at=2000.0),),
-        (systemd(journalwatch.ENDED, DIED, unit="containerd.service"),),
-        (systemd(journalwatch.ENDED, DIED.replace("killed", "exited")),),
-        (said(DIED),),
+        (died(at=2000.0),),
+        (died(unit="containerd.service"),),
+        (died(how="exited"),),
+        (said(died().message),),
     ],
 )
 def test_a_daemon_that_ended_otherwise_was_not_killed_for_memory(after: tuple[Line, ...]) -> None:
@@ -284,6 +291,48 @@ def test_messages_count_for_an_hour_and_their_words_go_with_them() -> None:
     late = folded(line, now=1000.0 + journalwatch.HOUR_S)
     assert late.counts_1h == {"bad_config": 0}
     assert late.last == {}
+
+
+def start(at: float, *meanwhile: Line, unit: str = "docker.service") -> list[Line]:
+    """It begins and has started 5 s later."""
+    return [systemd(STARTING, at, unit), *meanwhile, systemd(STARTED, at + 5, unit)]
+
+
+FLUSHED = "Iptables failed: iptables --wait -t nat: No chain/target/match by that name"
+UNREADABLE = "failed to load container 0a1b: EOF"
+
+
+def test_what_a_daemon_said_is_over_once_another_one_serves() -> None:
+    lines = [*start(900), said(FLUSHED, 950), said(FLUSHED, 960)]
+    assert folded(*lines).counts_1h == {"firewall_chains": 2}
+    again = [*lines, systemd(STARTING, 1000)]
+    assert folded(*again).counts_1h == {"firewall_chains": 2}  # whether it will serve, nobody knows
+    assert folded(*lines, *start(1000)).counts_1h == {"firewall_chains": 0}
+    assert folded(*lines, *start(1000)).last == {}
+
+
+def test_what_it_says_again_in_its_start_is_not_over() -> None:
+    lines = [*start(900, said(UNREADABLE, 903)), *start(990, said(UNREADABLE, 993))]
+    assert folded(*lines).counts_1h == {"container_unreadable": 1}
+    assert folded(*lines[1:3]).counts_1h == {"container_unreadable": 1}  # cut: read from its middle
+
+
+def test_a_start_of_containerd_forgives_dockerd_nothing() -> None:
+    bad = "failed to load plugin io.containerd.metadata.v1.bolt: invalid database"
+    lines = [said(FLUSHED, 950), said(bad, 950, "containerd")]
+    seen = folded(*lines, *start(990, unit="containerd.service")).counts_1h
+    assert seen == {"firewall_chains": 1, "containerd_db": 0}
+    seen = folded(*lines, *start(990)).counts_1h
+    assert seen == {"firewall_chains": 0, "containerd_db": 1}
+
+
+def test_the_unit_of_an_entry_is_the_one_it_is_about() -> None:
+    ours = entry(_SYSTEMD_UNIT="docker.service")
+    theirs = entry(_PID="1", _SYSTEMD_UNIT="init.scope", UNIT="docker.service")
+    assert [line.unit for line in journalwatch.parse(f"{ours}\n{theirs}")[0]] == [
+        "docker.service",
+        "docker.service",
+    ]
 
 
 def test_a_message_about_a_container_names_it() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
@@ -14,13 +13,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor import leftovers
 from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, firewall, processes, remains
+from dockerdoctor.host import address, answers, firewall, processes, programs, remains
+from dockerdoctor.host.closeup import Closeup
 from dockerdoctor.host.dryrun import DryRun
+from dockerdoctor.host.lanes import Lanes
+from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.pidfile import PidFileKeeper
 from dockerdoctor.host.traces import Doubled, Firewall, Remains
 from dockerdoctor.model import Fault, Impact, Outcome, Policy, Process
 from tests.baredaemon import PATIENCE_S
@@ -262,14 +266,58 @@ def test_a_daemon_whose_pid_has_gone_to_somebody_else_is_started(tmp_path: Path)
     assert not [act for act in story.acts if act.startswith("signal")]
 
 
-def test_a_pid_file_that_names_a_dockerd_or_nobody_is_left_alone(tmp_path: Path) -> None:
-    host = FakeHost(tmp_path)
-    host.has_its_pid_taken()
-    assert host.foreign_pid is not None
-    assert leftovers.foreign_pid(host) is not None
-    for process in (None, Process(4711, 1, "dockerd")):
-        host.foreign_pid = dataclasses.replace(host.foreign_pid, process=process)
-        assert leftovers.foreign_pid(host) is None
+def stale(directory: Path, pid: int) -> Process | None:
+    """Who is in the way of a daemon whose pid file names this pid."""
+    pidfile = directory / "docker.pid"
+    pidfile.write_text(f"{pid}\n")
+    keeper = PidFileKeeper(pidfile, directory / "state")
+    host = LinuxHost(address.parse(f"unix://{directory}/none"), keeper, directory / "evidence")
+    found = host.stale_pid_file()
+    return found.process if found else None
+
+
+def test_a_pid_file_is_in_the_way_only_if_it_names_somebody_who_is_no_dockerd(
+    stray: Callable[..., int], tmp_path: Path
+) -> None:
+    daemons = {stray(name, orphaned=False) for name in ("dockerd", "dockerd-27.3.1", "dockerd-ce")}
+    others = {stray(name, orphaned=False) for name in ("dockerdoctor", "dockerd-rootless.sh")}
+    for pid in others:
+        assert stale(tmp_path, pid) == processes.identify(pid)
+    for pid in {*daemons, 1 << 22}:
+        assert stale(tmp_path, pid) is None
+    keeper = PidFileKeeper(tmp_path / "docker.pid", tmp_path / "state")
+    lens = Closeup(address.parse(f"unix://{tmp_path}/none"), keeper, Lanes(), lambda: None)
+    told = {each.process.pid: each.argv for each in lens.dockerds()}
+    assert daemons <= told.keys()
+    assert not others & told.keys()
+    assert all("-host-port" in told[pid] for pid in daemons)
+
+
+@pytest.mark.parametrize(
+    ("name", "dockerd", "containerd"),
+    [
+        ("dockerd", True, False),
+        ("docker-containe", False, False),
+        ("containerd", False, True),
+        ("containerd-shim", False, False),
+        ("containerd-shim-runc-v2", False, False),
+        ("containerd-stress", False, False),
+        ("dockerd-rootles", False, False),
+    ],
+)
+def test_a_name_that_only_begins_so_is_another_programs(
+    name: str, dockerd: bool, containerd: bool
+) -> None:
+    nobody = Process(1 << 22, 1, name)
+    assert programs.is_dockerd(nobody) is dockerd
+    assert programs.is_containerd(nobody) is containerd
+
+
+def test_our_own_daemon_is_a_dockerd_whatever_it_is_called() -> None:
+    me = processes.identify(os.getpid())
+    assert me is not None
+    assert not programs.is_dockerd(me, ("/usr/bin/dockerd", "-H", "fd://"))
+    assert programs.is_dockerd(me, (f"/opt/{programs.file_of(me)}", "-H", "fd://"))
 
 
 # Containers on paper, and shims without one.
@@ -331,11 +379,11 @@ def test_a_health_check_that_is_long_overdue_has_stopped(tmp_path: Path) -> None
     host = FakeHost(tmp_path)
     host.advance(600)
     now = host.now().wall
-    usual = dataclasses.replace(WEB, started_at=now - 500, check_within_s=33.0)
-    stopped = dataclasses.replace(usual, id="b" * 64, name="db", checked_at=now - 130)
-    fresh = dataclasses.replace(usual, id="d" * 64, checked_at=now - 60)
-    never = dataclasses.replace(usual, id="9" * 64, name="never")
-    bare = dataclasses.replace(usual, id="8" * 64, check_within_s=0.0)
+    usual = replace(WEB, started_at=now - 500, check_within_s=33.0)
+    stopped = replace(usual, id="b" * 64, name="db", checked_at=now - 130)
+    fresh = replace(usual, id="d" * 64, checked_at=now - 60)
+    never = replace(usual, id="9" * 64, name="never")
+    bare = replace(usual, id="8" * 64, check_within_s=0.0)
     host.all_containers = [stopped, fresh, never, bare]
     assert [each.name for each in leftovers.unchecked(host, 500.0)] == ["db", "never"]
     assert leftovers.unchecked(host, 100.0) == []  # a new daemon has had no time yet
@@ -344,7 +392,7 @@ def test_a_health_check_that_is_long_overdue_has_stopped(tmp_path: Path) -> None
 def test_stopped_health_checks_are_told(tmp_path: Path) -> None:
     story = Story(tmp_path)
     at = BEGAN.wall - 100
-    story.host.all_containers = [dataclasses.replace(WEB, started_at=at, check_within_s=6.0)]
+    story.host.all_containers = [replace(WEB, started_at=at, check_within_s=6.0)]
     story.goes_on_for(300)
     assert any("not done any more: web" in said for said in story.said)
     assert story.acts == []

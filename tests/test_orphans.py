@@ -12,12 +12,15 @@ import pytest
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.host.nouns import DiskUse
+from dockerdoctor.host.storage import tmp
+from dockerdoctor.host.storage.aside import OURS
 from dockerdoctor.host.storage.facts import Kind
-from dockerdoctor.host.storage.orphans import ASIDE, remove
+from dockerdoctor.host.storage.orphans import remove
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
 from dockerdoctor.reclaim import plan
 from tests.dataroot import DataRoot, ident
+from tests.test_survey import counted
 
 CACHE = "0123456789abcdefghijklmno"
 LOST = ident("lost")
@@ -140,7 +143,7 @@ def test_a_link_in_its_place_and_a_file_stay(root: DataRoot, tmp_path: Path) -> 
 
 def test_one_that_was_cut_off_is_finished_by_the_next(root: DataRoot) -> None:
     (root.path / "overlay2" / ident("other")).mkdir()
-    cut_off = root.path / "tmp" / f"{ASIDE}{ident('third')}"
+    cut_off = root.path / "tmp" / f"{OURS}{ident('third')}"
     (cut_off / "diff").mkdir(parents=True)
     (root.path / "tmp/GetImageBlob1").touch()
     assert "goes on" in remove(root.path, LOST, later(), 0.0)
@@ -161,3 +164,62 @@ def test_orphans_are_planned_only_where_that_is_allowed_and_only_old_ones(root: 
         first = plan(found, use, allowed, {}, found.taken, daemon=daemon).steps[0]
         assert (first.what.kind, first.what.ident) == (Kind.ORPHAN, LOST)
         assert first.frees.bytes > 0
+
+
+BLOB = "GetImageBlob1"
+"""What a pull under way is called in tmp."""
+
+
+@pytest.fixture
+def left(root: DataRoot, tmp_path: Path) -> Path:
+    """A file in tmp, and a tree with a link out of it."""
+    place = root.path / "tmp"
+    (place / BLOB).write_bytes(b"x" * 10_000)
+    (place / "docker-builder2/deep").mkdir(parents=True)
+    (place / "docker-builder2/out").symlink_to(tmp_path)
+    return place
+
+
+def test_what_lies_in_tmp_goes_once_it_is_old_and_nobody_has_it_open(
+    root: DataRoot, left: Path
+) -> None:
+    outside = set(root.path.parent.iterdir())
+    with (left / BLOB).open("rb"):
+        assert f"(pid {os.getpid()})" in tmp.remove(root.path, BLOB, later(), PATIENCE_S)
+    assert "changed since" in tmp.remove(root.path, BLOB, time.time() - 60, PATIENCE_S)
+    for name in ("", "..", "../containers", f"../tmp/{BLOB}"):
+        assert "no name" in tmp.remove(root.path, name, later(), PATIENCE_S)
+    assert tmp.remove(root.path, "none", later(), PATIENCE_S) == "is gone already"
+    for name in (BLOB, "docker-builder2"):
+        assert tmp.remove(root.path, name, later(), PATIENCE_S) == ""
+    assert list(left.iterdir()) == []
+    assert set(root.path.parent.iterdir()) == outside
+
+
+def test_a_tree_in_tmp_in_which_something_was_made_lately_stays(root: DataRoot, left: Path) -> None:
+    began = time.time()
+    ahead = began + 3600
+    os.utime(left / "docker-builder2/deep", (ahead, ahead))
+    assert "changed" in tmp.remove(root.path, "docker-builder2", began + 60, PATIENCE_S)
+    assert (left / "docker-builder2/deep").is_dir()
+
+
+def test_a_link_in_tmp_goes_itself_and_not_what_it_leads_to(root: DataRoot, left: Path) -> None:
+    (left / "link").symlink_to(root.path / "volumes")
+    precious = root.volume("precious", 100) / "file"
+    assert tmp.remove(root.path, "link", later(), PATIENCE_S) == ""
+    assert precious.read_bytes() == b"x" * 100
+
+
+def test_what_lies_in_tmp_is_planned_with_the_orphans_and_counted_once(
+    root: DataRoot, left: Path
+) -> None:
+    found = survey(root.path, Remembered(None), now=later)
+    assert found.total.bytes == counted(root.path)[0]
+    use = DiskUse(root.path, 1 << 30, 0, 1.0, 0.1, 1000)
+    allowed = Allowed(orphans=True, orphan_age_s=1.0)
+    steps = plan(found, use, allowed, {}, found.taken, daemon=False).steps
+    assert {step.what.ident for step in steps} == {BLOB, "docker-builder2", LOST}
+    assert next(step for step in steps if step.name == BLOB).frees.bytes >= 10_000
+    assert not plan(found, use, Allowed(orphans=True), {}, found.taken, daemon=False).steps
+    assert not plan(found, use, Allowed(), {}, found.taken, daemon=False).steps

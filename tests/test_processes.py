@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import cgroups, processes
@@ -126,7 +126,7 @@ def test_a_signal_reaches_exactly_the_process_that_was_meant(
     sleeper: subprocess.Popen[bytes],
 ) -> None:
     process = identity(sleeper)
-    stranger = dataclasses.replace(process, started=process.started + 1)
+    stranger = replace(process, started=process.started + 1)
     with pytest.raises(HostFault) as caught:
         processes.signal(stranger, signal.SIGKILL)
     assert caught.value.fault is Fault.MISSING

@@ -212,6 +212,7 @@ def test_starts_and_failures_of_a_real_daemon_are_told_across_its_death(
         api.start("later")
         eventually(lambda: "later" in [start.container for start in tally().starts], PATIENCE_S)
         assert (tally().failed_starts_total, watch.garbled_total()) == (2, 0)
+        assert set(watch.take_images()) == {IMAGE}
     finally:
         watch.stop()
 

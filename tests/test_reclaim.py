@@ -3,17 +3,17 @@ protected ever."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Box, Image, Kind, Removal, Survey, Usage, Volume
+from dockerdoctor.host.storage.facts import Box, Image, Kind, Removal, Survey, Tree, Usage, Volume
 from dockerdoctor.model import Fault
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough, need, plan
 from tests.fakehost import FakeHost
@@ -212,11 +212,15 @@ def surveys(draw: st.DrawFn) -> Survey:
         )
         for number in range(draw(st.integers(0, 4)))
     ]
+    if draw(st.sampled_from([False, False, False, True])):
+        boxes.append(Box("lost", "lost", "", "unknown"))  # neither files nor layers tell of it
     volumes = [
         Volume(name, Usage(MIB, 2), len(name) == 64, draw(times))
         for name in ("a" * 64, "b" * 64, "named", "kept")
     ]
-    return survey(
+    leftovers = draw(st.sets(st.sampled_from(["GetImageBlob1", "docker-builder2"])))
+    tmp = {name: Tree(Usage(MIB, 1), draw(times)) for name in leftovers}
+    found = survey(
         images,
         boxes,
         volumes,
@@ -226,13 +230,14 @@ def surveys(draw: st.DrawFn) -> Survey:
         measured=draw(flags),
         strange={name: draw(times) for name in draw(st.sets(st.sampled_from(["x", "y", "z"])))},
     )
+    return replace(found, tmp=tmp)
 
 
 @st.composite
 def allowances(draw: st.DrawFn) -> Allowed:
     return replace(
         ALL,
-        keep=("i5:*", "b3"),
+        keep=("i5:*", "b3", "bbbb*"),
         cut_logs=draw(flags),
         anonymous_volumes=draw(flags),
         orphans=draw(flags),
@@ -280,14 +285,29 @@ def test_nothing_protected_is_ever_chosen(
         assert lost.tags != ("i5:latest",)
         name = ident.removeprefix("sha256:")
         assert all(uses.get(each, 0.0) < young for each in (name, f"{name}:latest", ident))
+        children = {each.id for each in found.images.values() if each.parent == ident}
+        assert children <= gone_images
+    boxes = found.boxes.values()
+    assert not gone_images or all(each.image or each.id in found.mounts for each in boxes)
     assert not chosen[Kind.LOG] or allowed.cut_logs
+    for ident in chosen[Kind.LOG]:
+        cut = found.boxes[ident]
+        assert (cut.log_driver, cut.log_rotates, cut.kept) == ("json-file", False, False)
+        assert cut.name != "b3"
     assert not chosen[Kind.VOLUME] or allowed.anonymous_volumes
+    for ident in chosen[Kind.VOLUME]:
+        assert ident == "a" * 64  # named, or kept by a glob: the others
+        assert found.volumes[ident].touched < young
+        assert not any(ident in each.volumes or each.state == "unknown" for each in boxes)
     assert not chosen[Kind.ORPHAN] or allowed.orphans
     for ident in chosen[Kind.ORPHAN]:
         assert ident in "xyz"
         assert found.trees[ident].born <= NOW - allowed.orphan_age_s
+    assert not chosen[Kind.TMP] or allowed.orphans
+    for ident in chosen[Kind.TMP]:
+        assert found.tmp[ident].born <= NOW - allowed.orphan_age_s
     if not daemon:
-        assert {step.what.kind for step in told.steps} <= {Kind.LOG, Kind.ORPHAN}
+        assert {step.what.kind for step in told.steps} <= {Kind.LOG, Kind.ORPHAN, Kind.TMP}
     below = {mount.parent for mount in found.mounts.values()}
     assert all(found.images[ident].chains[-1] not in below for ident in gone_images)
 
@@ -374,6 +394,25 @@ def test_one_thing_that_hangs_does_not_keep_what_is_of_another_kind(tmp_path: Pa
         (steps[0], True),
         *((step, False) for step in steps[2:]),
     ]
+
+
+class BusyHost(FakeHost):
+    """Another prune runs for the first two tries."""
+
+    tries = 0
+
+    def remove(self, what: object, timeout_s: float) -> str:
+        self.tries += 1
+        if self.tries < 3:
+            raise HostFault(Fault.REFUSED, "a prune is already running")
+        return ""
+
+
+def test_a_prune_of_somebody_else_is_waited_for(tmp_path: Path) -> None:
+    host = BusyHost(tmp_path)
+    told = planned(survey([image("a", ["a"])]))
+    assert carry_out(told.steps, host, lambda: False) == (Done(told.steps[0]),)
+    assert host.tries == 3
 
 
 def test_enough_is_both_bytes_and_inodes() -> None:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from msgspec.structs import replace
 
-from dockerdoctor.allowed import Allowed
+from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import imagestore
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.nouns import Container, DiskUse, Place
 from dockerdoctor.host.storage.door import Door
-from dockerdoctor.host.storage.facts import Kind, Removal
-from dockerdoctor.imageuse import KEPT, Uses
+from dockerdoctor.host.storage.facts import Kind, Removal, Usage
+from dockerdoctor.imageuse import KEPT, Uses, recalled
 from dockerdoctor.model import Fault, Instant
-from dockerdoctor.reclaim import plan
+from dockerdoctor.reclaim import carry_out, plan
 from dockerdoctor.rungs import free_space_outside, prune
 from dockerdoctor.store import Store
 from tests.clirun import dockerdoctor, write_config
@@ -30,6 +30,7 @@ from tests.dataroot import DataRoot
 from tests.fakehost import FakeHost, disk_use
 from tests.sockets import LONG_S, answer, request, served
 from tests.stock import DAY, MIB, box, image, survey
+from tests.story import Story
 
 
 def test_a_disk_that_fills_steadily_tells_how_soon() -> None:
@@ -154,6 +155,20 @@ def test_when_images_were_used_is_kept_over_a_restart(tmp_path: Path) -> None:
     store.shut()
 
 
+def test_images_of_containers_that_nobody_saw_are_known_from_events(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    then = story.host.now().wall - 600
+    story.host.used_images = {"docker.io/library/cron:1": then, "0123abcd": then}
+    story.goes_on_for(60)
+    kept = recalled(story.store)
+    assert kept == {"cron:1": then, "0123abcd": then}
+    cron, short = image("cron", ["c"]), image("0123abcd" * 8, ["s"], tagged=False)
+    found = survey([replace(cron, tags=("cron:1",)), short, image("idle", ["i"])])
+    use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
+    told = plan(found, use, Allowed(), kept, story.host.now().wall)
+    assert [step.name for step in told.steps] == ["idle:latest"]
+
+
 # The daemon's answers when one thing is to be removed.
 
 
@@ -217,6 +232,31 @@ def test_an_image_goes_only_if_all_is_as_it_was_planned(
     assert [act.lower() for act in done] == [act.lower() for act in acts]
 
 
+def test_an_image_that_is_taken_while_it_is_removed_keeps_all_its_names(tmp_path: Path) -> None:
+    acts: list[str] = []
+
+    def speak(connection: socket.socket) -> None:
+        method, target = request(connection)
+        path = unquote(target.partition("/v1.43")[2])
+        if method != "GET":
+            acts.append(f"{method} {path.partition('&')[0].partition('?force')[0]}")
+        if method == "DELETE" and "web:2" in path:
+            message = b'{"message":"conflict: unable to remove repository reference"}'
+            connection.sendall(answer(message, "409 Conflict"))
+        elif method == "POST":
+            connection.sendall(answer(b"", "201 Created"))
+        else:
+            users = "/containers/json" in target
+            told = [] if users else about_image(RepoTags=["host:5000/web:1", "web:2"])
+            connection.sendall(answer(json.dumps(told).encode(), head="Api-Version: 1.43\r\n"))
+
+    what = removal(Kind.IMAGE, IMAGE, tags=("host:5000/web:1", "web:2"))
+    with served(tmp_path, speak) as address:
+        assert "is in use" in Engine(address).remove(what, LONG_S)
+    again = f"POST /images/{IMAGE}/tag?tag=1"
+    assert acts == ["DELETE /images/host:5000/web:1", "DELETE /images/web:2", again]
+
+
 def test_a_dangling_image_goes_by_its_id(tmp_path: Path) -> None:
     said: dict[str, object] = {"/images/": about_image(RepoTags=[]), "/containers/json": []}
     told, done = asked(tmp_path, said, removal(Kind.DANGLING, IMAGE))
@@ -278,6 +318,46 @@ def test_of_the_build_cache_only_the_old_and_no_more_than_needed_goes(tmp_path: 
     assert len(done) == 1
     assert "keep-storage=12345" in done[0]
     assert "until" in done[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "waits"),
+    [
+        ("removal of container c1 is already in progress", True),
+        ("a prune operation is already running", True),
+        ("You cannot remove a running container c1", False),
+    ],
+)
+def test_somebody_elses_removal_is_waited_for_and_what_is_in_use_is_not(
+    tmp_path: Path, said: str, waits: bool
+) -> None:
+    old = {"Status": "exited", "FinishedAt": LONG_AGO}
+    about = {"State": old, "HostConfig": {}, "Config": {}}
+
+    def speak(connection: socket.socket) -> None:
+        method, target = request(connection)
+        if method == "DELETE":
+            refusal = json.dumps({"message": said}).encode()
+            connection.sendall(answer(refusal, "409 Conflict"))
+        else:
+            head = "Api-Version: 1.43\r\n"
+            body = b"OK" if "/_ping" in target else json.dumps(about).encode()
+            connection.sendall(answer(body, "200 OK", head))
+
+    what = removal(Kind.CONTAINER, "c" * 64)
+    with served(tmp_path, speak) as address:
+        if waits:
+            with pytest.raises(HostFault, match=said):
+                Engine(address).remove(what, LONG_S)
+            host = FakeHost(tmp_path)
+            host.faults["remove"] = HostFault(Fault.REFUSED, f"the daemon says (409): {said}")
+            steps = [Step(what, name, Usage(), 0.0, "") for name in ("one", "two")]
+            began = host.now().mono
+            done = carry_out(steps, host, lambda: False)
+            assert ["waited for" in each.why for each in done] == [True, True]
+            assert host.now().mono - began <= 61  # not a minute for each
+        else:
+            assert "is in use" in Engine(address).remove(what, LONG_S)
 
 
 def test_what_is_gone_already_is_no_failure(tmp_path: Path) -> None:

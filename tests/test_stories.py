@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container, Place, Service

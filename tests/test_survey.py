@@ -7,10 +7,10 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.account import Part, account, cache_names, orphans, store_account, topped
 from dockerdoctor.errors import HostFault
@@ -194,7 +194,7 @@ def test_a_layer_that_was_mounted_to_be_written_is_walked_again(
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"\x92\x03\x81\xa9databases\x92\x90\x01", b"\x92\x03\x05", b"\xff\xfe", b"[1]"],
+    [b"", b"{", b"\x94\x04\x80\x80\x81\xa5image\x92\x90\x01", b"\x92\x04\x05", b"\xff\xfe", b"[1]"],
 )
 def test_a_garbled_memory_is_as_good_as_none(
     root: DataRoot, tmp_path: Path, content: bytes

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import pytest
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import processes
+from dockerdoctor.host.commandline import CommandLine
 from dockerdoctor.host.systemd import parse_jobs, parse_show, seconds
 from dockerdoctor.model import Fault
 
@@ -134,3 +138,27 @@ def test_what_is_no_answer_of_systemctl_is_garbled(text: str) -> None:
     with pytest.raises(HostFault) as caught:
         parse_show(text)
     assert caught.value.fault is Fault.GARBLED
+
+
+def test_a_command_line_is_the_processes_own_and_while_that_is_down_its_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = tmp_path / "unit"
+    unit.write_text("[Service]\nExecStart=/usr/bin/dockerd --pidfile /run/mine.pid\n")
+    program = tmp_path / "systemctl"
+    program.write_text(f"#!/bin/sh\nexec cat {unit}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    line = CommandLine("docker.service")
+    down = line.of(None)
+    assert down == ["/usr/bin/dockerd", "--pidfile", "/run/mine.pid"]
+    assert line.of(None) == down
+    me = processes.identify(os.getpid())
+    running = line.of(me)
+    assert running == Path("/proc/self/cmdline").read_text().removesuffix("\0").split("\0")
+    assert line.of(me) is running
+    unit.write_text("[Service]\nExecStart=/opt/start-docker\n")
+    assert line.of(None) is running
+    unit.unlink()
+    assert line.of(None) is running
+    assert CommandLine("docker.service").of(None) == ()

@@ -58,6 +58,10 @@ def test_a_recorded_engine_tells_its_starts_and_failures(engine: str) -> None:
             name = next(e.name for e in events if e.ident == ident and e.name)
             tally.settle(ident, Answer.FAILED if name in errors else Answer.LYING)
         tally.fold(event, event.at)
+    images = tally.take_images()
+    assert set(images) == {"bb:1"}
+    assert max(event.at for event in events) - 60 < images["bb:1"] <= events[-1].at
+    assert tally.take_images() == {}
     told = tally.snapshot(events[-1].at, alive=True, fault="")
     assert (told.starts_total, told.failed_starts_total) == (11, 5)
     assert all(0 < start.took_s < 1 for start in told.starts)

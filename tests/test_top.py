@@ -9,10 +9,10 @@ import signal
 import termios
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.topjson import top_json

@@ -68,7 +68,7 @@ class Command:
 
 def application() -> Command:
     """All of it."""
-    return _command(typer.main.get_command(main.app), ())
+    return _command(typer.main.get_command(main.application()), ())
 
 
 def walk(command: Command) -> Iterator[Command]:

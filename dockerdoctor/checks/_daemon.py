@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.layout import config_file
@@ -44,8 +45,7 @@ def command(view: HostView) -> Sequence[Word]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonJson:
+class DaemonJson(Struct, frozen=True):
     """daemon.json as it lies there. `keys` is None where it is no JSON object, and `wrong` says
     why and where."""
 

@@ -6,18 +6,16 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from dockerdoctor.checks._daemon import command, daemon_json, is_down, state
+from dockerdoctor.checks._daemon import is_down, state
 from dockerdoctor.declare import Check, Clue
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.layout import flags
-from dockerdoctor.host.lens import Program
+from dockerdoctor.host.layout import layout
 from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Severity
 from dockerdoctor.probes.unit import START_LIMIT
 
 PROGRAMS = tuple(map(Path, ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")))
-PID_FILE = Path("/var/run/docker.pid")
 AGAIN = "systemctl reset-failed docker.service docker.socket && systemctl start docker"
 
 
@@ -27,8 +25,7 @@ def run(view: HostView) -> Sequence[Clue]:
         return list(_not_installed(view))
     if not is_down(view):
         return []
-    daemons = view.lens().programs("dockerd")
-    return [*_pid_file(view, daemons), *_another(view, daemons), *_start_limit(view)]
+    return [*_pid_file(view), *_another(view), *_start_limit(view)]
 
 
 def _has_unit(view: HostView) -> bool:
@@ -74,38 +71,23 @@ def _start_limit(view: HostView) -> Iterator[Clue]:
         )
 
 
-def _pid_file(view: HostView, daemons: Sequence[Program]) -> Iterator[Clue]:
+def _pid_file(view: HostView) -> Iterator[Clue]:
     """dockerd refuses to start while the process that its pid file names lives (pkg/pidfile)."""
-    path = _pid_path(view)
-    try:
-        pid = view.lens().content(path, 32).decode("ascii", "replace").strip()
-        name = view.lens().content(Path("/proc") / pid / "comm", 64) if pid.isdigit() else b""
-    except HostFault:
-        return  # no pid file, or nobody of that pid
-    called = name.decode("utf-8", "replace").strip()
-    if not called or any(each.process.pid == int(pid) for each in daemons):
-        return
-    yield Clue(
-        "pid-file-stale",
-        f"{path} names pid {pid}, which is {called} and no dockerd",
-        Severity.CRITICAL,
-        next="dockerdoctor heal --plan",
-    )
+    if found := view.stale_pid_file():
+        yield Clue(
+            "pid-file-stale",
+            f"{found.path} names pid {found.process.pid}, which is {found.process.name} and no "
+            "dockerd",
+            Severity.CRITICAL,
+            next="dockerdoctor heal --plan",
+        )
 
 
-def _pid_path(view: HostView) -> Path:
-    words = command(view)
-    given = flags([word.text for word in words]).get("--pidfile", "")
-    with contextlib.suppress(HostFault):
-        given = given or str((daemon_json(view, words).keys or {}).get("pidfile", ""))
-    return Path(given) if given else PID_FILE
-
-
-def _another(view: HostView, daemons: Sequence[Program]) -> Iterator[Clue]:
+def _another(view: HostView) -> Iterator[Clue]:
     """Only one with the same data-root stands in the way."""
-    ours = str(view.places()[Place.DATA_ROOT])
-    for each in daemons:
-        if (flags(each.argv).get("--data-root") or ours) == ours:
+    ours = view.places()[Place.DATA_ROOT]
+    for each in view.lens().dockerds():
+        if layout(each.argv, {"data-root": str(ours)}).data_root == ours:
             yield Clue(
                 "another-dockerd",
                 f"dockerd runs as pid {each.process.pid}, not by docker.service: "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from dockerdoctor import __version__
 from dockerdoctor.cli.diagnosetext import path
@@ -20,8 +21,7 @@ GradeName = Literal["against", "follows", "told", "seen"]
 GRADES: tuple[GradeName, ...] = ("against", "follows", "told", "seen")
 
 
-@dataclass(frozen=True, slots=True)
-class StepJson:
+class StepJson(Struct, frozen=True):
     """One station of the walk through the tree."""
 
     name: str
@@ -29,8 +29,7 @@ class StepJson:
     says: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class TimeJson:
+class TimeJson(Struct, frozen=True):
     """How long a remedy takes by hand, and by dockerdoctor on this host (median of its cures)."""
 
     rung: str | None
@@ -39,8 +38,7 @@ class TimeJson:
     cured: int
 
 
-@dataclass(frozen=True, slots=True)
-class CauseJson:
+class CauseJson(Struct, frozen=True):
     """One cause; they are listed by their evidence, the best founded first."""
 
     rule: str
@@ -58,8 +56,7 @@ class CauseJson:
     incident: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DiagnosisJson:
+class DiagnosisJson(Struct, frozen=True):
     """What `dockerdoctor diagnose --json` writes. Times are UTC, ISO 8601."""
 
     schema_version: Literal[1]

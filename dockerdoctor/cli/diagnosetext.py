@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.cli.diagnosis import Cause, Diagnosis, Time
 from dockerdoctor.cli.plain import wrap
@@ -28,8 +29,7 @@ FIRST_STEPS = ("unit", "journal", "disk", "vitals")
 """How every walk begins that nobody has shortened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One station of the walk. `says` may have several lines."""
 
     name: str

@@ -7,7 +7,9 @@ wrong remedy are the rule's own. What follows from something else goes below wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from dockerdoctor import holds
 from dockerdoctor.cli import beyond
@@ -21,8 +23,7 @@ from dockerdoctor.judge import Rule
 from dockerdoctor.model import NOTHING, Readings
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
+class Time(Struct, frozen=True):
     """How long a remedy takes: by hand, and by us on this host as far as it is on record."""
 
     remedy: str
@@ -33,8 +34,7 @@ class Time:
     cured: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """One thing that is wrong. `clues` are the sentences of the checks."""
 
     rule: str
@@ -52,8 +52,7 @@ class Cause:
     incident: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """All that a diagnosis has to tell."""
 
     state: State

@@ -59,7 +59,10 @@ def show(
 @app.command()
 def reclaim(
     ctx: typer.Context,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it. Without: show the plan.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show what would be done, do nothing (the default).")
+    ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it.")] = False,
     to: Annotated[
         str, typer.Option(metavar="SHARE", help="Make room down to this, whatever the start mark.")
     ] = "",
@@ -68,7 +71,7 @@ def reclaim(
         bool, typer.Option("--volumes", help="Anonymous volumes of no container too.")
     ] = False,
     orphans: Annotated[
-        bool, typer.Option("--orphans", help="Old overlay2 directories that nothing knows too.")
+        bool, typer.Option("--orphans", help="Old layers and files in tmp that nothing knows too.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
@@ -88,6 +91,10 @@ def reclaim(
     """
     from dockerdoctor.cli.reclaimcommand import Also, reclaim_now
 
+    if plan and apply:
+        from dockerdoctor.errors import UsageError
+
+        raise UsageError("--plan does nothing, and --apply does it", "say one of them")
     also = Also(logs, volumes, orphans)
     return reclaim_now(ctx.obj, apply=apply, to=to, also=also, yes=yes, json=json)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dockerdoctor.account import Part
 from dockerdoctor.cli.plain import wrap
 from dockerdoctor.host.nouns import DiskUse
+from dockerdoctor.host.storage.layerdb import on_a_line
 from dockerdoctor.units import plain_bytes, plain_ratio
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def _head(whole: Part, use: DiskUse | None, columns: int | None) -> list[str]:
 
 def _tree(part: Part, whole: Part, depth: int) -> Iterator[str]:
     share = plain_ratio(part.usage.bytes / whole.usage.bytes) if whole.usage.bytes else ""
-    name = part.name if len(part.name) <= MAX_NAME else f"{part.name[: MAX_NAME - 1]}…"
+    name = on_a_line(part.name)
+    name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
     note = f"  ({part.note})" if part.note else ""
     shown = share if depth == 0 else ""
     yield f"{plain_bytes(part.usage.bytes):>10} {shown:>6}  {'  ' * depth}{name}{note}"

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.cli import beyond
 from dockerdoctor.cli.history import Since, Watchdog

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.judge import Rule
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import MeaningJson
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """A message that is known."""
 
     name: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import os
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -123,6 +122,8 @@ def _either_or() -> Exception:
 
 def _allowing(config: Config, max_impact: MaxImpact | None, emergency: bool) -> Config:
     """The configuration with what a person may."""
+    from msgspec.structs import replace
+
     from dockerdoctor.cli.healing import by_hand
     from dockerdoctor.model import Impact
 
@@ -174,8 +175,6 @@ def _refuse_a_taken_turn(config: Config) -> None:
 
 def _agreed(plan: Plan) -> bool:
     """Ask on the terminal."""
-    from dockerdoctor.ladder import COSTS
-
-    sys.stderr.write(f"Climb it? At worst it costs {COSTS[plan.worst]}. [y/N] ")
+    sys.stderr.write(f"Climb it? At worst it costs {plan.costs}. [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

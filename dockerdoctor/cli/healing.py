@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.around import Knowledge
 from dockerdoctor.judge import GOOD_LOOKS, Condition, Rule
@@ -36,8 +38,7 @@ class Ending(enum.StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How, and the sentence."""
 
     ending: Ending

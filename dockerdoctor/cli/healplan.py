@@ -29,7 +29,7 @@ def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     then = last_known(config, looked.now)
     running = looked.running or then.running
     readings = {**then.facts, **judgement.readings}
-    scene = Scene(readings, config.policy, running, then.climbed_lately)
+    scene = Scene(readings, config.policy, running, then.climbed_lately, config.disk)
     plans = []
     for finding in judgement.verdict.findings:
         if finding.ladder:

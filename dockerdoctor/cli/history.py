@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from dockerdoctor import pausing
 from dockerdoctor.around import LATELY_CLIMBED_S
@@ -33,8 +34,7 @@ RECENT_S = 24 * 3600.0
 """Incidents that ended in this time are worth a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watchdog:
+class Watchdog(Struct, frozen=True):
     """Whether a watchdog runs, what it knows and does. Times are wall clock, s."""
 
     running: str = ""
@@ -103,8 +103,7 @@ def _paused(state_dir: Path, now: Instant) -> str:
     return pausing.paused(pausing.read(pausing.pause_path(state_dir)), now.wall)
 
 
-@dataclass(frozen=True, slots=True)
-class LastKnown:
+class LastKnown(Struct, frozen=True):
     """What a hung daemon cannot be asked: as it was when the watchdog last saw it well."""
 
     running: tuple[Container, ...] = ()

@@ -7,7 +7,8 @@ container: they are carried as they are, and each writer escapes them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.cli.incidenttext import turns
 from dockerdoctor.cli.reporttext import attempt_line
@@ -20,8 +21,7 @@ MANY = 300
 """Moments that a report lists; of more, the first and the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """One line of the timeline. `kind`: opened, closed, climbed, cured, passed-over, seen."""
 
     wall: float
@@ -29,8 +29,7 @@ class Moment:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Threshold:
+class Threshold(Struct, frozen=True):
     """From where on a rule speaks."""
 
     rule: str
@@ -38,8 +37,7 @@ class Threshold:
     severity: Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Vital:
+class Vital(Struct, frozen=True):
     """One reading over time; None where it was asked for and not had."""
 
     title: str
@@ -49,8 +47,7 @@ class Vital:
     thresholds: tuple[Threshold, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(Struct, frozen=True):
     """A file of evidence: what it tells, and a part of it. `missing` says why there is none."""
 
     path: str
@@ -60,8 +57,7 @@ class Excerpt:
     missing: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """All that is told of one incident. Times are wall clock, s."""
 
     incident: Incident

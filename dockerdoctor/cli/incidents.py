@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dockerdoctor.cli.options import Options
-from dockerdoctor.errors import CannotCreate
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.incidentreport import Report
@@ -100,6 +99,7 @@ def report(
         terminal.emit(as_markdown(told, when).rstrip("\n"))
     if html is not None or not markdown:
         from dockerdoctor.cli.incidenthtml import html as as_html
+        from dockerdoctor.errors import CannotCreate
         from dockerdoctor.host.files import write_atomic
 
         path = html or Path(f"incident-{told.incident.id}.html")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
@@ -12,14 +13,13 @@ from dockerdoctor.cli import terminal
 from dockerdoctor.cli.options import Options
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty, wrap
 from dockerdoctor.cli.table import table
-from dockerdoctor.errors import HostFault, UsageError
+from dockerdoctor.errors import UsageError
 from dockerdoctor.host.layout import CONFIG_FILE
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import logs
 from dockerdoctor.host.storage.facts import Survey
-from dockerdoctor.loglook import Growth, growths
-from dockerdoctor.model import Fault
+from dockerdoctor.loglook import Growth, growths, made_anew
 from dockerdoctor.regret import CUT_COSTS
 from dockerdoctor.units import parse_bytes, plain_bytes, plain_seconds
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import LogsJson
 
 STAT_S = 5.0
+COMMANDS = ("docker compose ", "dockerdoctor ")
 LOG_OPTS = {"max-size": "10m", "max-file": "3"}
 DAEMON_JSON = {"log-driver": "json-file", "log-opts": LOG_OPTS}
 
@@ -73,28 +74,43 @@ def text(found: Sequence[Growth], use: DiskUse, columns: int | None) -> str:
         )
         for each in found
     ]
-    lines = [table(("CONTAINER", "SIZE", "GROWS", "DISK FULL IN", "LOG"), rows, columns)]
+    head = ("CONTAINER", "SIZE", "GROWS", "DISK FULL IN", "LOG")
+    lines = table(head, rows, columns).splitlines()
     lines.append(f"{plain_bytes(use.free_bytes)} are free.")
     if endless:
         lines += ["", *_fix(endless)]
-    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+    return "\n".join(piece for line in lines for piece in _wrapped(line, columns))
+
+
+def _wrapped(line: str, columns: int | None) -> list[str]:
+    """A command to be copied stays on its line."""
+    return [line] if line.lstrip().startswith(COMMANDS) else wrap(line, columns)
 
 
 def _fix(endless: Sequence[Growth]) -> list[str]:
     """For good, and for now."""
-    options = " ".join(f"--log-opt {name}={value}" for name, value in LOG_OPTS.items())
     return [
         "For good:",
         f"  1. Add to {CONFIG_FILE}: {jsonlib.dumps(DAEMON_JSON)}",
-        "     then: systemctl restart docker (live-restore: containers go on)",
-        "  2. That holds for new containers only. Create these anew:",
-        "     compose: docker compose up -d --force-recreate",
-        f"     else: docker run {options} ... with their other options",
-        f"     They are: {', '.join(each.name for each in endless)}",
+        "     then: systemctl restart docker (without live-restore it stops all containers)",
+        "  2. That holds for new containers only. Make these anew (what they wrote outside of "
+        "volumes is lost):",
+        *(f"     {line}" for line in _anew(endless)),
         "For now:",
-        f"  dockerdoctor disk logs --cut {endless[0].name} --keep 10MB --yes",
+        f"  dockerdoctor disk logs --cut {quote(endless[0].name)} --keep 10MB --yes",
         f"  ({CUT_COSTS})",
     ]
+
+
+def _anew(endless: Sequence[Growth]) -> Iterator[str]:
+    """The commands, and whom they are for."""
+    if commands := made_anew(endless):
+        yield from commands
+        yield "(where the compose file has a `logging:`, max-size belongs there)"
+    if others := [each.name for each in endless if not each.compose]:
+        options = " ".join(f"--log-opt {name}={value}" for name, value in LOG_OPTS.items())
+        yield f"docker run {options} ... with their other options (docker inspect NAME):"
+        yield ", ".join(others)
 
 
 def cut(options: Options, *, names: Sequence[str], keep: str, yes: bool) -> int:
@@ -130,14 +146,13 @@ def _size(keep: str) -> int:
 
 
 def _cut(host: LinuxHost, root: Path, name: str, ident: str, keep_bytes: int) -> int:
+    if readers := logs.readers(ident):
+        terminal.say(
+            f"[!] the log of {name} is read by {', '.join(readers)}: who follows it goes on, who "
+            "begins anew finds a hole"
+        )
     before = host.disk(root, STAT_S).free_bytes
-    try:
-        why = logs.cut(root, ident, keep_bytes)
-    except HostFault as fault:
-        if fault.fault in (Fault.MISSING, Fault.REFUSED):
-            why = f"cannot be cut: {fault.sentence}"
-        else:
-            raise
+    why = logs.cut(root, ident, keep_bytes)
     freed = max(0, host.disk(root, STAT_S).free_bytes - before)
     terminal.emit(f"log of {name}: {why or f'cut, {plain_bytes(freed)} given back'}")
     return int(bool(why))

@@ -1,38 +1,23 @@
 """The command line: `dockerdoctor COMMAND`, and what a command ends with.
 
-Imports typer and the standard library only, so that `--help` is there at once; each command imports
-what it needs when it runs. `run` is the one place where exceptions become sentences and exit codes.
+Only the module of the command that was named is loaded (all of them for `--help`), and each
+imports what it needs when it runs. `run` is the one place where exceptions become sentences and
+exit codes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
+import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dockerdoctor.cli import (
-    bundle,
-    demo,
-    diagnose,
-    disk,
-    explain,
-    heal,
-    incidents,
-    pause,
-    probes,
-    rules,
-    service,
-    top,
-    watch,
-)
-from dockerdoctor.cli import check as checking
 from dockerdoctor.cli.options import GLOBAL_FLAGS, GLOBAL_VALUES, Options
 
 CHECKS = ("check", "diagnose", "")
@@ -56,17 +41,36 @@ Examples:
   dockerdoctor service install --enable    a watchdog that does it by itself
 """
 
-app = typer.Typer(
-    name="dockerdoctor",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,  # ours are files, without a start of Python for each TAB
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EPILOG,
+COMMANDS = (
+    *("check", "diagnose", "top", "heal", "watch", "incidents", "explain", "bundle", "disk"),
+    *("pause", "resume", "rules", "probes", "service", "demo"),
 )
+"""In the order of the help. Each has a module with a function of its name, or with an `app` where
+it is a group of commands."""
+_ELSEWHERE = {"resume": "pause"}
+"""Those in a module of another name."""
 
 
-@app.callback()
+def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
+    """dockerdoctor with these commands, in the order of its help."""
+    made = typer.Typer(
+        name="dockerdoctor",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,  # ours are files, without a start of Python for each TAB
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=EPILOG,
+    )
+    made.callback()(main)
+    for name in names:
+        module = importlib.import_module(f"dockerdoctor.cli.{_ELSEWHERE.get(name, name)}")
+        if hasattr(module, "app"):
+            made.add_typer(module.app, name=name)
+        else:
+            made.command()(getattr(module, name))
+    return made
+
+
 def main(
     ctx: typer.Context,
     config: Annotated[
@@ -90,22 +94,6 @@ def main(
     ctx.obj = Options(config, host, context, debug, no_input)
 
 
-app.command()(checking.check)
-app.command()(diagnose.diagnose)
-app.command()(top.top)
-app.command()(heal.heal)
-app.command()(watch.watch)
-app.add_typer(incidents.app, name="incidents")
-app.command()(explain.explain)
-app.command()(bundle.bundle)
-app.add_typer(disk.app, name="disk")
-app.command()(pause.pause)
-app.command()(pause.resume)
-app.add_typer(rules.app, name="rules")
-app.add_typer(probes.app, name="probes")
-app.add_typer(service.app, name="service")
-app.command()(demo.demo)
-
 DEFAULTS = {
     "incidents": "list",
     "rules": "list",
@@ -121,15 +109,24 @@ FOR_ALL = ("-h", "--help", "--version")
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Never raises."""
     words = arrange(sys.argv[1:] if argv is None else argv)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    if "--version" in words[:1]:
-        return _version()
     try:
         return _dispatch(words)
     except BaseException as error:  # noqa: BLE001  the one place
         return _ended(error, words)
+
+
+def _open_what_is_closed() -> None:
+    """A stream that was closed before we began (`>&-`) goes nowhere from here: else the next file
+    that is opened has its number, and gets what a child prints."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            setattr(sys, name, open(number, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def arrange(argv: Sequence[str]) -> list[str]:
@@ -163,29 +160,16 @@ def _is_option(word: str) -> bool:
 
 
 def _dispatch(words: list[str]) -> int:
-    command = typer.main.get_command(_with(_command_of(words)))
+    if "--version" in words[:1]:
+        from dockerdoctor import __version__
+
+        print(f"dockerdoctor {__version__}", flush=True)
+        return 0
+    name = _command_of(words)
+    command = typer.main.get_command(application([name] if name in COMMANDS else COMMANDS))
     result = command.main(words, prog_name="dockerdoctor", standalone_mode=False)
     sys.stdout.flush()
     return int(result or 0)
-
-
-def _with(name: str) -> typer.Typer:
-    """The app with this command alone: typer prepares every one that it has, which takes longer
-    than most of them run. All of it for help, and for a name that is not there."""
-    alone = copy.copy(app)
-    alone.registered_commands = [
-        each for each in app.registered_commands if each.callback and each.callback.__name__ == name
-    ]
-    alone.registered_groups = [each for each in app.registered_groups if each.name == name]
-    found = alone.registered_commands or alone.registered_groups
-    return alone if found and "_DOCKERDOCTOR_COMPLETE" not in os.environ else app
-
-
-def _version() -> int:
-    from dockerdoctor import __version__
-
-    print(f"dockerdoctor {__version__}")
-    return 0
 
 
 def _reader_gone() -> int:

@@ -6,9 +6,8 @@ Imports nothing that is slow: `--help` passes through here.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from dockerdoctor.config import Config
@@ -18,8 +17,7 @@ GLOBAL_FLAGS = ("--debug", "--no-input")
 GLOBAL_VALUES = ("--config", "--host", "-H", "--context")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What was said before (or after) the command's name."""
 
     config: Path | None = None

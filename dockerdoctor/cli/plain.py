@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from typing import Literal
@@ -30,8 +31,13 @@ def wrap(line: str, columns: int | None) -> list[str]:
 
 
 def pretty(value: object) -> bytes:
-    """Any of these as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2)
+    """Any of these as indented JSON. Names of files that are no text lose what is none."""
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
+        encoded = text.encode("utf-8", "replace")
+    return msgspec.json.format(encoded, indent=2)
 
 
 _LEAD = re.compile(

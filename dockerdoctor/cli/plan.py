@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor import holds
 from dockerdoctor.declare import Rung, Scene
@@ -38,8 +39,7 @@ class Fate(enum.StrEnum):
     NOT_KNOWN = "not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One rung of the ladder, as it looks from here."""
 
     rung: str
@@ -47,13 +47,14 @@ class Step:
     impact: Impact
     settle_s: float
     """How long the cure is looked for, s; 0 for a rung that cures nothing."""
+    costs: str
+    """In words."""
     by_hand: str = ""
     passed_over: str = ""
     """Why it would not be climbed; empty if it would."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The whole ladder for one finding, and what is at stake."""
 
     finding: Finding
@@ -81,6 +82,13 @@ class Plan:
         return max(
             (step.impact for step in self.steps if not step.passed_over), default=Impact.NONE
         )
+
+    @property
+    def costs(self) -> str:
+        """The same in words; where nothing is interrupted, what is taken away."""
+        worst = [each for each in self.steps if each.impact is self.worst and not each.passed_over]
+        words = {step.costs for step in worst}
+        return words.pop() if len(words) == 1 else COSTS[self.worst]
 
 
 def plan(
@@ -141,7 +149,8 @@ def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
     why = "climbed already in this incident" if climbed else rung.useless(scene)
     if not why and impact > scene.policy.max_impact:
         why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
-    return Step(rung.name, rung.help, impact, rung.settle_s(scene), BY_HAND.get(rung.name, ""), why)
+    costs, by_hand = rung.takes or COSTS[impact], BY_HAND.get(rung.name, "")
+    return Step(rung.name, rung.help, impact, rung.settle_s(scene), costs, by_hand, why)
 
 
 def names_by_fate(plan: Plan) -> Mapping[Fate, Sequence[str]]:

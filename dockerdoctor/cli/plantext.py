@@ -72,7 +72,7 @@ def _step(step: Step, number: int) -> list[str]:
     time = f", at most {plain_seconds(step.settle_s)}" if step.settle_s else ""
     by_hand = f" (by hand: {step.by_hand})" if step.by_hand else ""
     return [
-        f"    {number}. {step.rung}: costs {COSTS[step.impact]}{time}{by_hand}",
+        f"    {number}. {step.rung}: costs {step.costs}{time}{by_hand}",
         f"       {step.help}",
     ]
 
@@ -82,6 +82,8 @@ def _cost(plan: Plan) -> list[str]:
     if plan.worst < Impact.DAEMON:
         return ["Nothing is stopped."]
     count = "1 container" if len(plan.fates) == 1 else f"{len(plan.fates)} containers"
+    if plan.worst < Impact.CONTAINERS and plan.costs != COSTS[plan.worst]:
+        return ["Nothing is stopped or interrupted."]
     if plan.worst < Impact.CONTAINERS:
         return [f"The daemon is interrupted, its containers go on ({count} known to run)."]
     if not plan.fates:

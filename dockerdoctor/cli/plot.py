@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from html import escape
+
+from msgspec import Struct
 
 from dockerdoctor.cli.incidentreport import Report, Threshold, Vital
 from dockerdoctor.model import Severity
@@ -22,8 +23,7 @@ TICKS_X, TICKS_Y = 6, 4
 DIGIT = 10
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(Struct, frozen=True):
     since: float
     until: float
     top: float

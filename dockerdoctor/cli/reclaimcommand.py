@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor import compose
 from dockerdoctor.allowed import Allowed
@@ -33,8 +35,7 @@ PING_S = 5.0
 IMAGES_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Also:
+class Also(Struct, frozen=True):
     """What may go too, said on the command line."""
 
     logs: bool = False
@@ -150,6 +151,8 @@ def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
         full = plain_ratio(max(came.use.used_ratio, came.use.inodes_used_ratio))
         head = "stopped" if came.stopped else "done" if came.enough else "not enough"
         terminal.emit(f"{head}: {len(gone)} removed, about {frees}; the disk is {full} full now")
+        if not (came.enough or came.stopped):
+            terminal.emit("    what still eats it: `dockerdoctor disk`, `dockerdoctor disk logs`")
         terminal.emit(f"    on record: dockerdoctor incidents show {came.incident}")
     return 130 if came.stopped else 0 if came.enough else 1
 

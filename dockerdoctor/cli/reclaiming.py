@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.cli.progress import Progress
@@ -22,8 +24,7 @@ RUNG = "reclaim"
 STAT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Reclaimed:
+class Reclaimed(Struct, frozen=True):
     """What came of it."""
 
     incident: str

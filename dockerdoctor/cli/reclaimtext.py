@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.allowed import SAFE, Allowed, Step
 from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
@@ -26,8 +26,8 @@ def plan_text(plan: Plan, use: DiskUse, allowed: Allowed, now: float, columns: i
         f"{plain_ratio(use.inodes_used_ratio)}; room is made from "
         f"{plain_ratio(allowed.start_ratio)} on, down to {plain_ratio(allowed.stop_ratio)}."
     ]
-    if not plan.full:
-        lines.append("There is nothing to do. To make room anyway: --to 50%")
+    if not (plan.need.bytes or plan.need.inodes):
+        lines.append(f"There is nothing to do. To make room anyway: --to {_less(use)}")
         return "\n".join(piece for line in lines for piece in wrap(line, columns))
     lines += [f"To be freed: {_amount(plan.need)}.", ""]
     lines += [_line(number, step, now) for number, step in enumerate(plan.steps[:SHOWN], 1)]
@@ -56,6 +56,7 @@ def plan_json(plan: Plan) -> ReclaimPlanJson:
                 "frees": _usage(step.frees),
                 "used": iso(step.used) if step.used else None,
                 "back": step.back,
+                "safe": SAFE[step.what.kind],
             }
             for step in plan.steps
         ],
@@ -65,19 +66,30 @@ def plan_json(plan: Plan) -> ReclaimPlanJson:
 
 def _line(number: int, step: Step, now: float) -> str:
     size = plain_bytes(step.frees.bytes)
-    last = "unchanged for" if step.what.kind is Kind.ORPHAN else "last used"
-    ago = "" if step.what.kind is Kind.ORPHAN else " ago"
+    lost = step.what.kind in (Kind.ORPHAN, Kind.TMP)
+    last, ago = ("unchanged for", "") if lost else ("last used", " ago")
     used = f", {last} {plain_seconds(max(0.0, now - step.used))}{ago}" if step.used else ""
     return f"{number:>4}. {size:>9}  {step.what.kind} {step.name}{used}: {step.back}"
 
 
+def _less(use: DiskUse) -> str:
+    """A share that is below what is used now."""
+    full = max(use.used_ratio, use.inodes_used_ratio)
+    return next((f"{share}%" for share in (50, 20, 5) if share / 100 < full), "1%")
+
+
 def _ends(plan: Plan, allowed: Allowed) -> list[str]:
-    lines = [f"In all at most {_amount(plan.frees)}; it ends as soon as that is enough."]
+    kinds = dict.fromkeys(step.what.kind for step in plan.steps)
+    grace = plain_seconds(allowed.grace_s)
+    head = f"Safe, because (the grace time is {grace}; all is asked again for each when it goes):"
+    lines = [head] if kinds else []
+    lines += [f"    {kind}: {SAFE[kind]}" for kind in kinds]
+    lines += [f"In all at most {_amount(plan.frees)}; it ends as soon as that is enough."]
     if plan.short.bytes or plan.short.inodes:
         lines.append(f"[!] Not enough: {_amount(plan.short)} more must go by other means.")
         hints = [
             *([] if allowed.cut_logs else ["--logs (cut logs that nobody rotates)"]),
-            *([] if allowed.orphans else ["--orphans (old overlay2 directories nothing knows)"]),
+            *([] if allowed.orphans else ["--orphans (old layers and files that nothing knows)"]),
             *([] if allowed.anonymous_volumes else ["--volumes (anonymous ones of no container)"]),
         ]
         lines += [f"    May go too if you say so: {', '.join(hints)}."] if hints else []

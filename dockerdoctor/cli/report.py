@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.host.nouns import Container
@@ -33,8 +34,7 @@ EXIT: Mapping[State, Literal[0, 1, 2, 3]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One finding for people. `since` is wall clock, None when only this look has seen it."""
 
     rule: str
@@ -49,8 +49,7 @@ class Found:
     incident: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
+class Unseen(Struct, frozen=True):
     """A probe that could not look."""
 
     probe: str
@@ -59,8 +58,7 @@ class Unseen:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """Everything a check has to tell. Times are wall clock, s since the epoch."""
 
     state: State
@@ -74,8 +72,7 @@ class Report:
     watchdog: Watchdog = field(default_factory=Watchdog)
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """One look, and what it is judged by. `whole` is whether the host could be looked at too, not
     only the API of a daemon whose unit is not known."""
 

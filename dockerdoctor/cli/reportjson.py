@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -19,8 +18,7 @@ SeverityName = Literal["info", "warning", "critical"]
 ImpactName = Literal["none", "daemon", "containers", "host"]
 
 
-@dataclass(frozen=True, slots=True)
-class FoundJson:
+class FoundJson(msgspec.Struct, frozen=True):
     """One finding. `since` is UTC, null when only this look has seen it."""
 
     rule: str
@@ -35,8 +33,7 @@ class FoundJson:
     incident: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class UnseenJson:
+class UnseenJson(msgspec.Struct, frozen=True):
     """A probe that could not look."""
 
     probe: str
@@ -45,8 +42,7 @@ class UnseenJson:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptJson:
+class AttemptJson(msgspec.Struct, frozen=True):
     """One rung that was climbed or passed over. `ended` and `cured` are null while it runs."""
 
     rung: str
@@ -59,8 +55,7 @@ class AttemptJson:
     evidence: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentJson:
+class IncidentJson(msgspec.Struct, frozen=True):
     """From the first finding to the cure. `closed` is null while the daemon is not well."""
 
     id: str
@@ -75,8 +70,7 @@ class IncidentJson:
     attempts: list[AttemptJson]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldJson:
+class HeldJson(msgspec.Struct, frozen=True):
     """Why the watchdog does nothing, and since when."""
 
     reason: str
@@ -84,8 +78,7 @@ class HeldJson:
     since: Time
 
 
-@dataclass(frozen=True, slots=True)
-class WatchdogJson:
+class WatchdogJson(msgspec.Struct, frozen=True):
     """Whether a watchdog runs, or a heal by hand (their pids), and what it knows."""
 
     pid: int | None
@@ -97,8 +90,7 @@ class WatchdogJson:
     open: list[IncidentJson]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckJson:
+class CheckJson(msgspec.Struct, frozen=True):
     """The verdict of `dockerdoctor check --json`. Times are UTC, ISO 8601."""
 
     schema_version: Literal[1]

@@ -52,7 +52,7 @@ def check(
     ] = None,
 ) -> int:
     """Read all rules and tell every mistake of every file. Exit code 78 when there are any."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal

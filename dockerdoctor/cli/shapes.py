@@ -126,7 +126,7 @@ class UsageJson(TypedDict):
 
 class RemovalJson(TypedDict):
     """One removal of a plan. `used` is when it was used last, null when that is not known; `back`
-    what it costs to have it back."""
+    what it costs to have it back; `safe` why it may go."""
 
     kind: str
     id: str
@@ -135,6 +135,7 @@ class RemovalJson(TypedDict):
     frees: UsageJson
     used: Time | None
     back: str
+    safe: str
 
 
 class SparedJson(TypedDict):

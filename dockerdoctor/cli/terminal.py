@@ -115,10 +115,8 @@ def _local(wall: float) -> datetime:
     return datetime.fromtimestamp(wall, UTC).astimezone()
 
 
-def write(stream: TextIO | None, text: str) -> None:
+def write(stream: TextIO, text: str) -> None:
     """Text and a line's end, in colour if that stream wants it."""
-    if stream is None:  # closed before we began (`2>&-`)
-        return
     text = clean(text)
     if wants_colour(stream.isatty(), os.environ):
         text = paint(text)

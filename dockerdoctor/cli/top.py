@@ -14,9 +14,6 @@ from dockerdoctor.cli.topsort import Sort
 if TYPE_CHECKING:
     from dockerdoctor.cli.toplook import Looker
 
-ONCE_S = 8.5
-"""How long one single look waits for a daemon that hangs."""
-
 
 def top(
     ctx: typer.Context,
@@ -54,7 +51,7 @@ def top(
         if json:
             from dockerdoctor.cli.topjson import top_json
 
-            terminal.emit_raw(top_json(looker.look(ONCE_S), sort))
+            terminal.emit_raw(top_json(looker.look(), sort))
             return 0
         if once or not _is_terminal():
             _print(looker, sort)
@@ -77,6 +74,6 @@ def _print(looker: Looker, sort: Sort) -> None:
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.topscreen import screen
 
-    view = looker.look(ONCE_S)
+    view = looker.look()
     clock = terminal.clock_of(view.report.at)
     terminal.emit("\n".join(screen(view, clock, sort, terminal.width())))

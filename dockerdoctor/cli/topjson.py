@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.report import State
@@ -20,8 +21,7 @@ from dockerdoctor.model import Climb, GiveUp, Severity, Value
 from dockerdoctor.rules import threshold
 
 
-@dataclass(frozen=True, slots=True)
-class VitalJson:
+class VitalJson(Struct, frozen=True):
     """One vital. `state` is null when it was not seen, the limits when no rule has one."""
 
     name: str
@@ -35,8 +35,7 @@ class VitalJson:
     most: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class GrowerJson:
+class GrowerJson(Struct, frozen=True):
     """What takes space: null where it is not known yet, or no matter of the disk."""
 
     name: str
@@ -45,8 +44,7 @@ class GrowerJson:
     full_in_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionJson:
+class DecisionJson(Struct, frozen=True):
     """What the ladder says: hold (with its reason), climb (with the rung) or give up."""
 
     kind: Literal["hold", "climb", "give-up"]
@@ -55,8 +53,7 @@ class DecisionJson:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class TopJson:
+class TopJson(Struct, frozen=True):
     """One look of `dockerdoctor top --json`. Times are UTC, ISO 8601."""
 
     schema_version: Literal[1]

@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.around import LATELY_CLIMBED_S, Knowledge
 from dockerdoctor.cli.examine import STREAMED, examine
@@ -32,6 +33,7 @@ from dockerdoctor.ladder import Past, climbs_left, decide
 from dockerdoctor.loglook import growths
 from dockerdoctor.model import Attempt, Decision, Policy, Sample
 from dockerdoctor.record import Record
+from dockerdoctor.together import PATIENCE_S
 
 LIVE = ("ping", "unit", "process", "disk")
 """Looked at beside a watchdog, which writes its own looks down each minute: no one of them takes a
@@ -61,7 +63,7 @@ class Looker:
         self._unseen_logs = ""
         self._watchdog = ""
 
-    def look(self, within_s: float) -> View:
+    def look(self, within_s: float = PATIENCE_S) -> View:
         """One look, which waits for its probes no longer than `within_s`."""
         about = watchdog(self._config, self._host.now()) if self._whole else Watchdog()
         looked = self._looked(self._samples(about, within_s))
@@ -76,6 +78,7 @@ class Looker:
             policy,
             looked.running,
             any(now.wall - each.began < LATELY_CLIMBED_S for _, each in past.recent),
+            self._config.disk,
         )
         return View(
             report=report,

@@ -10,7 +10,6 @@ from dockerdoctor.cli.report import State
 from dockerdoctor.cli.reporttext import MARKS, ago, state_of
 from dockerdoctor.cli.topsort import Sort
 from dockerdoctor.cli.topview import SLOWEST_START, VITALS, Grower, View, Vital, mark, ordered
-from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Attempt, Climb, GiveUp, Held, Incident, Severity, Value
 from dockerdoctor.rules import threshold
 from dockerdoctor.units import plain, plain_bytes, plain_seconds
@@ -208,7 +207,7 @@ def _why(incident: Incident) -> str:
 def _steps(plan: Plan) -> str:
     """The rungs that are left, and what they cost at worst; empty when none is."""
     left = " > ".join(step.rung for step in plan.steps if not step.passed_over)
-    return f"{left}; costs {COSTS[plan.worst]} at worst" if left else ""
+    return f"{left}; costs {plan.costs} at worst" if left else ""
 
 
 def _grower(each: Grower) -> str:

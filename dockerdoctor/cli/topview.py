@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from dockerdoctor.cli.plan import Plan
 from dockerdoctor.cli.report import Found, Report, State
@@ -17,8 +18,7 @@ RATE_S = 60.0
 """A growth is told from this on, and an event rate over about that time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Vital:
+class Vital(Struct, frozen=True):
     """One figure to keep an eye on: its reading, and what else a finding about it may name."""
 
     name: str
@@ -44,8 +44,7 @@ FOLLOWED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Grower:
+class Grower(Struct, frozen=True):
     """Something that takes space: `bytes` now, `per_hour` more in an hour (None: not known yet),
     and until the disk is full of it, s (None: it does not grow, or it is no matter of the disk)."""
 
@@ -116,8 +115,7 @@ class History:
         return (last - first) / (last_at - at) if last >= first else None
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """Everything that one screen tells."""
 
     report: Report

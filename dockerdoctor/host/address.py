@@ -12,7 +12,6 @@ import hashlib
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
@@ -29,8 +28,7 @@ _SUN_PATH = 107
 """Bytes of the longest path an AF_UNIX address can hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(msgspec.Struct, frozen=True):
     """Certificates of a TLS endpoint. Without `ca` the system's own authorities are trusted."""
 
     ca: Path | None = None
@@ -39,8 +37,7 @@ class TlsFiles:
     verify: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """One daemon's endpoint: a path when `kind` is unix, else host and port. `local` is whether
     the daemon can be on this machine: a socket in the file system, or a loopback address."""
 

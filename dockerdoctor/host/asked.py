@@ -7,8 +7,9 @@ what their last inspects told.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import pids, processes
+from dockerdoctor.host import pids, processes, programs
 from dockerdoctor.host.nouns import ServiceState
 from dockerdoctor.model import Process
 
@@ -41,10 +41,7 @@ def state(
 def orphaned_containerd(dockerd_argv: Sequence[str]) -> Process | None:
     """The containerd that a killed dockerd had started. It is killed with it (its parent-death
     signal), but a moment later: a new dockerd that still meets it counts on it for ever."""
-    seen = processes.stat(pids.pid_in(pids.of_containerd(dockerd_argv)))
-    if seen is None or seen.ended or not seen.process.name.startswith("containerd"):
-        return None
-    return seen.process
+    return pids.named(pids.of_containerd(dockerd_argv), programs.is_containerd)
 
 
 def terminate(process: Process | None) -> None:

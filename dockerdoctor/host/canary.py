@@ -17,7 +17,6 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
 
@@ -123,13 +122,13 @@ class Canary:
     def _came_back(self, took_s: float) -> None:
         seen = self._flights
         slow = seen.slow_in_a_row + 1 if took_s >= SLOW_S else 0
-        self._flights = replace(
+        self._flights = msgspec.structs.replace(
             seen, total=seen.total + 1, failed_in_a_row=0, slow_in_a_row=slow, took_s=took_s, why=""
         )
 
     def _failed(self, why: str) -> None:
         seen = self._flights
-        self._flights = replace(
+        self._flights = msgspec.structs.replace(
             seen,
             total=seen.total + 1,
             failed=seen.failed + 1,

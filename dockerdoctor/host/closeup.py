@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, command, firewall, http, launch, processes, unitfile
+from dockerdoctor.host import answers, firewall, http, launch, processes, programs, unitfile
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.keeper import Keeper
@@ -51,8 +51,7 @@ class Closeup:
         units = self._keeper.journal_units()
         if not units:
             return [Word(text, "its command line") for text in self._keeper.dockerd_argv()]
-        text = command.run(["systemctl", "--no-pager", "cat", "--", units[0]], COMMAND_S)
-        return unitfile.exec_start(text, _text)
+        return unitfile.of(units[0])
 
     def entry(self, path: Path) -> Entry:
         seen = self._file(f"stat {path}", path.stat)
@@ -92,13 +91,12 @@ class Closeup:
             entitled = tuple(sorted({_group(each) for each in os.getgrouplist(name, gid)}))
         return Caller(uid, name, groups, entitled)
 
-    def programs(self, name: str) -> Sequence[Program]:
+    def dockerds(self) -> Sequence[Program]:
         found = []
-        for process in processes.all_named(name[:15]):  # which goes by the beginning of a name
+        for process in processes.all_named("dockerd"):  # which goes by the beginning of a name
             with contextlib.suppress(OSError, HostFault):
-                if process.name == name[:15] and processes.same_namespace(
-                    process.pid, "self", "pid"
-                ):
+                ours = processes.same_namespace(process.pid, "self", "pid")
+                if ours and programs.is_dockerd(process):
                     words = self._lanes.run(
                         f"read /proc/{process.pid}/cmdline",
                         lambda process=process: launch.words(process),  # type: ignore[misc]
@@ -157,10 +155,6 @@ def parse_networks(body: bytes) -> Sequence[Network]:
         )
         for each in told
     ]
-
-
-def _text(path: str) -> str:
-    return Path(path).read_text("utf-8", "replace")
 
 
 def _kind(mode: int) -> str:

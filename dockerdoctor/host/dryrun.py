@@ -31,6 +31,7 @@ class DryRun:
         self.places = host.places
         self.disk = host.disk
         self.events = host.events
+        self.images_used = host.images_used
         self.info = host.info
         self.containers = host.containers
         self.container = host.container
@@ -49,7 +50,7 @@ class DryRun:
         self.proc_files = host.proc_files
         self.survey = host.survey
         self.remains = host.remains
-        self.pid_file = host.pid_file
+        self.stale_pid_file = host.stale_pid_file
         self.has_process = host.has_process
         self.firewall = host.firewall
         self.lens = host.lens

@@ -83,6 +83,11 @@ class EventWatch:
                     thread.start()
             return self._tally.snapshot(self._wall(), self._alive, self._fault)
 
+    def take_images(self) -> dict[str, float]:
+        """When images were used, by the events since the last call: see `Tally.take_images`."""
+        with self._lock:
+            return self._tally.take_images()
+
     def garbled_total(self) -> int:
         """Events that made no sense and were skipped."""
         with self._lock:

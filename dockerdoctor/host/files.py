@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,23 +25,27 @@ KEPT_BYTES = 2 << 30
 _CHUNK = 1 << 20
 
 
-def write_atomic(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Replace `path`: whoever reads it sees all of the old or all of the new, also after a crash.
+def write_atomic(path: Path, content: bytes, mode: int = 0o644, lasting: bool = True) -> None:
+    """Replace `path`: whoever reads it sees all of the old or all of the new, also after a crash
+    of the host if it is to be `lasting` (which waits for the disk).
 
     Owner, mode and extended attributes of an old file are kept; `mode` is for a new one.
     Raises OSError."""
-    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    new = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
             file.flush()
             _like_the_old(file.fileno(), path, mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
+            if lasting:
+                os.fsync(file.fileno())
+        new.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    if lasting:
+        _sync_directory(path.parent)
 
 
 def _like_the_old(fd: int, path: Path, mode: int) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.host import cgroups, processes, procfile
 from dockerdoctor.host.nouns import Container
@@ -34,8 +35,7 @@ REFRIGERATOR = "__refrigerator"
 """Where `docker pause` keeps a container's processes with cgroup v1: no fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
+class Suspect(Struct, frozen=True):
     """A process to look at, and whose it is."""
 
     whose: Whose
@@ -45,8 +45,7 @@ class Suspect:
     """Look at its first thread alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(Struct, frozen=True):
     started: int
     switches: str
     since: float

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import Address
@@ -29,16 +30,14 @@ _DECIMAL = re.compile(r"[0-9]{1,18}")
 _MAX_CHUNK_LINE = 1 << 12
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """Status and headers of an answer; names in lower case."""
 
     status: int
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A whole answer, and the seconds from the first connect to its last byte."""
 
     head: Head

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import replace
 from urllib.parse import quote
 
 import msgspec
@@ -67,7 +66,7 @@ def with_images(found: Survey, ask: Callable[[str], bytes]) -> Survey:
     trees = {line.id: Tree(Usage(_own(line), 0), 0.0) for line in lines}
     if size := _cache_size(ask(CACHE)):
         trees[_CACHE_NAME] = Tree(Usage(size, 0), 0.0)
-    return replace(
+    return msgspec.structs.replace(
         found,
         driver=DRIVER,
         images={each.id: each for each in images},

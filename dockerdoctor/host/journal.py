@@ -5,10 +5,11 @@ Bounded in lines, bytes and time: a journal of 4 GB on a slow disk is read no fu
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+
+import msgspec
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command
@@ -51,9 +52,9 @@ def parse(text: str) -> list[str]:
     messages, garbled = [], 0
     for line in text.splitlines():
         try:
-            said = json.loads(line)["MESSAGE"]
+            said = msgspec.json.decode(line)["MESSAGE"]
             message = bytes(said).decode("utf-8", "replace") if isinstance(said, list) else said
-        except (ValueError, KeyError, TypeError):
+        except (msgspec.MsgspecError, ValueError, KeyError, TypeError):
             garbled += 1
             continue
         if isinstance(message, str):

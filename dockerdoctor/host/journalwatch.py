@@ -12,10 +12,11 @@ import json
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import command
+from dockerdoctor.host import command, programs
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Fault
 from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise, whom
@@ -23,13 +24,13 @@ from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise, 
 LINES = 2000
 """The most of one look; what is older is not counted."""
 MAX_BYTES = 4 << 20
-FIELDS = "MESSAGE,MESSAGE_ID,_COMM,SYSLOG_IDENTIFIER,_PID,UNIT,CONTAINER_ID"
+FIELDS = "MESSAGE,MESSAGE_ID,_COMM,SYSLOG_IDENTIFIER,_PID,UNIT,_SYSTEMD_UNIT,CONTAINER_ID"
 BACK_OFF_S = 300.0
 """After a journalctl that did not end: on a dead disk not even SIGKILL ends it, and each look would
 leave one more behind."""
 HOUR_S = 3600.0
 KEPT = 2000
-"""Times of one signature."""
+"""Messages of one signature."""
 MAX_MESSAGE = 4096
 
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
@@ -48,13 +49,12 @@ KILLED = "Main process exited, code=killed"
 ENDED_S = 60.0
 """After the word of a kill for memory, a main process that ends was what was killed; it comes in
 the same second. What else was killed (a docker-proxy, a shim) leaves it alive."""
-DAEMONS = ("dockerd", "containerd", "exe")
+ITSELF = "exe"
 """Up to 20.10 dockerd runs itself again, as /proc/self/exe, for what it does in a container's
 network; nothing else of docker.service has that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry. `at` is wall clock, s."""
 
     at: float
@@ -62,6 +62,7 @@ class Line:
     program: str
     message_id: str = ""
     unit: str = ""
+    """Whose program said it, or that systemd speaks of."""
 
 
 def matches(units: Sequence[str]) -> list[str]:
@@ -90,7 +91,7 @@ def parse(text: str) -> tuple[list[Line], str]:
                     message=_message(said["MESSAGE"]),
                     program=_program(said),
                     message_id=str(said.get("MESSAGE_ID", "")),
-                    unit=str(said.get("UNIT", "")),
+                    unit=str(said.get("UNIT") or said.get("_SYSTEMD_UNIT", "")),
                 )
             )
         except (ValueError, KeyError, TypeError):
@@ -113,15 +114,32 @@ def _message(said: object) -> str:
     return text[:MAX_MESSAGE]
 
 
+def _is_daemon(program: str) -> bool:
+    return any(name.fullmatch(program) for name in programs.DAEMONS)
+
+
+class Sign(Struct, frozen=True):
+    """A message that is known."""
+
+    at: float
+    unit: str
+    said: str
+    whom: str
+    """The id of the container that it is about; empty where it does not tell."""
+
+
 class Tally:
-    """Folds lines; pure but for its own memory."""
+    """Folds lines; pure but for its own memory.
+
+    Once another daemon serves, what the one before it said is over: what is not mended it has said
+    again, in its start, or will when it meets it."""
 
     def __init__(self, dockerd_unit: str) -> None:
         self._unit = dockerd_unit
-        self._times: dict[str, collections.deque[float]] = {}
-        self._last: dict[str, str] = {}
-        self._whom: dict[str, dict[str, float]] = {}
+        self._signs: dict[str, collections.deque[Sign]] = {}
         self._for_memory: dict[str, Line] = {}
+        self._starting: dict[str, float] = {}
+        """When each unit began its latest start."""
         self._lines = 0
         self._first_error = ""
         self._cause = ""
@@ -131,51 +149,66 @@ class Tally:
         for line in lines:
             self._lines += 1
             if line.program == "systemd":
-                self._take_systemds(line)
-            elif line.program in DAEMONS:
+                self._follow(line)
+            elif line.program == ITSELF or _is_daemon(line.program):
                 self._take(line)
 
     def told(self, now: float) -> JournalTally:
         """What it amounts to at `now` (wall clock, s)."""
-        counts = {
-            name: sum(1 for at in times if at > now - HOUR_S) for name, times in self._times.items()
+        signs = {
+            name: [sign for sign in kept if sign.at > now - HOUR_S]
+            for name, kept in self._signs.items()
         }
-        last = {name: self._last[name] for name, count in counts.items() if count}
-        about = {
-            name: {ident: at for ident, at in idents.items() if at > now - HOUR_S}
-            for name, idents in self._whom.items()
-        }
-        return JournalTally(True, self._lines, counts, last, about, self._first_error, self._cause)
+        return JournalTally(
+            True,
+            self._lines,
+            {name: len(those) for name, those in signs.items()},
+            {name: those[-1].said for name, those in signs.items() if those},
+            {
+                name: about
+                for name, those in signs.items()
+                if (about := {sign.whom: sign.at for sign in those if sign.whom})
+            },
+            self._first_error,
+            self._cause,
+        )
 
-    def _take_systemds(self, line: Line) -> None:
-        if line.unit == self._unit and line.message_id in (STARTING, STARTED):
-            self._first_error = self._cause = ""
+    def _follow(self, line: Line) -> None:
+        """A unit's start, or the end of its main process."""
+        if line.message_id in (STARTING, STARTED):
+            if line.message_id == STARTING:
+                self._starting[line.unit] = line.at
+            else:
+                self._forget(line.unit, self._starting.get(line.unit, -math.inf))
+            if line.unit == self._unit:
+                self._first_error = self._cause = ""
         elif line.message_id in FOR_MEMORY:
             self._for_memory[line.unit] = line
         elif line.message_id == ENDED and KILLED in line.message:
             why = self._for_memory.pop(line.unit, None)
             if why and line.at - why.at <= ENDED_S:
-                self._count(FOR_MEMORY[why.message_id], why.message, line.at)
+                # Of no unit: the next daemon does not end what killed this one.
+                sign = Sign(line.at, "", why.message[:MAX_SAID], "")
+                self._count(FOR_MEMORY[why.message_id], sign)
 
-    def _count(self, name: str, said: str, at: float) -> None:
-        self._times.setdefault(name, collections.deque(maxlen=KEPT)).append(at)
-        self._last[name] = said[:MAX_SAID]
+    def _forget(self, unit: str, before: float) -> None:
+        for name, kept in self._signs.items():
+            stay = (sign for sign in kept if sign.unit != unit or sign.at >= before)
+            self._signs[name] = collections.deque(stay, maxlen=KEPT)
+
+    def _count(self, name: str, sign: Sign) -> None:
+        self._signs.setdefault(name, collections.deque(maxlen=KEPT)).append(sign)
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)
         if not said:
             return
         name = recognise(said)
-        if not self._first_error and line.program == "dockerd" and is_last_word(line.message):
+        by_dockerd = programs.DOCKERD.fullmatch(line.program)
+        if not self._first_error and by_dockerd and is_last_word(line.message):
             self._first_error, self._cause = said[:MAX_SAID], name
         if name:
-            self._count(name, said, line.at)
-            if ident := whom(said):
-                about = self._whom.setdefault(name, {})
-                about.pop(ident, None)
-                about[ident] = line.at
-                if len(about) > KEPT:
-                    del about[next(iter(about))]
+            self._count(name, Sign(line.at, line.unit, said[:MAX_SAID], whom(said)))
 
 
 class JournalWatch:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from dockerdoctor.host.nouns import Service, ServiceState
@@ -12,6 +13,12 @@ from dockerdoctor.model import Process
 
 class Keeper(Protocol):
     """All calls raise HostFault; none waits for the end of what it asks for."""
+
+    @property
+    def pidfile(self) -> Path | None:
+        """The daemon's pid file, where that is what it is kept by; None where its own command line
+        and daemon.json tell."""
+        ...
 
     def state(self, which: Service) -> ServiceState:
         """HostFault(MISSING) where there is no such service."""
@@ -22,7 +29,8 @@ class Keeper(Protocol):
         ...
 
     def dockerd_argv(self) -> Sequence[str]:
-        """The command line of dockerd; empty when it is not known. Never raises."""
+        """The command line of dockerd; empty when it is not known, and the same object as long as
+        nothing has changed. Never raises."""
         ...
 
     def asleep(self) -> str:

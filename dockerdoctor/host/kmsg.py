@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 DEVICE = (1, 11)
 MAX_RECORD = 8192
@@ -20,8 +21,7 @@ MAX_RECORDS = 20_000
 """In one look: more than a log buffer of 1 MB holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One message. `at` is the monotonic clock, s (the log's own clock, close to it)."""
 
     at: float

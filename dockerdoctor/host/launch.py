@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import stat
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -23,8 +22,7 @@ _ENVIRONMENT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True):
     """One start of a daemon: who it became, and all that is needed to start it again."""
 
     pid: int

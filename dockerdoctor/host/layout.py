@@ -6,10 +6,11 @@ Asked of neither the daemon (which may hang) nor the file systems (which may han
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -27,8 +28,7 @@ _FLAGS = frozenset(
 ) | {"--config-file", "--pidfile"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Paths of one daemon; the defaults are dockerd's own (/var/run is a link to /run)."""
 
     data_root: Path = Path("/var/lib/docker")
@@ -48,7 +48,8 @@ class Layout:
         """Its own containerd's while there is one, else the system's."""
         if self.containerd is not None:
             return self.containerd
-        return self.own_containerd if self.own_containerd.exists() else SYSTEM_CONTAINERD
+        there = os.path.exists(self.own_containerd)  # noqa: PTH110  it never raises, whoever asks
+        return self.own_containerd if there else SYSTEM_CONTAINERD
 
     def containerd_root(self) -> Path:
         """Where that containerd keeps images (engine 29) and metadata."""
@@ -73,8 +74,8 @@ def parse_config(text: str) -> Mapping[str, str]:
     """The text keys of a daemon.json; nothing of one that is garbled (the daemon has then not
     started with it either)."""
     try:
-        said = json.loads(text)
-    except ValueError:
+        said = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
         return {}
     if not isinstance(said, dict):
         return {}

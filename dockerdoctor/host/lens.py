@@ -7,9 +7,10 @@ Every call has a deadline of its own, changes nothing, and returns a value or ra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct
 
 from dockerdoctor.model import Process
 
@@ -17,8 +18,7 @@ MAX_BYTES = 1 << 20
 """Of one file that is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One name in a directory, links followed."""
 
     kind: str
@@ -33,8 +33,7 @@ class Entry:
     """Wall clock, s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Who runs this very command."""
 
     uid: int
@@ -45,24 +44,21 @@ class Caller:
     """By the group file: a later login would have these too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """A process with its command line."""
 
     process: Process
     argv: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One word of dockerd's command line, and the file that gives it."""
 
     text: str
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """One network of the daemon's, with the ranges that it has."""
 
     name: str
@@ -98,8 +94,8 @@ class Lens(Protocol):
         """Who asks."""
         ...
 
-    def programs(self, name: str) -> Sequence[Program]:
-        """The processes of this name on this host; those of containers left out."""
+    def dockerds(self) -> Sequence[Program]:
+        """All of this host; those in containers left out."""
         ...
 
     def chains(self) -> frozenset[str]:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dockerdoctor.host import (
     clock,
     containerd,
@@ -18,6 +20,7 @@ from dockerdoctor.host import (
     kernel,
     pressure,
     processes,
+    programs,
     shims,
     upkeep,
 )
@@ -48,9 +51,6 @@ from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
 from dockerdoctor.host.traces import Client, Growth, JournalTally, KernelTraces
 from dockerdoctor.model import Instant, Process
-
-DOCKERD = "dockerd"
-"""Its name in /proc."""
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
@@ -95,7 +95,7 @@ class LinuxHost:
         self._layout: tuple[Sequence[str], Layout] | None = None
         after = AfterAKill(self._lanes, keeper, self.layout)
         self.remains, self.has_process = after.remains, after.has_process
-        self.pid_file, self.firewall = after.pid_file, after.firewall
+        self.stale_pid_file, self.firewall = after.stale_pid_file, after.firewall
         self.drop_copy = after.drop_copy
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class LinuxHost:
 
     def vitals(self, process: Process) -> ProcessVitals:
         found = processes.vitals(process)
-        if process.name == DOCKERD:
+        if programs.is_dockerd(process):
             self._growth.saw_process(process, found.rss_bytes, self.now().mono)
         return found
 
@@ -144,6 +144,10 @@ class LinuxHost:
                 self._events = EventWatch(self.address, asleep=self._asked.asleep)
             watch = self._events
         return watch.tally()
+
+    def images_used(self) -> Mapping[str, float]:
+        with self._lock:
+            return self._events.take_images() if self._events is not None else {}
 
     def containerd_answers(self, timeout_s: float) -> float:
         return containerd.answers(self.layout().containerd_socket(), timeout_s)
@@ -192,13 +196,16 @@ class LinuxHost:
         return Closeup(self.address, self.keeper, self._lanes, self._asked.wake_nobody)
 
     def layout(self) -> Layout:
-        """Where this daemon keeps its things, by its command line and daemon.json."""
+        """Where this daemon keeps its things, by its command line and daemon.json: read anew with
+        each start, and while it is down."""
         argv = self.keeper.dockerd_argv()
         known = self._layout
-        if known is not None and known[0] == argv:
+        if known is not None and known[0] is argv:
             return known[1]
-        self._layout = (argv, read(argv, self._lanes))
-        return self._layout[1]
+        found = read(argv, self._lanes)
+        found = replace(found, pidfile=self.keeper.pidfile or found.pidfile)
+        self._layout = (argv, found)
+        return found
 
     # What is done.
 

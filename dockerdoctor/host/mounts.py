@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import select
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
+
+from msgspec import Struct
 
 from dockerdoctor.host.cgroups import unescape
 
@@ -22,8 +23,7 @@ READ_ONLY = frozenset({"ro", "emergency_ro", "shutdown"})
 """`emergency_ro` and `shutdown` are what ext4 of newer kernels says after an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """One mount: where, whether it takes no writes, and its block device (`sda1`, `dm-0`)."""
 
     point: str

@@ -6,8 +6,9 @@ Units are in the names or beside them; `view.py` says who is asked for which.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from dockerdoctor.model import Process
 
@@ -35,8 +36,7 @@ class Place(enum.StrEnum):
     CONTAINERD = "containerd"
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Struct, frozen=True):
     """An HTTP answer of `GET /_ping`, whatever its status: any answer but 503 proves life."""
 
     status: int
@@ -44,8 +44,7 @@ class Pong:
     api_version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceState:
+class ServiceState(Struct, frozen=True):
     """A service as its keeper (systemd, or the pid file) tells it, in systemd's words."""
 
     name: str
@@ -72,8 +71,7 @@ class ServiceState:
     """The job under way (start, stop, restart), empty when there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessVitals:
+class ProcessVitals(Struct, frozen=True):
     """One process as /proc shows it."""
 
     rss_bytes: int
@@ -97,8 +95,7 @@ class ProcessVitals:
     """Threads in state D, of all its threads."""
 
 
-@dataclass(frozen=True, slots=True)
-class DiskUse:
+class DiskUse(Struct, frozen=True):
     """One file system, as statvfs counts it: free is what an unprivileged writer may still take."""
 
     path: Path
@@ -114,8 +111,7 @@ class DiskUse:
     """Time until it is full at the steady growth of the last minutes; None where there is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """One container start seen in the event stream. Durations in s; None when not (yet) known."""
 
     container: str
@@ -124,8 +120,7 @@ class Start:
     healthy_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EventTally:
+class EventTally(Struct, frozen=True):
     """What the event stream has shown so far."""
 
     alive: bool
@@ -145,8 +140,7 @@ class EventTally:
     """Why the stream is not there, when it is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineInfo:
+class EngineInfo(Struct, frozen=True):
     """`GET /info`, what of it matters here. Hangs while containerd hangs, although ping passes."""
 
     version: str
@@ -162,8 +156,7 @@ class EngineInfo:
     listeners: int
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """One container of the last good look."""
 
     id: str
@@ -195,8 +188,7 @@ class Container:
     """Since when (monotonic clock, s) its inspect has not been answered; None while it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pressure:
+class Pressure(Struct, frozen=True):
     """How starved the host is. Shares of the last ten seconds, 0 to 1 (PSI avg10)."""
 
     known: bool

@@ -12,11 +12,12 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import bare, journal, launch, peers, pids, processes
+from dockerdoctor.host import bare, journal, launch, pids, processes, programs
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import flags, layout
@@ -29,13 +30,10 @@ itself; here only time can tell a slow start from a hang."""
 
 ENDING_S = 3600.0
 """How long a restart waits for the old process: as long as a shutdown may take."""
-
 JUST_KILLED_S = 5.0
 """A start finds a process alive that we did not ask to end: it may just have been killed."""
-
 ORPHANED_S = 10.0
 """A containerd whose dockerd is gone is on its way out too; after this it is killed."""
-
 READ_S = 2.0
 """Deadline of reading a command line from /proc."""
 
@@ -45,7 +43,7 @@ class PidFileKeeper:
     next process of ours knows how to start the daemon again."""
 
     def __init__(self, pidfile: Path, state_dir: Path) -> None:
-        self._pidfile = pidfile
+        self.pidfile = pidfile
         self._record = state_dir / "launch.json"
         self._own_log = state_dir / "dockerd.log"
         self._lanes = Lanes(MACHINE)
@@ -190,7 +188,7 @@ class PidFileKeeper:
             result = "signal" if code < 0 else "exit-code"
             return bare.state("dockerd", "failed", "failed", result=result)
         # dockerd removes its pid file when it ends by itself; only a killed one leaves it.
-        if self._start_failed or self._pidfile.exists():
+        if self._start_failed or self.pidfile.exists():
             return bare.state("dockerd", "failed", "failed", result="signal")
         return bare.state("dockerd", "inactive", "dead")
 
@@ -199,13 +197,14 @@ class PidFileKeeper:
         if self._child is not None:
             self._child.poll()  # reaps it, so that its pid is free
         recorded = self._launch
+        known = recorded.argv if recorded else ()
         for pid, started in (
             (self._child.pid if self._child else 0, 0),
-            (pids.pid_in(self._pidfile), 0),
+            (pids.pid_in(self.pidfile), 0),
             (recorded.pid if recorded else 0, recorded.started if recorded else 0),
         ):
             seen = processes.stat(pid) if pid else None
-            if seen is None or seen.ended or not seen.process.name.startswith("dockerd"):
+            if seen is None or seen.ended or not programs.is_dockerd(seen.process, known):
                 continue
             if started in (0, seen.process.started) and self._record_new(seen.process):
                 return seen.process
@@ -222,7 +221,7 @@ class PidFileKeeper:
         except (HostFault, OSError):
             return True  # not permitted, or stuck: what we knew before stays
         said = flags(seen.argv).get("--pidfile")
-        if said and (Path(seen.cwd) / said).resolve() != self._pidfile.resolve():
+        if said and (Path(seen.cwd) / said).resolve() != self.pidfile.resolve():
             return False
         self._remember(seen)
         return True
@@ -260,9 +259,9 @@ class PidFileKeeper:
         try:
             if self._launch is None:
                 raise HostFault(Fault.MISSING, "nobody has recorded how this daemon is started")
-            pids.remove_stale(self._pidfile, "dockerd")
+            pids.remove_stale(self.pidfile, programs.is_dockerd)
             # dockerd waits for ever for a containerd whose pid is only a zombie, or another's.
-            pids.remove_stale(pids.of_containerd(self._launch.argv), "containerd")
+            pids.remove_stale(pids.of_containerd(self._launch.argv), programs.is_containerd)
             self._child = launch.spawn(self._launch, self._log())
             # Reaped at once: a rung that has killed it waits until even its zombie is gone.
             threading.Thread(target=self._child.wait, name="reap dockerd", daemon=True).start()
@@ -271,7 +270,7 @@ class PidFileKeeper:
             raise (
                 error
                 if isinstance(error, HostFault)
-                else from_os(error, f"cannot remove {self._pidfile}")
+                else from_os(error, f"cannot remove {self.pidfile}")
             ) from error
         self._start_failed = False
 
@@ -280,9 +279,11 @@ class PidFileKeeper:
 
     def _containerd(self) -> Process | None:
         """The kernel knows who listens on its socket, also while it hangs."""
+        from dockerdoctor.host import peers  # seldom needed, and slow to load
+
         place = layout(self.dockerd_argv(), {}).containerd_socket()
         found = peers.listener(place)
-        return found if found is not None and found.name.startswith("containerd") else None
+        return found if found is not None and programs.is_containerd(found) else None
 
     def _containerd_state(self) -> ServiceState:
         process = self._containerd()

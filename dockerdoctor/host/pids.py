@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockerdoctor.host import processes
 from dockerdoctor.host.layout import layout
+from dockerdoctor.model import Process
 
 
 def pid_in(pidfile: Path) -> int:
@@ -23,8 +24,13 @@ def of_containerd(dockerd_argv: Sequence[str]) -> Path:
     return layout(dockerd_argv, {}).own_containerd.with_suffix(".pid")
 
 
-def remove_stale(pidfile: Path, name: str) -> None:
-    """Remove a pid file that does not name a living process of this name. Raises OSError."""
+def named(pidfile: Path, expected: Callable[[Process], bool]) -> Process | None:
+    """The living process that a pid file names, if it is one that is expected there."""
     seen = processes.stat(pid_in(pidfile))
-    if seen is None or seen.ended or not seen.process.name.startswith(name):
+    return seen.process if seen and not seen.ended and expected(seen.process) else None
+
+
+def remove_stale(pidfile: Path, expected: Callable[[Process], bool]) -> None:
+    """Remove a pid file that names nobody who is expected there. Raises OSError."""
+    if named(pidfile, expected) is None:
         pidfile.unlink(missing_ok=True)

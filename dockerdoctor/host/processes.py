@@ -14,7 +14,8 @@ import select
 import signal as signals
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import cgroups, procfile
@@ -35,8 +36,7 @@ UNKNOWN = -1
 """What `fds` says where they may not be counted (somebody else's process, and not root)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(Struct, frozen=True):
     """What /proc/PID/stat says, as far as it matters here."""
 
     process: Process

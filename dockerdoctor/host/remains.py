@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import cgroups, firewall, launch, pids, processes, shims
+from dockerdoctor.host import cgroups, firewall, launch, pids, processes, programs, shims
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.layout import Layout
@@ -47,8 +47,12 @@ class AfterAKill:
             self._lanes.run("look for proxies", lambda: orphans(dockerd), READ_S), settled
         )
 
-    def pid_file(self) -> PidFile | None:
-        return pid_file(self._layout().pidfile)
+    def stale_pid_file(self) -> PidFile | None:
+        path = self._layout().pidfile
+        process = processes.identify(pids.pid_in(path))  # a zombie still has its pid
+        if process is None or programs.is_dockerd(process, self._keeper.dockerd_argv()):
+            return None
+        return PidFile(path, process)
 
     def has_process(self, container: Container) -> bool:
         return has_process(container, self._keeper.main_process(Service.DOCKERD))
@@ -61,12 +65,6 @@ class AfterAKill:
 
     def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:
         firewall.drop_copy(doubled, timeout_s)
-
-
-def pid_file(path: Path) -> PidFile | None:
-    """None when there is none, or none that holds a pid. A zombie still has its pid."""
-    pid = pids.pid_in(path)
-    return PidFile(path, processes.identify(pid)) if pid else None
 
 
 def has_process(container: Container, dockerd: Process | None) -> bool:
@@ -95,12 +93,11 @@ def orphans(dockerd: Process) -> tuple[Proxy, ...]:
 
 def _is_orphan(process: Process) -> bool:
     """A docker-proxy by its program too, and inherited by PID 1 or a keeper of services."""
-    program = Path(f"/proc/{process.pid}/exe").readlink().name.removesuffix(" (deleted)")
     seen = processes.stat(process.pid)
-    if program != PROXY or seen is None:
+    if seen is None or programs.file_of(process) != PROXY:
         return False
     parent = processes.identify(seen.parent)
-    if parent is None or parent.name.startswith("dockerd"):
+    if parent is None or programs.is_dockerd(parent):
         return False
     return parent.pid == 1 or parent.name == INHERITS
 

@@ -1,6 +1,7 @@
 """Removes one thing of a full data-root, after asking the daemon whether what was planned by holds.
 
-In: the SDK's client, a `Removal`. Out: why it stays, or empty. Never forced: what is in use is
+In: the SDK's client, a `Removal`. Out: why it stays, or empty; APIError with words of BUSY while
+somebody else is at it. Never forced: what is in use is
 refused by the daemon itself. Volumes go only one by one, by their 64 digits.
 """
 
@@ -15,7 +16,7 @@ import msgspec
 from dockerdoctor.host import litter
 from dockerdoctor.host.answers import Text, Wanted, printable, understood
 from dockerdoctor.host.storage.facts import Kind, Removal
-from dockerdoctor.host.storage.layerdb import kept_by_label
+from dockerdoctor.host.storage.layerdb import familiar, kept_by_label
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 ANONYMOUS = "com.docker.volume.anonymous"
 LABELS_SINCE = (1, 42)
 """API from which on anonymous volumes carry that label (engine 23)."""
+BUSY = ("already running", "already in progress")
+"""What a daemon says (409) while somebody else prunes, or removes that very thing: read in moby's
+source. Whoever asked may ask again; any other 409 means that it is in use."""
 NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -66,9 +70,10 @@ def remove(api: APIClient, what: Removal) -> str:
         return "is gone already"
     except APIError as error:
         status = error.response.status_code if error.response is not None else 500
-        if status == 409:  # in use, or another removal runs
-            return f"is in use ({printable(str(error.explanation), 120)})"
-        raise
+        said = str(error.explanation)
+        if status != 409 or any(words in said for words in BUSY):
+            raise
+        return f"is in use ({printable(said, 120)})"
 
 
 def _container(api: APIClient, what: Removal) -> str:
@@ -82,8 +87,8 @@ def _image(api: APIClient, what: Removal) -> str:
     said = api.inspect_image(what.ident)
     seen = understood(lambda: msgspec.convert(said, type=_Image), "GET /images/ID/json")
     references = {*(seen.repo_tags or ()), *(seen.repo_digests or ())}
-    wanted = {_familiar(tag) for tag in what.tags}
-    if {_familiar(each) for each in references} != wanted:
+    wanted = {familiar(tag) for tag in what.tags}
+    if {familiar(each) for each in references} != wanted:
         return "has got another name since"
     if (
         seen.metadata.last_tag_time.timestamp() >= what.before
@@ -97,9 +102,25 @@ def _image(api: APIClient, what: Removal) -> str:
         return f"is used by {len(users)} containers"
     # By reference and without force: the last one takes the layers along, and a reference that was
     # moved to another image meanwhile is seen above.
-    for reference in sorted(references, key=lambda each: "@" in each) or [what.ident]:
-        _untag(api, reference)
+    _untag_all(api, what.ident, sorted(references, key=lambda each: "@" in each))
     return ""
+
+
+def _untag_all(api: APIClient, ident: str, references: list[str]) -> None:
+    """All or none: the last one is refused when a container was made of the image meanwhile."""
+    from docker.errors import APIError
+
+    gone: list[str] = []
+    try:
+        for reference in references or [ident]:
+            _untag(api, reference)
+            gone.append(reference)
+    except APIError:
+        for reference in gone:
+            name, _, tag = reference.rpartition(":")
+            if "@" not in name:
+                api.tag(ident, name, tag)
+        raise
 
 
 def _untag(api: APIClient, reference: str) -> None:
@@ -111,11 +132,6 @@ def _untag(api: APIClient, reference: str) -> None:
     except NotFound:
         if "@" not in reference:
             raise
-
-
-def _familiar(reference: str) -> str:
-    """As people write it: the databases and the API differ in the default registry."""
-    return re.sub(r"^(docker\.io/)?(library/)?", "", reference)
 
 
 def _cache(api: APIClient, what: Removal) -> str:

@@ -10,6 +10,9 @@ import msgspec
 MAX_EVENT = 1 << 18
 """Bytes of the longest event that is looked at: hundreds of times an honest one."""
 
+MAX_REFERENCE = 512
+"""Characters of an image's name; docker takes 255, a tag of 128 and a digest."""
+
 
 class Event(msgspec.Struct, frozen=True):
     """One event. `at` is in s since the epoch; `ident` is the container's id, also for an event of
@@ -21,6 +24,8 @@ class Event(msgspec.Struct, frozen=True):
     nano: int
     name: str = ""
     network: str = ""
+    image: str = ""
+    """What the container was made of, as its maker wrote it: a reference, or (part of) an id."""
 
     @property
     def at(self) -> float:
@@ -31,6 +36,7 @@ class Event(msgspec.Struct, frozen=True):
 class _Attributes(msgspec.Struct):
     name: str = ""
     container: str = ""
+    image: str = ""
 
 
 class _Actor(msgspec.Struct):
@@ -61,7 +67,8 @@ def decode(line: bytes) -> Event | None:
         return None
     if is_network:
         return Event(raw.kind, raw.action, ident, raw.nano, network=raw.actor.id[:64])
-    return Event(raw.kind, raw.action, ident, raw.nano, name=attributes.name[:128])
+    name, image = attributes.name[:128], attributes.image[:MAX_REFERENCE]
+    return Event(raw.kind, raw.action, ident, raw.nano, name=name, image=image)
 
 
 class Lines:

@@ -12,12 +12,13 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import command, journal, launch, processes
-from dockerdoctor.host.lanes import MACHINE, Lanes
+from dockerdoctor.host import command, journal, processes
+from dockerdoctor.host.commandline import CommandLine
 from dockerdoctor.host.nouns import Service, ServiceState
 from dockerdoctor.model import Fault, Process
 
@@ -32,8 +33,6 @@ DEBIAN_UNITS: Mapping[Service, str] = MappingProxyType(
 
 ASK_S = 5.0
 """Deadline of one systemctl call; 5 ms is usual, even with D-Bus stopped."""
-READ_S = 2.0
-"""Deadline of reading a command line from /proc."""
 
 FRESH_S = 0.5
 """How old an answer may be: the probes of one look share one call."""
@@ -123,6 +122,8 @@ def parse_jobs(text: str) -> Mapping[str, str]:
 class SystemdKeeper:
     """The services of one daemon as units of the system's systemd."""
 
+    pidfile = None
+
     def __init__(self, units: Mapping[Service, str] = DEBIAN_UNITS) -> None:
         self.units = units
         self._lock = threading.Lock()
@@ -130,8 +131,7 @@ class SystemdKeeper:
         self._main: dict[Service, Process] = {}
         self._well = False
         self._calm_s = CALM_S
-        self._lanes = Lanes(MACHINE)
-        self._argv: tuple[Process | None, Sequence[str]] = (None, ())
+        self._command_line = CommandLine(units.get(Service.DOCKERD, ""))
 
     def state(self, which: Service) -> ServiceState:
         """HostFault(MISSING) where systemd knows no such unit."""
@@ -169,15 +169,10 @@ class SystemdKeeper:
         return found
 
     def dockerd_argv(self) -> Sequence[str]:
-        """Of the running dockerd, or of the last one seen."""
-        with contextlib.suppress(HostFault, OSError):
-            process = self.main_process(Service.DOCKERD)
-            if process is not None and process != self._argv[0]:
-                words = self._lanes.run(
-                    f"read /proc/{process.pid}/cmdline", lambda: launch.words(process), READ_S
-                )
-                self._argv = (process, words)
-        return self._argv[1]
+        """Of the running dockerd; while it is down, as its unit would start it."""
+        with contextlib.suppress(HostFault):
+            return self._command_line.of(self.main_process(Service.DOCKERD))
+        return self._command_line.words
 
     def answered(self, well: bool) -> None:
         """Silence makes every older answer of systemd's worthless."""

@@ -41,6 +41,7 @@ KEPT_S = 3600.0
 MAX_KEPT = 2048
 MAX_SEEN = 20_000
 MAX_DOUBTS = 4096
+MAX_IMAGES = 1024
 _RUNNING = frozenset({"running", "paused"})
 
 
@@ -59,6 +60,7 @@ class Tally:
         self._doubts: dict[str, float] = {}
         self._starts: deque[Launch] = deque(maxlen=MAX_KEPT)
         self._failures: deque[float] = deque(maxlen=MAX_KEPT)
+        self._images: dict[str, float] = {}
         self._canaries: deque[str] = deque(maxlen=8)
         """Our own: an event of their network tells no name."""
 
@@ -72,8 +74,16 @@ class Tally:
         if event.name == CANARY:
             self._canaries.append(event.ident)
         if event.ident and event.ident not in self._canaries:
+            if event.image and (event.image in self._images or len(self._images) < MAX_IMAGES):
+                self._images[event.image] = min(event.at, now)
             self._fold(event)
         return True
+
+    def take_images(self) -> dict[str, float]:
+        """When a container of each image was last made, started or ended (wall clock, s), by what
+        its maker called it; of the events since this was last asked."""
+        taken, self._images = self._images, {}
+        return taken
 
     def doubts(self, now: float) -> list[str]:
         """Ids of containers whose state the events leave open, and which it is time to ask for."""

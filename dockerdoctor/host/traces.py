@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from dockerdoctor.model import Process
 
@@ -21,8 +22,7 @@ class Whose(enum.StrEnum):
     CONTAINER = "container"
 
 
-@dataclass(frozen=True, slots=True)
-class HeldThread:
+class HeldThread(Struct, frozen=True):
     """A thread in state D (uninterruptible) that has not run once since `held_s` seconds ago."""
 
     whose: Whose
@@ -35,8 +35,7 @@ class HeldThread:
     """The container's name, where it is one's."""
 
 
-@dataclass(frozen=True, slots=True)
-class KernelTraces:
+class KernelTraces(Struct, frozen=True):
     """What the kernel shows of this daemon's host. Counts are of the time that is named."""
 
     held: tuple[HeldThread, ...] = ()
@@ -56,15 +55,15 @@ class KernelTraces:
     """By its mount's options; None when they could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class JournalTally:
+class JournalTally(Struct, frozen=True):
     """What the messages of docker and containerd amount to, read forward."""
 
     known: bool = True
     lines: int = 0
     """Messages read so far."""
     counts_1h: Mapping[str, int] = field(default_factory=dict)
-    """Messages of the last hour by the name of their signature."""
+    """Messages of the last hour by the name of their signature; only of the daemon that serves now
+    (or of the last one, while it is down)."""
     last: Mapping[str, str] = field(default_factory=dict)
     """The newest message of each, cut short."""
     whom: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -75,8 +74,7 @@ class JournalTally:
     """The name of the signature that it has; empty when it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """A process that is connected to the daemon's socket. From a container that has the socket
     mounted it is the first process of that container."""
 
@@ -84,8 +82,7 @@ class Client:
     connections: int
 
 
-@dataclass(frozen=True, slots=True)
-class Flights:
+class Flights(Struct, frozen=True):
     """What has come of the canary: a tiny container that is created, started and ends, now and
     then. A flight that the daemon's own restart broke off counts for nothing."""
 
@@ -99,8 +96,7 @@ class Flights:
     """Of the last one, when it failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Builds:
+class Builds(Struct, frozen=True):
     """Image builds and prunes of the daemon, seen from outside."""
 
     live: int
@@ -113,8 +109,7 @@ class Builds:
     """How long there has been one without a break, likewise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Struct, frozen=True):
     """How dockerd's memory (`rss`, bytes) and its counters (`goroutines`, `listeners`, `fds`) have
     grown since it was first seen, an hour at most."""
 
@@ -128,8 +123,7 @@ class Growth:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Struct, frozen=True):
     """A docker-proxy: it holds a published port, and passes on what iptables does not."""
 
     process: Process
@@ -138,8 +132,7 @@ class Proxy:
     """tcp, udp or sctp."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remains:
+class Remains(Struct, frozen=True):
     """What a killed dockerd may have left on its machine."""
 
     proxies: tuple[Proxy, ...] = ()
@@ -148,16 +141,14 @@ class Remains:
     """This daemon's, by the full id of their container; without those of the last minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class PidFile:
-    """dockerd's pid file, and who has the pid in it now; None when nobody has."""
+class PidFile(Struct, frozen=True):
+    """dockerd's pid file, and who has the pid in it now."""
 
     path: Path
-    process: Process | None
+    process: Process
 
 
-@dataclass(frozen=True, slots=True)
-class Doubled:
+class Doubled(Struct, frozen=True):
     """A rule that is in its chain more than once, as iptables-save writes it."""
 
     table: str
@@ -165,8 +156,7 @@ class Doubled:
     copies: int
 
 
-@dataclass(frozen=True, slots=True)
-class Firewall:
+class Firewall(Struct, frozen=True):
     """The rules of the packet filter (iptables)."""
 
     rules: int

@@ -1,5 +1,5 @@
 """Unit files as text go in; the command line that they amount to comes out, each word with the file
-it is from. Pure but for `read`. Understood is what a dockerd's unit uses: ExecStart= in fragment
+it is from. All but `of` is pure. Understood is what a dockerd's unit uses: ExecStart= in fragment
 and drop-ins, continued lines, quotes, Environment=, EnvironmentFile= and $WORDS.
 """
 
@@ -9,9 +9,14 @@ import contextlib
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 
+from msgspec import Struct
+
+from dockerdoctor.host import command
 from dockerdoctor.host.lens import Word
+
+ASK_S = 3.0
 
 _HEADER = re.compile(r"# (/\S+\.(?:service|conf))")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -19,8 +24,13 @@ _PREFIXES = "@-:+!|"
 """What may stand before the program of ExecStart=."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+def of(unit: str) -> list[Word]:
+    """How systemd would start this unit now. HostFault."""
+    text = command.run(["systemctl", "--no-pager", "cat", "--", unit], ASK_S)
+    return exec_start(text, lambda path: Path(path).read_text("utf-8", "replace"))
+
+
+class Setting(Struct, frozen=True):
     """One `key=value` of a [Service] section."""
 
     key: str

@@ -81,6 +81,11 @@ class HostView(Protocol):
         """The tally of the event stream; the first call opens it."""
         ...
 
+    def images_used(self) -> Mapping[str, float]:
+        """When containers of an image were last made, started or ended (wall clock, s), by what
+        their maker called it: what the event stream told since the last call. Asks nobody."""
+        ...
+
     def info(self, timeout_s: float) -> EngineInfo:
         """`GET /info`."""
         ...
@@ -156,8 +161,9 @@ class HostView(Protocol):
         """What a killed daemon may have left on the machine; the daemon is not asked."""
         ...
 
-    def pid_file(self) -> PidFile | None:
-        """dockerd's pid file; None where there is none."""
+    def stale_pid_file(self) -> PidFile | None:
+        """dockerd's pid file, if who has the pid in it is no dockerd: then dockerd does not start,
+        and says `process with PID N is still running` (moby #46988). None while all is well."""
         ...
 
     def has_process(self, container: Container) -> bool:

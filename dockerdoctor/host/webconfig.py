@@ -16,9 +16,10 @@ import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from dockerdoctor.errors import ConfigError
 
@@ -68,8 +69,7 @@ _NOBODY = "$2b$10$abcdefghijklmnopqrstuuAkhIP5xPZFsDXdKrFQ2cfDqQkN1bDqS"
 """Checked when the user is not known, so that the time taken does not tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
+class _Settings(Struct, frozen=True):
     context: ssl.SSLContext | None = None
     users: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
+from msgspec import Struct, field
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -27,8 +27,7 @@ LANDING = f"""dockerdoctor {__version__}: the watchdog of this host's Docker dae
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """The head of a request; names of headers in lower case."""
 
     method: str
@@ -37,8 +36,7 @@ class Request:
     headers: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """What is answered."""
 
     status: HTTPStatus
@@ -81,8 +79,7 @@ class Texts:
         return encode(chosen), content_type
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(Struct, frozen=True):
     """What the pages show. `healthy` and `ready` say why not, or nothing."""
 
     metrics: Texts

@@ -18,9 +18,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.model import Fault
@@ -44,8 +45,7 @@ class _Phase(Enum):
     RESPONSE = auto()
 
 
-@dataclass(slots=True, eq=False)
-class _Client:
+class _Client(Struct, eq=False):
     socket: socket.socket
     until: float
     phase: _Phase = _Phase.REQUEST

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dockerdoctor import leftovers
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service, ServiceState
@@ -49,8 +48,8 @@ def _socket_result(view: HostView) -> str:
 
 def _pid_file_names(view: HostView) -> str:
     """Who keeps the daemon from starting by having the pid in its pid file; empty when nobody."""
-    found = leftovers.foreign_pid(view)
-    return f"{found[1].name} (pid {found[1].pid})" if found else ""
+    found = view.stale_pid_file()
+    return f"{found.process.name} (pid {found.process.pid})" if found else ""
 
 
 def stopped_on_purpose(state: ServiceState) -> bool:

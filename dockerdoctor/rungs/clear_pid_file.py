@@ -7,7 +7,6 @@ refused starts have hit is forgiven: their cause is gone.
 
 from __future__ import annotations
 
-from dockerdoctor import leftovers
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
@@ -20,15 +19,14 @@ def run(control: HostControl, scene: Scene) -> Note:
     """Looks again before it acts: a daemon that has come up meanwhile has written its own pid."""
     if control.main_process(Service.DOCKERD) is not None:
         return Note("left the pid file alone: the daemon has a process now")
-    found = leftovers.foreign_pid(control)
+    found = control.stale_pid_file()
     if found is None:
         return Note("left it alone", futile="the pid file names nobody any more")
-    path, process = found
-    kept = control.keep_copy(path)
+    kept = control.keep_copy(found.path)
     control.reset_failed(Service.SOCKET, Service.DOCKERD)
     control.start(Service.SOCKET, Service.DOCKERD)
-    who = f"{process.name} (pid {process.pid}), which is no dockerd"
-    return Note(f"moved {path} aside, it named {who}; asked for the start", (str(kept),))
+    who = f"{found.process.name} (pid {found.process.pid}), which is no dockerd"
+    return Note(f"moved {found.path} aside, it named {who}; asked for the start", (str(kept),))
 
 
 def useless(scene: Scene) -> str:

@@ -1,5 +1,5 @@
 """Make room without the daemon, where the configuration says so: cut the logs that nobody rotates,
-remove directories of overlay2 that nothing knows.
+remove directories of overlay2 that nothing knows, and what pulls and builds left in tmp.
 
 For a daemon that hangs or does not start on a full disk, and as the last thing after a prune. The
 containers go on writing to the same files; their older lines are lost, and an orphan may be the
@@ -8,7 +8,9 @@ last copy of something: both are off until somebody allows it (`[disk] cut_logs`
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+
+from msgspec.structs import replace
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Place
@@ -21,7 +23,7 @@ from dockerdoctor.units import plain
 
 STAT_S = 5.0
 SHOWN = 3
-FUTILE = "no log is long enough to be cut, and no orphan may go"
+FUTILE = "no log is long enough to be cut, and no orphan and nothing in tmp may go"
 
 
 def run(control: HostControl, scene: Scene) -> Note:
@@ -34,8 +36,8 @@ def run(control: HostControl, scene: Scene) -> Note:
     done = carry_out(wanted.steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
     freed = max(0, control.disk(root, STAT_S).free_bytes - before.free_bytes)
     logs = [each.step.name for each in done if not each.why and each.step.what.kind is Kind.LOG]
-    lost = [each for each in done if not each.why and each.step.what.kind is Kind.ORPHAN]
-    said = [f"removed {len(lost)} × {Kind.ORPHAN}"] if lost else []
+    gone = Counter(each.step.what.kind for each in done if not each.why)
+    said = [f"removed {gone[kind]} × {kind}" for kind in (Kind.TMP, Kind.ORPHAN) if gone[kind]]
     said += [f"cut the {name}" for name in logs]
     stayed = [f"{each.step.name} {each.why}" for each in done if each.why][:SHOWN]
     if not said:
@@ -52,9 +54,11 @@ def useless(scene: Scene) -> str:
 
 RUNG = Rung(
     name="free-space-outside",
-    help="without the daemon: cut logs, remove orphaned layers; only where [disk] allows it",
+    help="without the daemon: cut logs, remove orphaned layers and leftovers in tmp; only where "
+    "[disk] allows it",
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: 30.0,
     run=run,
     useless=useless,
+    takes="what it removes",
 )

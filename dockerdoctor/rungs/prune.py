@@ -11,7 +11,8 @@ come back look like litter (moby #38883).
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene
@@ -78,9 +79,11 @@ def useless(scene: Scene) -> str:
 
 RUNG = Rung(
     name="prune",
-    help="give back old containers, dangling images, build cache, unused images; never volumes",
+    help="give back what `disk reclaim` plans: old containers, build cache, unused images; "
+    "never volumes",
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: 30.0,
     run=run,
     useless=useless,
+    takes="what it removes",
 )

@@ -108,11 +108,20 @@ def clean(name: str) -> None:
     run = RUNS / name
     until(lambda: all(map(_rmdir_tree, _cgroups(name))), f"the cgroups of {name} to go")
     until(lambda: not loops(run) or _detach(run), f"the loop devices of {name} to go")
-    for trace in _nspawn_traces(name):
-        shutil.rmtree(trace) if trace.is_dir() else trace.unlink(missing_ok=True)
-    shutil.rmtree(run, ignore_errors=True)
-    if left := remains(name):
-        raise LabError(f"the lab host {name} left behind: {', '.join(left)}")
+
+    def gone() -> bool:
+        for trace in (run, *_nspawn_traces(name)):
+            if trace.is_dir():
+                shutil.rmtree(trace, ignore_errors=True)
+            else:
+                trace.unlink(missing_ok=True)
+        return not remains(name)
+
+    # A process that is dying has left its cgroup already, and may still write and be seen.
+    try:
+        until(gone, f"all of {name} to go")
+    except LabError as late:
+        raise LabError(f"the lab host {name} left behind: {', '.join(remains(name))}") from late
 
 
 def remains(name: str) -> list[str]:

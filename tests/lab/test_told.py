@@ -168,11 +168,12 @@ def test_a_name_that_nobody_is_seen_to_have_is_told(watching: Watchdog) -> None:
         explained = host.run(COMMAND, "explain", "--said", said, "--json").stdout
         assert json.loads(explained)["name"] == "name-taken"
     host.docker(*create)
+    assert "name-held-by-nobody" not in found(host)
 
 
 @pytest.mark.thorough
 @pytest.mark.fault("F25", "prune-stuck")
-def test_a_prune_that_does_not_end_is_told_and_is_in_nobodys_way(watchdog: Watchdog) -> None:
+def test_a_prune_that_does_not_end_is_told_and_a_reclaim_beside_it_ends(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     watchdog.begin(POLICY + '[disk]\ngrace = "0s"\n', PRUNING)
     host.start_container("stuck")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.around import Hooks, Snapshot
 from dockerdoctor.eaten import CONSUMERS, Eaten
@@ -51,7 +52,7 @@ class Exporter:
         """As its event stream would tell."""
         tally = self.story.host.tally
         start = Start(f"c{tally.starts_total}", self.story.host.now().wall, took_s)
-        self.story.host.tally = dataclasses.replace(
+        self.story.host.tally = replace(
             tally,
             starts_total=tally.starts_total + 1,
             events_total=tally.events_total + 3,

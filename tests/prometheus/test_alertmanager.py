@@ -5,11 +5,12 @@ The machine is a fake one; `tests/lab/test_prometheus.py` does it with a real da
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from dockerdoctor.model import Policy
 from tests.prometheus.exporters import Exporter, exporter
@@ -46,7 +47,7 @@ def test_a_frozen_daemon_rings_the_phone_and_its_cure_rings_it_again(tmp_path: P
         }
         says = f"{host.instance}: dockerd runs and does not answer (timeout)"
         assert fired["annotations"]["summary"] == says
-        host.story.policy = dataclasses.replace(host.story.policy, paused="")
+        host.story.policy = replace(host.story.policy, paused="")
         incidents = host.story.store.incidents
         told_until(host, lambda: rings.has("resolved", name) if incidents()[0].closed else None)
         assert rings.critical() == {name}

@@ -44,7 +44,7 @@ def test_every_command_of_a_runbook_exists(words: list[str]) -> None:
 
 def _parse(words: list[str]) -> None:
     """As the command line would, without running it; the test fails on what it does not know."""
-    command, parent = typer.main.get_command(main.app), None
+    command, parent = typer.main.get_command(main.application()), None
     while hasattr(command, "commands"):
         context = command.make_context(words[0], [], parent=parent, resilient_parsing=True)
         command, parent = command.commands[words[0]], context

@@ -6,18 +6,26 @@ are others' text; a config that is garbled or half-written is named and skipped.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 
 import msgspec
 
 from dockerdoctor.host.storage.facts import Box
-from dockerdoctor.host.storage.layerdb import Skip, kept_by_label, moment
+from dockerdoctor.host.storage.layerdb import Skip, kept_by_label, moment, on_a_line
 from dockerdoctor.host.storage.opened import Directory, readable
 from dockerdoctor.units import parse_bytes
 
 LOCAL_LOGS = "local-logs"
-_ROTATED = re.compile(r"-json\.log\.\d+(\.gz)?")
+CACHED_LOG = "container-cached.log"
+"""What is kept here of logs that a driver sends elsewhere, for `docker logs`: 5 files of 20 MB at
+most (from 20.10 on)."""
+_ROTATED = re.compile(r"(\.\d+(\.gz)?)?")
+
+
+COMPOSE = "com.docker.compose"
+"""How compose's labels begin."""
 
 
 class _State(msgspec.Struct, rename="pascal"):
@@ -70,11 +78,12 @@ def read(entry: Directory, ident: str, skip: Skip) -> Box:
         skip(f"containers/{ident[:12]}", f"its configuration cannot be read ({readable(error)})")
         return Box(ident, ident[:12], "", "unknown")
     log = host.log_config or _Log()
+    labels = told.config.labels if told.config else None
     state = told.state
     ended = 0.0 if state.running else moment(state.finished_at)
     return Box(
         id=ident,
-        name=told.name.lstrip("/") or ident[:12],
+        name=on_a_line(told.name.lstrip("/")) or ident[:12],
         image=told.image,
         state=_state(state),
         ended=ended,
@@ -83,8 +92,20 @@ def read(entry: Directory, ident: str, skip: Skip) -> Box:
         log_driver=log.type,
         log_rotates=rotates(log.type, log.config or {}),
         volumes=tuple(point.name for point in (told.mount_points or {}).values() if point.name),
-        kept=kept_by_label(told.config.labels if told.config else None),
+        kept=kept_by_label(labels),
+        compose=_compose(labels or {}),
     )
+
+
+def _compose(labels: dict[str, str]) -> tuple[str, ...]:
+    """Project, service and files, where compose made it; its older versions name files by their
+    place below a directory that has a label of its own."""
+    if not labels.get(f"{COMPOSE}.project") or not labels.get(f"{COMPOSE}.service"):
+        return ()
+    place = labels.get(f"{COMPOSE}.project.working_dir", "")
+    named = labels.get(f"{COMPOSE}.project.config_files", "").split(",")
+    files = [posixpath.join(place, each) for each in named if each]
+    return (labels[f"{COMPOSE}.project"], labels[f"{COMPOSE}.service"], *files)
 
 
 def rotates(driver: str, options: dict[str, str]) -> bool:
@@ -104,13 +125,14 @@ def current_name(ident: str) -> str:
 
 
 def log_names(names: Sequence[str], ident: str) -> list[str]:
-    """Those of a container's json-file log and of its predecessors."""
-    current = current_name(ident)
-    return [
-        name
-        for name in names
-        if name == current or (name.startswith(f"{current}.") and _ROTATED.fullmatch(name[64:]))
-    ]
+    """Those of a container's json-file log, or of the copy of one that goes elsewhere, and of their
+    predecessors."""
+    heads = (current_name(ident), CACHED_LOG)
+    return [name for name in names if any(_is_of(name, head) for head in heads)]
+
+
+def _is_of(name: str, head: str) -> bool:
+    return name.startswith(head) and bool(_ROTATED.fullmatch(name[len(head) :]))
 
 
 def _state(state: _State) -> str:

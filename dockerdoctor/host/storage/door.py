@@ -4,14 +4,15 @@ that walks nothing, the end of one thing, and how soon a file system will be ful
 from __future__ import annotations
 
 import collections
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import steady
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage import logs, orphans
+from dockerdoctor.host.storage import logs, orphans, tmp
 from dockerdoctor.host.storage.facts import Kind, Removal, Survey
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
@@ -43,11 +44,13 @@ class Door:
         return found
 
     def remove(self, root: Path, what: Removal, engine: Engine, timeout_s: float) -> str:
-        """A log is cut here, and an orphan removed; all else is the daemon's."""
+        """A log is cut here, an orphan and a leftover removed; all else is the daemon's."""
         if what.kind is Kind.LOG:
             return logs.cut(root, what.ident, what.keep_bytes)
         if what.kind is Kind.ORPHAN:
             return orphans.remove(root, what.ident, what.before, timeout_s)
+        if what.kind is Kind.TMP:
+            return tmp.remove(root, what.ident, what.before, timeout_s)
         return engine.remove(what, timeout_s)
 
     def followed(self, use: DiskUse, now: float) -> DiskUse:

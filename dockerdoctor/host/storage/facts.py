@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+
+class Usage(Struct, frozen=True, array_like=True):
     """Space of a tree: bytes on disk, and inodes."""
 
     bytes: int = 0
@@ -23,8 +23,7 @@ class Usage:
 NOTHING = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True, array_like=True):
     """One layer of the layer database, by chain id."""
 
     chain: str
@@ -35,8 +34,7 @@ class Layer:
     """Sum of its files' sizes, as the database tells it: less than its blocks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True, array_like=True):
     """One image as imagedb and repositories.json tell it."""
 
     id: str
@@ -52,8 +50,7 @@ class Image:
     """Whether a label asks to keep it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True, array_like=True):
     """The writable layer of a container: names under the driver's directory."""
 
     mount_id: str
@@ -61,8 +58,7 @@ class Mount:
     parent: str
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True, array_like=True):
     """One container as its own files tell it; also when no daemon runs."""
 
     id: str
@@ -80,10 +76,11 @@ class Box:
     log_rotates: bool = False
     volumes: tuple[str, ...] = ()
     kept: bool = False
+    compose: tuple[str, ...] = ()
+    """Who made it, where that was compose: project, service, files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """One local volume."""
 
     name: str
@@ -94,8 +91,7 @@ class Volume:
     """When its directory last changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """One directory of the storage driver."""
 
     usage: Usage
@@ -103,8 +99,7 @@ class Tree:
     """When the directory itself last changed; it is not older than that."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogUse:
+class LogUse(Struct, frozen=True):
     """The log files of one container."""
 
     usage: Usage
@@ -113,8 +108,7 @@ class LogUse:
     changed: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True, array_like=True):
     """A container's directory, without the logs in it."""
 
     box: Box
@@ -123,8 +117,7 @@ class Home:
     """Names of its json-file logs, and of the directory of local ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Databases:
+class Databases(Struct, frozen=True, array_like=True):
     """What the layer and image databases and the build cache's tell."""
 
     layers: Mapping[str, Layer] = field(default_factory=dict)
@@ -141,6 +134,7 @@ class Databases:
 class Kind(enum.StrEnum):
     """What may be given back, in the order of regret."""
 
+    TMP = "leftover in tmp"
     ORPHAN = "orphan"
     CONTAINER = "container"
     DANGLING = "dangling image"
@@ -150,8 +144,7 @@ class Kind(enum.StrEnum):
     VOLUME = "volume"
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """One thing to remove, with what must still be true of it at that moment."""
 
     kind: Kind
@@ -164,8 +157,7 @@ class Removal:
     """What stays of a log's end or of the build cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """Everything that was found in one data-root."""
 
     root: Path
@@ -193,6 +185,8 @@ class Survey:
     walked: int = 0
     """Inodes that were really looked at; the others were remembered."""
     taken: float = 0.0
+    tmp: Mapping[str, Tree] = field(default_factory=dict)
+    """What lies in `tmp`, which is counted in `rest`, by name."""
 
     @property
     def total(self) -> Usage:

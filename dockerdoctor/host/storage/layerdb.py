@@ -31,6 +31,16 @@ def kept_by_label(labels: dict[str, str] | None) -> bool:
     )
 
 
+def familiar(reference: str) -> str:
+    """An image's name as people write it: databases, API and events differ in the registry."""
+    return re.sub(r"^(docker\.io/)?(library/)?", "", reference)
+
+
+def on_a_line(text: str) -> str:
+    """Somebody else's name, without what ends a line or is no text at all."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def layers(database: Directory, skip: Skip) -> dict[str, Layer]:
     """`layerdb/sha256/*` by chain id."""
     found: dict[str, Layer] = {}

@@ -3,9 +3,7 @@
 In: a data-root, the directory's name, how old it must be. Out: why it stays, or empty. It stays
 unless every database can be read whole, none of them nor the build cache mentions it, nothing that
 is kept lies on top of it, no mount namespace has it mounted, and nothing in it changed for long: a
-pull or build under way is unknown too. It is moved into the data-root's `tmp` first (in one step;
-dockerd itself empties `tmp` at its start), so that one that was cut off is gone for docker and is
-finished by the next run.
+pull or build under way is unknown too. It is moved aside first.
 """
 
 from __future__ import annotations
@@ -15,10 +13,9 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.storage import aside
 from dockerdoctor.host.storage.databases import databases
 from dockerdoctor.host.storage.facts import Databases
 from dockerdoctor.host.storage.layerdb import HEX, NAME
@@ -28,30 +25,29 @@ from dockerdoctor.host.storage.walk import Walk
 from dockerdoctor.host.storage.work import Work
 
 DRIVER = "overlay2"
-ASIDE = "dockerdoctor-orphan-"
 _PARTS = ("diff", "work", "link", "lower", "merged", "committed")
 
 
 def remove(root: Path, name: str, before: float, timeout_s: float) -> str:
-    """`before` is wall clock, s. HostFault when the data-root cannot be entered or written to."""
+    """`before` is wall clock, s. HostFault when the data-root cannot be entered."""
     deadline = time.monotonic() + timeout_s
     if not NAME.fullmatch(name) or name == "l":
         return "is no directory of the storage driver"
     with Directory.root(root) as top:
         try:
-            with top.sub(DRIVER) as trees, _aside(top) as aside:
-                if not _cleared(aside, deadline):
-                    return "an earlier one is still being removed: the next run goes on"
+            with top.sub(DRIVER) as trees, aside.aside(top) as place:
+                if not aside.cleared(place, deadline):
+                    return aside.LATER
                 why = _why_it_stays(top, trees, name, before)
                 if why:
                     return why
                 short = _short_name(trees, name)
-                os.rename(name, ASIDE + name, src_dir_fd=trees.fd, dst_dir_fd=aside.fd)
+                aside.moved(trees, name, place)
                 _unlink_short(trees, name, short)
-                if not _cleared(aside, deadline):
+                if not aside.cleared(place, deadline):
                     return f"is out of docker's way; not all of it is gone after {timeout_s:.0f} s"
-        except OSError as error:
-            raise from_os(error, f"cannot remove {name[:12]} of {root}/{DRIVER}") from error
+        except OSError as error:  # an immutable file, a file system that is read-only
+            return f"cannot be removed ({error.strerror})"
     return ""
 
 
@@ -74,7 +70,7 @@ def _why_it_stays(top: Directory, trees: Directory, name: str, before: float) ->
             below = _lower(trees, other)
             if name in below or (short and short in below):
                 return f"lies below {other[:12]}"
-    for mounted in _mounts():
+    for mounted in aside.mounts():
         if name in mounted or (short and short in mounted):
             return "is mounted"
     return ""
@@ -141,55 +137,9 @@ def _lower(trees: Directory, name: str) -> frozenset[str]:
     return frozenset(path.rpartition("/")[2] for path in paths)
 
 
-def _mounts() -> Iterator[str]:
-    """The mounts of every mount namespace that has a process."""
-    seen: set[str] = set()
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        with contextlib.suppress(OSError):  # it is gone
-            space = str((process / "ns/mnt").readlink())
-            if space not in seen:
-                mounts = (process / "mountinfo").read_text("utf-8", "replace")
-                seen.add(space)
-                yield mounts
-
-
-@contextlib.contextmanager
-def _aside(top: Directory) -> Iterator[Directory]:
-    with contextlib.suppress(FileExistsError):
-        os.mkdir("tmp", 0o700, dir_fd=top.fd)
-    with top.sub("tmp") as aside:
-        yield aside
-
-
 def _unlink_short(trees: Directory, name: str, short: str) -> None:
     if not short:
         return
     with contextlib.suppress(OSError), trees.sub("l") as links:
         if os.readlink(short, dir_fd=links.fd) == f"../{name}/diff":
             os.unlink(short, dir_fd=links.fd)
-
-
-def _cleared(aside: Directory, deadline: float) -> bool:
-    """Remove what was moved aside, by whomever; whether that was done in time."""
-    return all(_delete(aside, name, deadline) for name in aside.names() if name.startswith(ASIDE))
-
-
-def _delete(parent: Directory, name: str, deadline: float) -> bool:
-    """A tree, bottom up, through descriptors: no link is followed."""
-    device = parent.stat(name).st_dev
-    for _, directories, files, fd in os.fwalk(name, topdown=False, dir_fd=parent.fd):
-        if time.monotonic() > deadline:
-            return False
-        if os.fstat(fd).st_dev != device:
-            raise OSError(16, "another file system is mounted in it")
-        for each in files:
-            os.unlink(each, dir_fd=fd)
-        for each in directories:
-            try:
-                os.rmdir(each, dir_fd=fd)
-            except NotADirectoryError:
-                os.unlink(each, dir_fd=fd)
-    os.rmdir(name, dir_fd=parent.fd)
-    return True

@@ -9,27 +9,34 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
-from dataclasses import astuple
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from dockerdoctor.host.storage.facts import Box, Databases, Home, Image, Layer, Mount, Usage
+from dockerdoctor.host.files import write_atomic
+from dockerdoctor.host.storage.facts import Databases, Home, Usage
 
 Stamp: TypeAlias = tuple[int, ...]
 """What tells that a thing is the same one and unchanged: inode numbers, sizes, times (ns)."""
-_VERSION = 3
+_VERSION = 5
 _MAX = 64 << 20
 """Of the file: some 500,000 trees."""
 _FRESH_S = 2.0
 """What changed just before the look may change again within the same tick of the file system's
 clock (some ms), and so with the same stamp: it is not remembered. git's index has the same rule."""
+_DATABASES = "image"
 
-Row: TypeAlias = list[Any]
-"""A stamp, and what was found then, as lists: decoding to types would take longer than looking."""
-_GARBLED = (TypeError, ValueError, KeyError, AttributeError, IndexError)
+Thing = TypeVar("Thing")
+
+
+class _Memory(msgspec.Struct, array_like=True):
+    """The file: things by name, each with the stamp that it had."""
+
+    version: int = _VERSION
+    trees: dict[str, tuple[Stamp, Usage]] = {}
+    homes: dict[str, tuple[Stamp, Home]] = {}
+    databases: dict[str, tuple[Stamp, Databases]] = {}
 
 
 class Remembered:
@@ -39,106 +46,65 @@ class Remembered:
         """None: nothing is remembered."""
         self.path = path
         self._known = self._load()
-        self._now: dict[str, Row] = {}
+        self._now = _Memory()
 
     def of(self, name: str, stamp: Stamp) -> Usage | None:
         """The size of this very tree; None when it must be measured."""
-        found = self._find(f"tree {name}", stamp)
-        try:
-            return Usage(*found) if found is not None else None
-        except _GARBLED:
-            return None
+        return _same(self._known.trees, self._now.trees, name, stamp)
 
     def learn(self, name: str, stamp: Stamp, usage: Usage) -> None:
-        """Remember what was measured."""
-        self._now[f"tree {name}"] = [list(stamp), [usage.bytes, usage.inodes]]
+        """Remember what was measured; not what has a name that no text can hold."""
+        if name.isascii():
+            self._now.trees[name] = stamp, usage
 
     def home(self, ident: str, stamp: Stamp) -> Home | None:
         """A container as its directory told it; None when it must be read."""
-        found = self._find(f"home {ident}", stamp)
-        try:
-            return _home(*found) if found is not None else None
-        except _GARBLED:
-            return None
+        return _same(self._known.homes, self._now.homes, ident, stamp)
 
     def learn_home(self, ident: str, stamp: Stamp, home: Home) -> None:
         """Remember what a container's directory told."""
-        self._now[f"home {ident}"] = [list(stamp), _plain(astuple(home))]
+        self._now.homes[ident] = stamp, home
 
     def databases(self, stamp: Stamp) -> Databases | None:
         """The parsed databases; None when they must be read."""
-        found = self._find("databases", stamp)
-        try:
-            return _databases(*found) if found is not None else None
-        except _GARBLED:
-            return None
+        return _same(self._known.databases, self._now.databases, _DATABASES, stamp)
 
     def learn_databases(self, stamp: Stamp, told: Databases) -> None:
         """Remember what the databases told."""
-        kinds = (told.layers, told.images, told.mounts)
-        row: Row = [{name: _plain(astuple(each)) for name, each in kind.items()} for kind in kinds]
-        row += [sorted(told.cached), sorted(told.cached_chains), _plain(astuple(told.own))]
-        self._now["databases"] = [list(stamp), row]
+        self._now.databases[_DATABASES] = stamp, told
 
     def save(self) -> None:
         """Write it down, as far as the disk lets us: it may be the full one."""
         if self.path is None or self._now == self._known:
             return
-        from dockerdoctor.host.files import write_atomic  # slow to load, and seldom needed
-
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            content = msgspec.msgpack.encode([_VERSION, self._now])
-            write_atomic(self.path, content, mode=0o600)
+            content = msgspec.msgpack.encode(self._now)
+            write_atomic(self.path, content, mode=0o600, lasting=False)
 
-    def _find(self, name: str, stamp: Stamp) -> Row | None:
-        row = self._known.get(name)
-        if not isinstance(row, list) or len(row) != 2 or row[0] != list(stamp):
-            return None
-        self._now[name] = row
-        found = row[1]
-        return found if isinstance(found, list) else None
-
-    def _load(self) -> dict[str, Row]:
+    def _load(self) -> _Memory:
         if self.path is None:
-            return {}
+            return _Memory()
         try:
             with self.path.open("rb") as file:
-                version, rows = msgspec.msgpack.decode(file.read(_MAX))
-        except (OSError, msgspec.MsgspecError, RecursionError, *_GARBLED):
-            return {}
-        return rows if version == _VERSION and isinstance(rows, dict) else {}
+                known = msgspec.msgpack.decode(file.read(_MAX), type=_Memory)
+        except (OSError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+            return _Memory()
+        return known if known.version == _VERSION else _Memory()
 
 
-def _home(box: Row, own: Row, logs: Row) -> Home:
-    return Home(Box(*_tuples(box)), Usage(*own), tuple(logs))
-
-
-def _databases(
-    layers: dict[str, Row],
-    images: dict[str, Row],
-    mounts: dict[str, Row],
-    cached: Row,
-    chains: Row,
-    own: Row,
-) -> Databases:
-    return Databases(
-        {name: Layer(*row) for name, row in layers.items()},
-        {name: Image(*_tuples(row)) for name, row in images.items()},
-        {name: Mount(*row) for name, row in mounts.items()},
-        frozenset(cached),
-        frozenset(chains),
-        Usage(*own),
-    )
-
-
-def _tuples(row: Row) -> Row:
-    return [tuple(each) if isinstance(each, list) else each for each in row]
-
-
-def _plain(values: Sequence[object]) -> Row:
-    """As it is when it is read again."""
-    return [_plain(each) if isinstance(each, tuple) else each for each in values]
+def _same(
+    known: dict[str, tuple[Stamp, Thing]],
+    now: dict[str, tuple[Stamp, Thing]],
+    name: str,
+    stamp: Stamp,
+) -> Thing | None:
+    """What is known of this very thing, and stays known."""
+    row = known.get(name)
+    if row is None or row[0] != stamp:
+        return None
+    now[name] = row
+    return row[1]
 
 
 def settled(now: float, *seen: os.stat_result) -> Stamp | None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock
-from dockerdoctor.host.storage import homes, trees
+from dockerdoctor.host.storage import homes, tmp, trees
 from dockerdoctor.host.storage.databases import databases
 from dockerdoctor.host.storage.facts import Survey, Usage, Volume
 from dockerdoctor.host.storage.layerdb import HEX
@@ -65,6 +66,7 @@ def survey(
             boxes,
             _volumes(top, work),
             logs=logs,
+            tmp=tmp.entries(top, work),
             cached=told.cached,
             cached_chains=told.cached_chains,
             rest={homes.PLACE: rest, "image": told.own},

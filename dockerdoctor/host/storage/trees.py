@@ -18,6 +18,8 @@ from dockerdoctor.host.storage.work import Work
 PLAIN = ("overlay2", "fuse-overlayfs", "overlay", "vfs")
 """Drivers with one plain directory for each layer."""
 LINKS = "l"
+_UNKNOWN = 1 << 62
+"""Bytes; what nobody knows the size of may be the largest."""
 STILL = ("exited", "created", "dead")
 """States of containers that write nothing."""
 
@@ -52,6 +54,7 @@ def trees(found: Survey, top: Directory, work: Work) -> dict[str, Tree]:
             elif stamp is not None:
                 stamps[name] = stamp
         strange = [name for name in stats if name not in known] if work.measure else []
+        strange.sort(key=lambda name: by_layer.get(name, _UNKNOWN), reverse=True)
         for name, usage in measured(work.walk, directory, strange, found.driver, work.hands):
             known[name] = usage
             if name in stamps and stamps[name] == _stamp(

@@ -33,8 +33,8 @@ class Walk:
         self.walked = 0
         self.skipped: list[str] = []
         self.more_skipped = 0
-        self.links: dict[int, int] = {}
-        """Blocks of the files that have several names, by inode."""
+        self.links: dict[int, list[int]] = {}
+        """Of files with names that were not seen yet: blocks, and how many names; by inode."""
         self.tick = tick
 
     def skip(self, what: str, why: str) -> None:
@@ -68,11 +68,16 @@ class Walk:
 
     def _first(self, seen: os.stat_result) -> bool:
         """Whether this thing was not counted under another of its names."""
-        if seen.st_nlink > 1:
-            if seen.st_ino in self.links:
-                return False
-            self.links[seen.st_ino] = seen.st_blocks
-        return True
+        if seen.st_nlink < 2:
+            return True
+        known = self.links.get(seen.st_ino)
+        if known is None:
+            self.links[seen.st_ino] = [seen.st_blocks, seen.st_nlink - 1]
+            return True
+        known[1] -= 1
+        if known[1] <= 0:  # of a million such files none need be remembered to the end
+            del self.links[seen.st_ino]
+        return False
 
     def _below(self, parent: int, name: str, told: str) -> tuple[int, int]:
         """Blocks and inodes below a directory: depth first, one open descriptor for each level."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from dockerdoctor.host.storage.facts import NOTHING, Usage
 from dockerdoctor.host.storage.opened import Directory
@@ -10,8 +10,7 @@ from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.walk import BLOCK, Walk
 
 
-@dataclass(slots=True)
-class Work:
+class Work(Struct):
     """One survey under way."""
 
     walk: Walk
