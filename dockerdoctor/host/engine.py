@@ -21,6 +21,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import Container, EngineInfo, Pong
 from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import Builds
 from dockerdoctor.model import Fault
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Engine:
         waits for such an answer any more."""
         return self._lanes.hangs_since(_lane(ident))
 
+    def answered_late(self, ident: str) -> float:
+        """When `container` was answered after it had been given up on; see `lanes`."""
+        return self._lanes.late_answer(_lane(ident))
+
     def inspects(
         self, idents: Sequence[str], timeout_s: float
     ) -> Generator[Container | None, None, None]:
@@ -84,10 +89,14 @@ class Engine:
             except HostFault:
                 yield None
 
-    def work(self, timeout_s: float) -> tuple[int, int]:
-        """How many image builds run, and how many prunes. Takes no lock of a container."""
-        body = self._goroutines(timeout_s)
-        return goroutines.builds(body), goroutines.prunes(body)
+    def builds(self, timeout_s: float) -> Builds:
+        """The image builds, copies and prunes that run. Takes no lock of a container."""
+        found = self._goroutines(timeout_s)
+        return Builds(
+            goroutines.builds(found),
+            copies=goroutines.copies(found),
+            prunes=goroutines.prunes(found),
+        )
 
     def waiting(self, timeout_s: float) -> int:
         """How many requests wait for a lock, or for what containerd is to do. Takes none itself."""
@@ -134,7 +143,7 @@ class Engine:
         return self._get("list of goroutines", goroutines.TARGET, timeout_s)
 
     def _inspect(self, ident: str, timeout_s: float) -> bytes:
-        return self._get(_lane(ident), _target(ident), timeout_s)
+        return self._get(_lane(ident), _target(_named(ident)), timeout_s)
 
     def _get(
         self, kind: str, target: str, timeout_s: float, max_body: int = http.MAX_BODY
@@ -198,7 +207,7 @@ def _parts(version: str) -> tuple[int, ...]:
 
 
 def _target(ident: str) -> str:
-    return f"/containers/{quote(_named(ident), safe='')}/json"
+    return f"/containers/{quote(ident, safe='')}/json"
 
 
 def _lane(ident: str) -> str:

@@ -18,6 +18,9 @@ BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*Bui
 """One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
 a daemon at rest has none of them."""
 
+COPIES = (b"containerRouter).getContainersArchive+", b"containerRouter).putContainersArchive+")
+"""Likewise of a `docker cp`, out of a container and into one."""
+
 PRUNES = (
     b").ContainersPrune+",
     b").NetworksPrune+",
@@ -40,6 +43,11 @@ VERSION = b"/libcontainerd/remote.(*client).Version+"
 def builds(body: bytes) -> int:
     """The image builds that run."""
     return _count(body, lambda block: any(mark in block for mark in BUILDS))
+
+
+def copies(body: bytes) -> int:
+    """The copies to or from a container that run: each holds its lock to its end, by right."""
+    return _count(body, lambda block: any(mark in block for mark in COPIES))
 
 
 def prunes(body: bytes) -> int:

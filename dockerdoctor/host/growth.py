@@ -14,6 +14,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from dockerdoctor.host.traces import Builds, Growth
 from dockerdoctor.model import Process
 
@@ -79,14 +81,14 @@ class GrowthWatch:
             for name, value in counters.items():
                 self._add(name, value, now)
 
-    def saw_work(self, builds: int, prunes: int, now: float) -> Builds:
-        """So many builds and prunes run; what that makes with what was seen before."""
+    def saw_builds(self, seen: Builds, now: float) -> Builds:
+        """These run; what that makes with what was seen before."""
         with self._lock:
-            self._building_since = (self._building_since or now) if builds else None
-            self._pruning_since = (self._pruning_since or now) if prunes else None
+            self._building_since = (self._building_since or now) if seen.live else None
+            self._pruning_since = (self._pruning_since or now) if seen.prunes else None
             building_s = now - (self._building_since or now)
             pruning_s = now - (self._pruning_since or now)
-        return Builds(builds, building_s, prunes, pruning_s)
+        return replace(seen, since_s=building_s, pruning_s=pruning_s)
 
     def told(self) -> Growth:
         """What it amounts to."""
