@@ -74,7 +74,7 @@ def why_not(seen: Snapshot) -> str:
     for reading in ("ping.answered", "containerd.answered", "containers.answered"):
         if not scene.flag(reading):
             return f"{reading} is not true"
-    for reading in ("containers.stuck", "kernel.daemon_held_s", "kernel.others_held_s"):
+    for reading in ("locks.stuck", "kernel.daemon_held_s", "kernel.others_held_s"):
         if scene.number(reading) > 0:
             return f"{reading} is not 0"
     if max(scene.number("disk.used_ratio"), scene.number("disk.inodes_ratio")) >= FULL_RATIO:

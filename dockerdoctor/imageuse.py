@@ -6,7 +6,7 @@ the images used last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -35,14 +35,19 @@ class Uses:
         self._store = store
         self.last: dict[str, float] = dict(recalled(store))
         self._written = float("-inf")
+        self._roster: Sequence[Container] = ()
+        self._images: frozenset[str] = frozenset()
 
     def see(
-        self, roster: Iterable[Container], now: float, used: Mapping[str, float] = NOTHING
+        self, roster: Sequence[Container], now: float, used: Mapping[str, float] = NOTHING
     ) -> None:
         """Containers as they are now (wall clock, s), and what events told of those that were there
         in between. A new image is written down at once."""
+        if roster is not self._roster:
+            self._roster = roster
+            self._images = frozenset(familiar(each.image) for each in roster if each.image)
         seen = {familiar(reference): at for reference, at in used.items()}
-        seen |= {familiar(each.image): now for each in roster if each.image}
+        seen |= dict.fromkeys(self._images, now)
         new = not seen.keys() <= self.last.keys()
         self.last |= {each: max(at, self.last.get(each, 0.0)) for each, at in seen.items()}
         if new or not 0 <= now - self._written < WRITE_S:

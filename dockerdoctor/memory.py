@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Decision, Held, Hold, Readings, Value
 from dockerdoctor.store import Store
@@ -19,6 +21,13 @@ HELD = "held"
 """The fact that tells the hold of now: a Held, or null."""
 NO_HOLD = ("well", "told", "gave-up")
 """Reasons to do nothing that the incidents tell already."""
+
+
+def lasting(container: Container) -> Container:
+    """Without what each inspect tells anew: it would be written down each time."""
+    if container.checked_at or container.hangs_since is not None:
+        return replace(container, checked_at=0.0, hangs_since=None)
+    return container
 
 
 class Memory:
@@ -34,10 +43,12 @@ class Memory:
 
     def keep(self, roster: Sequence[Container], readings: Readings) -> None:
         """Take what a good look has told; the store writes it only when it is new."""
-        if roster != self._roster:
+        if roster is not self._roster:
             self._roster = roster
-            self.running = tuple(each for each in roster if each.state == "running")
-            self._store.remember("running", self.running)
+            running = tuple(lasting(each) for each in roster if each.state == "running")
+            if running != self.running:
+                self.running = running
+                self._store.remember("running", running)
         told = {name: readings[name] for name in FACTS if name in readings}
         if told and told != self._facts:
             self._facts = told

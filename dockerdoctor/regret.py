@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
@@ -40,7 +40,8 @@ MIN_LOG = 1 << 20
 
 class Scene(Struct, frozen=True):
     """What is decided by. What was used since `before` is too young; not `steady`: the daemon
-    started a short while ago, so that stopped containers may be on their way back."""
+    started a short while ago, so that stopped containers may be on their way back. Only `kinds`
+    give back anything where room is wanted."""
 
     survey: Survey
     allowed: Allowed
@@ -48,6 +49,7 @@ class Scene(Struct, frozen=True):
     before: float
     steady: bool
     spared: Counter[str]
+    kinds: Collection[Kind] = tuple(Kind)
 
 
 Stage: TypeAlias = Callable[[Usage], Iterator[Step]]
@@ -57,20 +59,17 @@ Stage: TypeAlias = Callable[[Usage], Iterator[Step]]
 def stages(scene: Scene, daemon: bool = True) -> list[Stage]:
     """In the order of regret; each is asked only when those before were not enough. `daemon` False:
     only those that need none."""
-    images = Images(scene)
-    found: list[Stage] = [lambda _: lost(scene)] if scene.allowed.orphans else []
-    if daemon:
-        found += [
-            lambda _: boxes(scene),
-            lambda _: images.steps(dangling=True),
-            lambda left: cache(scene, left, images),
-            lambda _: images.steps(dangling=False),
-        ]
-    if scene.allowed.cut_logs:
-        found.append(lambda _: logs(scene))
-    if scene.allowed.anonymous_volumes and daemon:
-        found.append(lambda _: volumes(scene))
-    return found
+    images, allowed = Images(scene), scene.allowed
+    known: list[tuple[Kind, bool, Stage]] = [
+        (Kind.ORPHAN, allowed.orphans, lambda _: lost(scene)),
+        (Kind.CONTAINER, daemon, lambda _: boxes(scene)),
+        (Kind.DANGLING, daemon, lambda _: images.steps(dangling=True)),
+        (Kind.CACHE, daemon, lambda left: cache(scene, left, images)),
+        (Kind.IMAGE, daemon, lambda _: images.steps(dangling=False)),
+        (Kind.LOG, allowed.cut_logs, lambda left: logs(scene) if left.bytes else iter(())),
+        (Kind.VOLUME, allowed.anonymous_volumes and daemon, lambda _: volumes(scene)),
+    ]
+    return [stage for kind, may, stage in known if may and kind in scene.kinds]
 
 
 def spare(scene: Scene, why: str) -> bool:
@@ -258,7 +257,7 @@ def cache(scene: Scene, left: Usage, images: Images) -> Iterator[Step]:
 
 
 def logs(scene: Scene) -> Iterator[Step]:
-    """Logs without rotation, the largest first."""
+    """Logs without rotation, the largest first. They give no inode back."""
     survey, keep = scene.survey, scene.allowed.keep_log_bytes
     ordered = sorted(survey.logs.items(), key=lambda item: (-item[1].usage.bytes, item[0]))
     for ident, log in ordered:

@@ -50,6 +50,8 @@ RestartPreventExitStatus=78
 TimeoutStopSec=30
 # The last to die when memory is short: it is what frees some.
 OOMScoreAdjust=-900
+# One heap for all threads: 43 MB instead of 48 beside 500 containers.
+Environment=MALLOC_ARENA_MAX=1
 {directories}
 """
 

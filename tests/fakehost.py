@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import imagestore
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -40,6 +41,7 @@ from dockerdoctor.host.traces import (
     Remains,
 )
 from dockerdoctor.model import Fault, Instant, Process
+from dockerdoctor.reclaim import IN_THE_STORE
 from tests.fakelens import FakeLens
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver
@@ -145,7 +147,21 @@ class FakeHost(FakeMachine):
             raise HostFault(Fault.TIMEOUT, f"inspect of {ident} hangs")
         found = replace(known, inspected=True, hangs_since=None)
         self.all_containers[index] = found
+        self.answers[ident] = self.now().mono
         return found
+
+    def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
+        self.asked_for.append(list(idents))
+        for ident in idents:
+            try:
+                self.container(ident, timeout_s)
+            except HostFault as fault:
+                if fault.fault is Fault.TIMEOUT:
+                    return
+                raise
+
+    def answered(self) -> Mapping[str, float]:
+        return self.answers
 
     def containerd_answers(self, timeout_s: float) -> float:
         self._fail("containerd_answers")
@@ -174,6 +190,11 @@ class FakeHost(FakeMachine):
         self._fail("builds")
         self._must_serve(timeout_s)
         return self.grown.saw_builds(self.live_builds, self.now().mono)
+
+    def waiting(self, timeout_s: float) -> int:
+        self._fail("waiting")
+        self._must_serve(timeout_s)
+        return self.waiters
 
     def flights(self) -> Flights:
         return self.flown
@@ -292,8 +313,10 @@ class FakeHost(FakeMachine):
         self._did("remove", what.kind.value, what.ident)
         self._must_serve(timeout_s)
         size = self._take_out(what)
-        root = self.all_places[Place.DATA_ROOT]
-        self.disks[root] = freed(self.disks[root], size)
+        root, store = (self.all_places[each] for each in (Place.DATA_ROOT, Place.CONTAINERD))
+        stored = self.stock.driver == imagestore.DRIVER and what.kind in IN_THE_STORE
+        where = store if stored and self.disks[store].device != self.disks[root].device else root
+        self.disks[where] = freed(self.disks[where], size)
         return ""
 
     def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:

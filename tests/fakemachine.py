@@ -78,6 +78,12 @@ class FakeMachine:
         self.rebooted = False
         self.stuck: dict[str, Process] = {}
         """Containers whose lock is held, with the shim that holds it."""
+        self.waiters = 0
+        """Requests that wait inside the daemon: for such a lock, or for containerd."""
+        self.answers: dict[str, float] = {}
+        """When each container has answered its last inspect."""
+        self.asked_for: list[list[str]] = []
+        """The rounds of inspects, each with whom it was to ask."""
         self.starved = Pressure(known=True)
         self.installer = ""
         self.kernel_log = KernelTraces(log_known=True, data_root_read_only=False)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
-
-import psutil
 
 from dockerdoctor.host import pressure, upkeep
 
@@ -38,7 +37,7 @@ def test_a_kernel_that_tells_no_pressure_is_not_taken_for_an_idle_one(tmp_path: 
 
 def test_load_is_told_per_processor(tmp_path: Path) -> None:
     (tmp_path / "loadavg").write_text("900.00 1.00 1.00 90/900 1\n")
-    assert pressure.look(tmp_path).load_per_cpu * (psutil.cpu_count() or 1) == 900
+    assert pressure.look(tmp_path).load_per_cpu * (os.cpu_count() or 1) == 900
     assert pressure.parse_load("much\n") == 0
 
 

@@ -14,6 +14,7 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
+from dockerdoctor.host.lanes import MAX_HANGING
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.model import Fault
 from tests.sockets import LONG_S, Answering, answer, eventually, request, saying, served
@@ -243,6 +244,47 @@ def test_one_stuck_container_does_not_keep_us_from_the_others(tmp_path: Path) ->
         assert fault_of(lambda: engine.container("stuck", SOON_S)).fault is Fault.TIMEOUT
         assert engine.container("web", LONG_S).name == "web"
         stuck.set()
+
+
+def test_a_round_of_inspects_passes_over_what_is_no_container(tmp_path: Path) -> None:
+    def answering(connection: socket.socket) -> None:
+        while True:
+            target = request(connection)[1]
+            body = json.dumps(INSPECTED | {"Name": target.split("/")[2]}).encode()
+            if "gone" in target:
+                connection.sendall(kept(b'{"message": "No such container"}', "404 Not Found"))
+            else:
+                connection.sendall(kept(b"{}" if "garbled" in target else body))
+
+    with served(tmp_path, answering) as address:
+        round_ = Engine(address).inspects(["a", "gone", "garbled", "b"], LONG_S)
+        assert [each and each.name for each in round_] == ["a", None, None, "b"]
+
+
+def kept(body: bytes, status: str = "200 OK") -> bytes:
+    """An answer after which the connection goes on."""
+    return answer(body, status).replace(b"Connection: close\r\n", b"")
+
+
+def test_only_an_inspect_that_is_under_way_hangs(tmp_path: Path) -> None:
+    stuck = threading.Event()
+
+    def hangs(connection: socket.socket) -> None:
+        request(connection)
+        stuck.wait(LONG_S)
+
+    with served(tmp_path, hangs) as address:
+        engine = Engine(address)
+        began = time.monotonic()
+        names = [f"c{number}" for number in range(MAX_HANGING + 1)]
+        for name in names:
+            with pytest.raises(HostFault):
+                engine.container(name, 0.01)
+        since = [engine.hangs_since(name) for name in names]
+        stuck.set()
+        eventually(lambda: engine.hangs_since("c0") is None)
+    assert all(each is not None and each >= began for each in since[:-1])
+    assert since[-1] is None  # it was not tried: too many hang already
 
 
 def test_making_an_engine_does_not_connect() -> None:

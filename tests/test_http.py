@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dockerdoctor.errors import Exit, HostFault
 from dockerdoctor.host.address import Address
-from dockerdoctor.host.http import Stream, ask, ping
+from dockerdoctor.host.http import Stream, ask, asks, ping
 from dockerdoctor.model import Fault
 from tests.sockets import LONG_S, answer, request, saying, served
 
@@ -259,3 +259,48 @@ def test_a_closed_port_is_refused() -> None:
 def test_a_name_that_no_server_knows_is_missing() -> None:
     fault = fault_of(Address("tcp", host="no..such..host", port=1))
     assert fault.fault is Fault.MISSING
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n"
+COUNTED = b"HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\ntwo"
+LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nthree"
+
+
+def test_many_questions_share_a_connection_for_as_long_as_the_daemon_keeps_it(
+    tmp_path: Path,
+) -> None:
+    connections: list[list[str]] = []
+
+    def answering(connection: socket.socket) -> None:
+        connections.append([])
+        for say in (CHUNKED, COUNTED, LAST):
+            connections[-1].append(request(connection)[1])
+            for byte in say:  # the end of the chunks comes when the next answer is waited for
+                connection.sendall(bytes([byte]))
+
+    targets = [f"/{number}" for number in range(5)]
+    with served(tmp_path, answering) as address:
+        told = [(each.head.status, each.body) for each in asks(address, targets, LONG_S)]
+    assert told == [(200, b"one"), (404, b"two"), (200, b"three"), (200, b"one"), (404, b"two")]
+    assert connections == [["/0", "/1", "/2"], ["/3", "/4"]]
+
+
+def test_the_first_of_many_that_is_late_ends_them(tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def answering(connection: socket.socket) -> None:
+        while request(connection)[1] != "/late":
+            connection.sendall(COUNTED)
+        go_on.wait(LONG_S)
+
+    with served(tmp_path, answering) as address:
+        answers = asks(address, ["/0", "/late", "/2"], SOON_S)
+        assert next(answers).body == b"two"
+        with pytest.raises(HostFault) as caught:
+            next(answers)
+        go_on.set()
+    assert caught.value.fault is Fault.TIMEOUT
+
+
+def test_nobody_is_asked_when_there_is_nothing_to_ask(tmp_path: Path) -> None:
+    assert list(asks(Address("unix", path=str(tmp_path / "none")), [], LONG_S)) == []

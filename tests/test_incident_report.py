@@ -83,7 +83,7 @@ def hostile() -> Incident:
     )
     return replace(
         an_incident(), says=HOSTILE, rule=HOSTILE, why=HOSTILE, attempts=attempts,
-        evidence={"containers.stuck_name": HOSTILE},
+        evidence={"locks.stuck_name": HOSTILE},
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.host import cgroups, processes
 from dockerdoctor.host.held import PER_TURN, HeldThreads
@@ -168,6 +169,14 @@ def test_of_many_containers_all_have_their_turn() -> None:
     seen = [{each.container for each in threads.turn(many)} for _ in range(40)]  # mine may be many
     assert all(len(each) <= PER_TURN for each in seen)
     assert set.union(*seen) == {each.name for each in many}
+
+
+def test_a_container_that_hangs_is_looked_at_each_time() -> None:
+    mine = Path("/proc/self/cgroup").read_text()
+    many = [Container(mine[:4], f"c{number}", "running", pid=os.getpid()) for number in range(300)]
+    many[-1] = replace(many[-1], hangs_since=5.0)
+    threads = HeldThreads()
+    assert all("c299" in {each.container for each in threads.turn(many)} for _ in range(3))
 
 
 def test_a_process_that_runs_or_sleeps_is_held_by_nobody() -> None:

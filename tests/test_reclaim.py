@@ -175,6 +175,14 @@ def test_logs_and_anonymous_volumes_go_only_where_that_is_allowed() -> None:
     ]
 
 
+def test_no_log_is_cut_for_the_sake_of_inodes() -> None:
+    runs = box("runs", image("a", ["a"]), "running", 0.0, log_driver="json-file")
+    found = survey([image("a", ["a"])], [runs], logs={"runs": 50 * MIB})
+    told = plan(found, use(0.2, inodes=0.97), Allowed(cut_logs=True), {}, NOW)
+    assert told.need.inodes
+    assert told.steps == ()
+
+
 def test_what_is_spared_is_told_with_the_reason() -> None:
     images = [image("a", ["a"], NOW), image("b", ["b"], kept=True), image("c", ["c"])]
     told = planned(survey(images), replace(ALL, keep=("c:*",)))

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -376,6 +377,43 @@ def sizes(root: DataRoot, names: list[str], hands: int) -> tuple[int, int, int]:
         told = dict(measured(walk, directory, names, "overlay2", hands, patience_s=0.0))
     assert sorted(told) == names
     return sum(usage.inodes for usage in told.values()), walk.walked, len(told)
+
+
+def test_helpers_help_also_beside_a_thread_that_waits(root: DataRoot, tmp_path: Path) -> None:
+    class Signed(str):
+        """A name that writes down who handles it."""
+
+        def __format__(self, spec: str) -> str:
+            with (tmp_path / "pids").open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            return str(self)
+
+    ended = threading.Event()
+    waiting = threading.Thread(target=ended.wait)
+    waiting.start()
+    try:
+        for number in range(12):
+            root.tree(f"t{number:02}", 10)
+        names: list[str] = [Signed(f"t{number:02}") for number in range(12)]
+        assert sizes(root, names, 2) == sizes(root, names, 1)
+    finally:
+        ended.set()
+        waiting.join()
+    assert set((tmp_path / "pids").read_text().split()) - {str(os.getpid())}
+
+
+def test_of_links_within_one_tree_nothing_is_remembered(root: DataRoot) -> None:
+    tree = root.tree("t", 10)
+    (tree / "diff/again").hardlink_to(tree / "diff/d0/f0")
+    root.tree("other", 10)
+    outside = root.path / "overlay2/other/diff/d0/f0"
+    (tree / "diff/outside").hardlink_to(outside)
+    with Directory.root(root.path / "overlay2") as directory:
+        walk = Walk(directory.stat(".").st_dev)
+        walk.tree(directory, "t")
+        assert list(walk.links) == [outside.stat().st_ino]
+        walk.tree(directory, "other")
+        assert not walk.links
 
 
 def test_a_helper_that_dies_is_no_loss(root: DataRoot) -> None:

@@ -6,6 +6,8 @@ what their last inspects told.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.keeper import Keeper
 from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
-from dockerdoctor.host.roster import merge_roster
+from dockerdoctor.host.roster import merge_roster, with_inspected
 from dockerdoctor.host.traces import Builds
 from dockerdoctor.model import Fault
 
@@ -36,7 +38,11 @@ class Asked:
         self._engine = engine
         self._growth = growth
         self._listening = Listening(Path(address.path))
+        self._lock = threading.Lock()
+        """Of the three below: probes of different paces tell them."""
         self._roster: Mapping[str, Container] = {}
+        self._rows: Sequence[Container] = ()
+        self._answered: dict[str, float] = {}
         self.data_root: Path | None = None
         """As the daemon last told it."""
 
@@ -81,27 +87,67 @@ class Asked:
         self.wake_nobody()
         return self._growth.saw_builds(self._engine.builds(timeout_s), clock.now().mono)
 
+    def waiting(self, timeout_s: float) -> int:
+        self.wake_nobody()
+        return self._engine.waiting(timeout_s)
+
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self.wake_nobody()
         listed = self._engine.containers(timeout_s)
         # Our own canary is nobody's to start again, or to miss.
-        self._roster = merge_roster(self._roster, [one for one in listed if one.name != CANARY])
+        theirs = [one for one in listed if one.name != CANARY]
+        with self._lock:
+            self._become(merge_roster(self._roster, theirs))
+            for gone in self._answered.keys() - self._roster.keys():
+                del self._answered[gone]
         return listed
 
     def container(self, ident: str, timeout_s: float) -> Container:
         self.wake_nobody()
         try:
-            found = replace(self._engine.container(ident, timeout_s), inspected=True)
-        except HostFault as fault:
-            if fault.fault is Fault.TIMEOUT and ident in self._roster:
-                since = self._roster[ident].hangs_since or clock.now().mono - timeout_s
-                self._roster = {
-                    **self._roster,
-                    ident: replace(self._roster[ident], hangs_since=since),
-                }
+            found = self._engine.container(ident, timeout_s)
+        except HostFault:
+            if since := self._engine.hangs_since(ident):
+                self._hangs(ident, since)
             raise
-        self._roster = {**self._roster, found.id: found}
-        return found
+        self._told(found.id, found)
+        return replace(found, inspected=True)
+
+    def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
+        self.wake_nobody()
+        end = clock.now().mono + within_s
+        with contextlib.closing(self._engine.inspects(idents, timeout_s)) as answers:
+            for ident in idents:
+                try:
+                    self._told(ident, next(answers))
+                except HostFault as fault:
+                    if fault.fault is Fault.TIMEOUT:
+                        with contextlib.suppress(HostFault):
+                            self.container(ident, timeout_s)  # hangs, and is waited for
+                        return
+                    raise
+                if clock.now().mono >= end:
+                    return
+
+    def _told(self, ident: str, found: Container | None) -> None:
+        with self._lock:
+            self._answered[ident] = clock.now().mono
+            if found is not None:
+                self._become(with_inspected(self._roster, found))
+
+    def _hangs(self, ident: str, since: float) -> None:
+        with self._lock:
+            known = self._roster.get(ident)
+            if known is not None and known.hangs_since is None:
+                self._become({**self._roster, ident: replace(known, hangs_since=since)})
+
+    def answered(self) -> Mapping[str, float]:
+        with self._lock:
+            return dict(self._answered)
 
     def roster(self) -> Sequence[Container]:
-        return tuple(self._roster.values())
+        return self._rows
+
+    def _become(self, roster: Mapping[str, Container]) -> None:
+        if roster is not self._roster:
+            self._roster, self._rows = roster, tuple(roster.values())

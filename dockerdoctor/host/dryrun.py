@@ -35,6 +35,8 @@ class DryRun:
         self.info = host.info
         self.containers = host.containers
         self.container = host.container
+        self.inspect = host.inspect
+        self.answered = host.answered
         self.roster = host.roster
         self.containerd_answers = host.containerd_answers
         self.journal = host.journal
@@ -43,6 +45,7 @@ class DryRun:
         self.said = host.said
         self.growth = host.growth
         self.builds = host.builds
+        self.waiting = host.waiting
         self.clients = host.clients
         self.flights = host.flights
         self.installing = host.installing

@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import answers, growth, http, imagestore, removal
+from dockerdoctor.host import answers, goroutines, http, imagestore, removal
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import Container, EngineInfo, Pong
@@ -68,11 +68,29 @@ class Engine:
         """Why a container's last start failed; empty if it did not. By inspect, as `container`."""
         return answers.start_error(self._inspect(ident, timeout_s))
 
+    def hangs_since(self, ident: str) -> float | None:
+        """Since when `container` has not been answered (monotonic clock, s); None while nobody
+        waits for such an answer any more."""
+        return self._lanes.hangs_since(_lane(ident))
+
+    def inspects(
+        self, idents: Sequence[str], timeout_s: float
+    ) -> Generator[Container | None, None, None]:
+        """Each of these by inspect, in order and over one connection, which costs a third; None
+        for what is no container's. `timeout_s` is for each; the first that is late ends it."""
+        for answer in http.asks(self.address, [_target(each) for each in idents], timeout_s):
+            try:
+                yield answers.from_inspect(answer.body) if answer.head.status == 200 else None
+            except HostFault:
+                yield None
+
     def builds(self, timeout_s: float) -> int:
-        """How many image builds run, by the daemon's own list of its goroutines: no other call
-        tells it on all engines. 1 to 5 ms; it takes no lock of a container."""
-        target = "/debug/pprof/goroutine?debug=1"
-        return growth.live_builds(self._get("list of goroutines", target, timeout_s))
+        """How many image builds run. Takes no lock of a container."""
+        return goroutines.builds(self._goroutines(timeout_s))
+
+    def waiting(self, timeout_s: float) -> int:
+        """How many requests wait for a lock, or for what containerd is to do. Takes none itself."""
+        return goroutines.waiting(self._goroutines(timeout_s))
 
     def with_images(self, found: Survey, timeout_s: float) -> Survey:
         """What only the daemon can tell where there is no layer database: see `imagestore`."""
@@ -111,9 +129,11 @@ class Engine:
         """Calls that were given up on and hang still."""
         return self._lanes.hanging()
 
+    def _goroutines(self, timeout_s: float) -> bytes:
+        return self._get("list of goroutines", goroutines.TARGET, timeout_s)
+
     def _inspect(self, ident: str, timeout_s: float) -> bytes:
-        target = f"/containers/{quote(_named(ident), safe='')}/json"
-        return self._get(f"inspect of {ident[:64]}", target, timeout_s)
+        return self._get(_lane(ident), _target(ident), timeout_s)
 
     def _get(
         self, kind: str, target: str, timeout_s: float, max_body: int = http.MAX_BODY
@@ -174,6 +194,14 @@ def agreed(spoken: str, oldest: str, newest: str) -> str:
 
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
+
+
+def _target(ident: str) -> str:
+    return f"/containers/{quote(_named(ident), safe='')}/json"
+
+
+def _lane(ident: str) -> str:
+    return f"inspect of {ident[:64]}"
 
 
 def _named(ident: str) -> str:

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import collections
 import itertools
-import statistics
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from dockerdoctor.host import answers
 from dockerdoctor.host.traces import Builds, Growth
 from dockerdoctor.model import Process
 
@@ -40,6 +38,8 @@ def steady(values: Sequence[tuple[float, float]], needed_s: float = NEEDED_S) ->
         parts[min(int((at - begin) / width), PARTS - 1)].append(value)
     if not all(parts):
         return None  # nobody looked for a third of the time
+    import statistics  # slow to load
+
     medians = [statistics.median(part) for part in parts]
     steps = [after - before for before, after in itertools.pairwise(medians)]
     return min(steps) / (width / 3600.0)
@@ -51,21 +51,6 @@ def available_bytes(meminfo: str) -> int:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return 0
-
-
-BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*BuildManager).Build+")
-"""One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
-a daemon at rest has none of them."""
-
-
-def live_builds(body: bytes) -> int:
-    """The builds in a `GET /debug/pprof/goroutine?debug=1`: blocks of equal goroutines, as
-    `2 @ 0x…`, each with its stack."""
-    if not body.startswith(b"goroutine profile: "):
-        raise answers.garbled("GET /debug/pprof/goroutine", "it is no profile")
-    blocks = (each for each in body.split(b"\n\n") if any(mark in each for mark in BUILDS))
-    counts = (each.rpartition(b" @ 0x")[0].rpartition(b"\n")[2] for each in blocks)
-    return sum(int(count) for count in counts if count.isdigit())
 
 
 class GrowthWatch:

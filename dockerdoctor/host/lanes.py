@@ -71,6 +71,13 @@ class Lanes:
         with self._lock:
             return sum(call.late for call in self._under_way.values())
 
+    def hangs_since(self, kind: str) -> float | None:
+        """When a call of this kind began that its caller has given up on (monotonic clock, s); None
+        when none is under way."""
+        with self._lock:
+            call = self._under_way.get(kind)
+            return call.began if call is not None and call.late else None
+
     def _enter(self, call: _Call[Result], deadline: float, timeout_s: float) -> _Call[Result]:
         while True:
             with self._lock:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -19,6 +21,8 @@ FILE_S = 2.0
 """Deadline of reading daemon.json, which may lie on a file system that hangs."""
 
 CONFIG_FILE = Path("/etc/docker/daemon.json")
+CONTAINERD_CONFIG = Path("/etc/containerd/config.toml")
+CONTAINERD_HOME = Path("/var/lib/containerd")
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 """What dockerd uses without --containerd when this socket is there at its start."""
 
@@ -36,6 +40,8 @@ class Layout(msgspec.Struct, frozen=True):
     containerd: Path | None = None
     """The socket named with --containerd; None when dockerd chose for itself."""
     pidfile: Path = Path("/run/docker.pid")
+    containerd_home: Path = CONTAINERD_HOME
+    """The root of the system's containerd."""
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
 
@@ -55,7 +61,7 @@ class Layout(msgspec.Struct, frozen=True):
         """Where that containerd keeps images (engine 29) and metadata."""
         if self.containerd_socket() == self.own_containerd:
             return self.data_root / "containerd/daemon"
-        return Path("/var/lib/containerd")
+        return self.containerd_home
 
 
 def flags(argv: Sequence[str]) -> Mapping[str, str]:
@@ -107,11 +113,23 @@ def config_file(argv: Sequence[str]) -> Path:
     return Path(flags(argv).get("--config-file") or CONFIG_FILE)
 
 
+def containerd_home(text: str) -> Path:
+    """The root that a containerd's config.toml says, or the usual one."""
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        root = tomllib.loads(text).get("root")
+        if isinstance(root, str) and root:
+            return Path(root)
+    return CONTAINERD_HOME
+
+
 def read(argv: Sequence[str], lanes: Lanes) -> Layout:
-    """The layout by a command line and the daemon.json that it reads; one that cannot be read says
-    nothing."""
-    config: Mapping[str, str] = {}
-    path = config_file(argv)
-    with contextlib.suppress(HostFault, OSError):
-        config = parse_config(lanes.run(f"read {path}", path.read_text, FILE_S))
-    return layout(argv, config)
+    """The layout by a command line, the daemon.json that it reads and containerd's configuration;
+    one that cannot be read says nothing."""
+
+    def text(path: Path) -> str:
+        with contextlib.suppress(HostFault, OSError, UnicodeDecodeError):
+            return lanes.run(f"read {path}", path.read_text, FILE_S)
+        return ""
+
+    found = layout(argv, parse_config(text(config_file(argv))))
+    return replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))

@@ -87,8 +87,9 @@ class LinuxHost:
         )
         self.ping, self.info = asked.ping, asked.info
         self.containers, self.container = asked.containers, asked.container
+        self.inspect, self.answered = asked.inspect, asked.answered
         self.roster = asked.roster
-        self.builds = asked.builds
+        self.builds, self.waiting = asked.builds, asked.waiting
         canary = Canary(self._engine, lambda: self.main_process(Service.DOCKERD))
         self.fly, self.flights = canary.fly, canary.flights
         self._journal = JournalWatch(keeper.journal_units())

@@ -109,6 +109,8 @@ class DiskUse(Struct, frozen=True):
     """0 where it does not count them, or they were not asked for."""
     full_in_s: float | None = None
     """Time until it is full at the steady growth of the last minutes; None where there is none."""
+    device: int = 0
+    """Its number (st_dev): two places with the same one share their space."""
 
 
 class Start(Struct, frozen=True):

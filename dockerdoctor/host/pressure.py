@@ -6,9 +6,8 @@ give zeros and `known=False`.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-
-import psutil
 
 from dockerdoctor.host.nouns import Pressure
 
@@ -16,15 +15,16 @@ from dockerdoctor.host.nouns import Pressure
 def look(proc: Path = Path("/proc")) -> Pressure:
     """The host's pressure now. Never raises: what cannot be read counts as none."""
     shares = {kind: parse_psi(_read(proc / "pressure" / kind)) for kind in ("cpu", "memory", "io")}
-    swap = psutil.swap_memory()
+    pages = parse_counts(_read(proc / "vmstat"))
+    page = os.sysconf("SC_PAGE_SIZE")
     return Pressure(
         known=bool(shares["cpu"]),
         cpu_some_ratio=shares["cpu"].get("some", 0.0),
         memory_full_ratio=shares["memory"].get("full", 0.0),
         io_full_ratio=shares["io"].get("full", 0.0),
-        load_per_cpu=parse_load(_read(proc / "loadavg")) / (psutil.cpu_count() or 1),
-        swapped_in_bytes=swap.sin,
-        swapped_out_bytes=swap.sout,
+        load_per_cpu=parse_load(_read(proc / "loadavg")) / (os.cpu_count() or 1),
+        swapped_in_bytes=pages.get("pswpin", 0) * page,
+        swapped_out_bytes=pages.get("pswpout", 0) * page,
     )
 
 
@@ -39,6 +39,12 @@ def parse_psi(text: str) -> dict[str, float]:
         except (KeyError, ValueError):
             continue
     return shares
+
+
+def parse_counts(text: str) -> dict[str, int]:
+    """The lines of /proc/vmstat: a name and a number each."""
+    words = (line.partition(" ")[::2] for line in text.splitlines())
+    return {name: int(count) for name, count in words if count.isdecimal()}
 
 
 def parse_load(text: str) -> float:

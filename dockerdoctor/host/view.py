@@ -98,9 +98,20 @@ class HostView(Protocol):
         """One container by inspect, with its policy and time-outs; takes that container's lock."""
         ...
 
+    def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
+        """These containers by inspect, one after the other; the roster then tells what they said.
+        Ends after `within_s`, or at the first that does not answer in `timeout_s`: it hangs."""
+        ...
+
+    def answered(self) -> Mapping[str, float]:
+        """When each container has last answered an inspect, be it with a refusal (monotonic clock,
+        s). Asks nobody."""
+        ...
+
     def roster(self) -> Sequence[Container]:
         """The containers as the last good `containers` and `container` calls told them; asks
-        nobody, so it also works while the daemon hangs. Empty before the first answer."""
+        nobody, so it also works while the daemon hangs. Empty before the first answer; the same
+        object while nothing new was told."""
         ...
 
     def containerd_answers(self, timeout_s: float) -> float:
@@ -128,6 +139,10 @@ class HostView(Protocol):
 
     def builds(self, timeout_s: float) -> Builds:
         """The image builds that run now, by the daemon's goroutines."""
+        ...
+
+    def waiting(self, timeout_s: float) -> int:
+        """How many requests wait inside the daemon for a lock, or for what containerd is to do."""
         ...
 
     def flights(self) -> Flights:

@@ -15,7 +15,8 @@ OTHERS = {Place.RUN: "run", Place.CONTAINERD: "containerd"}
 
 
 def run(view: HostView) -> Readings:
-    """The data-root, and the others where they exist. HostFault when it cannot be seen."""
+    """The data-root, and the others where they exist and have a file system of their own. HostFault
+    when it cannot be seen."""
     places = view.places()
     root = view.disk(places[Place.DATA_ROOT], TIMEOUT_S)
     readings: dict[str, Value] = {
@@ -32,6 +33,8 @@ def run(view: HostView) -> Readings:
             if fault.fault is not Fault.MISSING:
                 raise
             continue
+        if use.device == root.device and place is Place.CONTAINERD:
+            continue
         readings[f"{name}_used_ratio"] = use.used_ratio
         readings[f"{name}_inodes_ratio"] = use.inodes_used_ratio
     return readings
@@ -39,7 +42,7 @@ def run(view: HostView) -> Readings:
 
 PROBE = Probe(
     name="disk",
-    help="used space and inodes of the data-root, of /run and of containerd's root, by statvfs",
+    help="used space and inodes of the data-root, /run and containerd's root, by statvfs",
     readings=(
         Reading("total_bytes", Kind.GAUGE, "Size of the data-root's file system", "bytes"),
         Reading("free_bytes", Kind.GAUGE, "Free space for the data-root", "bytes"),
@@ -53,8 +56,15 @@ PROBE = Probe(
         ),
         Reading("run_used_ratio", Kind.GAUGE, "Used share of /run", "ratio"),
         Reading("run_inodes_ratio", Kind.GAUGE, "Used share of the inodes of /run", "ratio"),
-        Reading("containerd_used_ratio", Kind.GAUGE, "Used share of containerd's root", "ratio"),
-        Reading("containerd_inodes_ratio", Kind.GAUGE, "Used share of its inodes", "ratio"),
+        Reading(
+            "containerd_used_ratio",
+            Kind.GAUGE,
+            "Used share of containerd's root, where that is another file system than the data-root",
+            "ratio",
+        ),
+        Reading(
+            "containerd_inodes_ratio", Kind.GAUGE, "Used share of its inodes, likewise", "ratio"
+        ),
     ),
     timeout_s=3 * TIMEOUT_S + 0.5,
     run=run,

@@ -1,6 +1,6 @@
 """Whether health checks are still done: some have been seen to stop at a restart of the daemon.
 
-The times are those of the last inspect that the containers probe made; only of a container that is
+The times are those of the last inspect that the locks probe made; only of a container that is
 overdue is the daemon asked again.
 """
 

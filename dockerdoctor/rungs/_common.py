@@ -26,7 +26,11 @@ EMERGENCY_START_S = 15.0
 SHUTDOWN_S = 15.0
 """dockerd's own default shutdown-timeout."""
 FULL_RATIO = 0.99
-"""Of the data-root: a daemon may fail to start on a full disk, so free space first."""
+"""A daemon may fail to start on a full disk, so free space first."""
+FULL = (
+    ("the data-root", "disk.used_ratio"),
+    ("containerd's root", "disk.containerd_used_ratio"),
+)
 
 
 HELD_S = 30.0
@@ -75,9 +79,10 @@ def held_or_full(scene: Scene) -> str:
         return why
     if tracer := scene.word("process.tracer"):
         return f"dockerd is held by {tracer}: free it first, a kill would only leave a zombie"
-    used = scene.number("disk.used_ratio")
-    if used >= FULL_RATIO:
-        return f"the data-root is {plain(used, 'ratio')} full: a start may fail, free space first"
+    for place, reading in FULL:
+        used = scene.number(reading)
+        if used >= FULL_RATIO:
+            return f"{place} is {plain(used, 'ratio')} full: a start may fail, free space first"
     return ""
 
 

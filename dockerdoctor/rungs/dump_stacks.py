@@ -74,7 +74,7 @@ def hangs(scene: Scene) -> bool:
     return (
         not scene.flag("ping.answered")
         or scene.readings.get("containerd.answered") is False
-        or scene.number("containers.stuck") > 0
+        or scene.number("locks.stuck") > 0
     )
 
 
@@ -87,7 +87,7 @@ def explained(control: HostControl, dump: Path, scene: Scene) -> str:
         return ""
     except Exception as bug:  # noqa: BLE001  no evidence is lost for want of an explanation
         return f"the stacks could not be explained, by a bug of ours: {type(bug).__name__}"
-    stuck = scene.word("containers.stuck_name") if scene.number("containers.stuck") else ""
+    stuck = scene.word("locks.stuck_name") if scene.number("locks.stuck") else ""
     return found.says[:TOLD] + (f" (the container that hangs: {stuck[:100]})" if stuck else "")
 
 
@@ -118,7 +118,7 @@ def _all_stacks(
 def blames_containerd(scene: Scene) -> bool:
     """Whether containerd hangs, or a container that it may have to answer for."""
     silent = scene.readings.get("containerd.answered") is False
-    return silent or scene.number("containers.stuck") > 0
+    return silent or scene.number("locks.stuck") > 0
 
 
 def _stacks(control: HostControl, which: Service, process: Process, missed: list[str]) -> list[str]:

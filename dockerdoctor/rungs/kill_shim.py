@@ -7,17 +7,16 @@ daemon, containerd and all other containers go on.
 from __future__ import annotations
 
 from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.host.roster import stuck
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
 from dockerdoctor.rungs._common import SIGKILL, container_held, held_by_the_kernel
 
 
 def run(control: HostControl, scene: Scene) -> Note:
-    """SIGKILL, by identity, to the shims of the containers that hang longest."""
+    """SIGKILL, by identity, to the shims of the containers that hang for longer than may be."""
     killed = []
-    for each in sorted(control.roster(), key=lambda each: each.hangs_since or 0.0):
-        if each.hangs_since is None:
-            continue
+    for each, _ in stuck(control.roster(), control.now().mono):
         if shim := control.shim_of(each.id):
             control.signal(shim, SIGKILL)
             killed.append(f"{each.name} (shim pid {shim.pid})")
@@ -29,7 +28,7 @@ def run(control: HostControl, scene: Scene) -> Note:
 
 def useless(scene: Scene) -> str:
     """Only for stuck containers, on a daemon and a containerd that answer."""
-    if not scene.number("containers.stuck"):
+    if not scene.number("locks.stuck"):
         return "no container is stuck"
     if scene.readings.get("containerd.answered") is False:
         return "containerd does not answer: it, not a shim, is what hangs"

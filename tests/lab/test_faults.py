@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor.host.address import Address
+from dockerdoctor.host.engine import Engine
 from tests.lab import faults, outer
 from tests.lab.conftest import Booted
 from tests.lab.host import LabHost
@@ -62,14 +64,18 @@ def test_a_stopped_containerd_hangs_version_but_not_ps(host: LabHost) -> None:
     host.docker("version")
 
 
-def test_a_stuck_container_hangs_alone(host: LabHost) -> None:
+def test_a_stuck_container_hangs_alone_and_shows_by_who_waits_for_it(host: LabHost) -> None:
+    engine = Engine(Address("unix", path=str(host.outside("/run/docker.sock"))))
     host.start_container("stuck")
     host.start_container("free")
+    host.wait(lambda: engine.waiting(SEEN_TIMEOUT_S) == 0, SEEN_TIMEOUT_S, "nobody to wait")
     with faults.stuck_container(host, "stuck"):
         assert host.hangs("docker", "inspect", "stuck")
         assert host.docker("ps").returncode == 0
         assert host.docker("inspect", "free").returncode == 0
+        assert engine.waiting(SEEN_TIMEOUT_S) >= 2  # the stop, and an inspect at least
     host.wait(lambda: not host.hangs("docker", "inspect", "stuck"), SEEN_TIMEOUT_S, "it to go on")
+    host.wait(lambda: engine.waiting(SEEN_TIMEOUT_S) == 0, SEEN_TIMEOUT_S, "nobody to wait")
 
 
 def test_a_killed_daemon_comes_back_under_another_pid(host: LabHost) -> None:

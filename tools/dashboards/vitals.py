@@ -223,7 +223,7 @@ def host() -> list[Json]:
             "How long the kernel has held a thread of a daemon, and how long a container has hung.",
             target(series("kernel_daemon_held_seconds"), "{{instance}} a daemon"),
             target(series("kernel_others_held_seconds"), "{{instance}} a container's process"),
-            target(series("containers_stuck_seconds"), "{{instance}} a container's lock"),
+            target(series("locks_stuck_seconds"), "{{instance}} a container's lock"),
             unit="s",
         ),
     ]
