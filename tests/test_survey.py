@@ -32,7 +32,7 @@ from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
-from dockerdoctor.host.storage.walk import Walk
+from dockerdoctor.host.storage.walk import MAX_DEPTH, Walk
 from dockerdoctor.model import Fault
 from tests.clirun import environment
 from tests.dataroot import DataRoot, ident
@@ -400,6 +400,22 @@ def test_helpers_help_also_beside_a_thread_that_waits(root: DataRoot, tmp_path: 
         ended.set()
         waiting.join()
     assert set((tmp_path / "pids").read_text().split()) - {str(os.getpid())}
+
+
+def test_what_is_too_long_for_a_helper_to_tell_is_measured_here(root: DataRoot) -> None:
+    deep = root.tree("deep", 10).joinpath("diff", *["d"] * (MAX_DEPTH - 2))
+    for number in range(40):
+        (deep / f"x{number}").mkdir(parents=True)
+    root.tree("other", 10)
+    told = []
+    for hands in (1, 2):
+        with Directory.root(root.path / "overlay2") as directory:
+            walk = Walk(directory.stat(".").st_dev)
+            names, place = ["deep", "other"], "p" * 4000
+            found = dict(measured(walk, directory, names, place, hands, patience_s=0.0))
+        told.append((found, walk.skipped, walk.walked))
+    assert told[0] == told[1]
+    assert len(told[0][1]) == 40
 
 
 def test_of_links_within_one_tree_nothing_is_remembered(root: DataRoot) -> None:

@@ -62,8 +62,8 @@ def reclaim_now(
             found = _with_images(host, found, apply)
         now, where = clock.now().wall, room(host, found)
         use, uses = host.disk(where.path, STAT_S), _uses(config)
-        steady, daemon = _steady(host, allowed), answers or not apply
-        wanted = plan(found, use, allowed, uses, now, steady, daemon, where.kinds)
+        steady, all_of_it = _steady(host, allowed), answers or not apply
+        wanted = plan(found, use, allowed, uses, now, steady, all_of_it, where.kinds)
         told = reclaimtext.plan_text(wanted, where, use, allowed, now, terminal.width())
         if not apply or not wanted.steps:
             if json:
