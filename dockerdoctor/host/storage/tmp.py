@@ -20,8 +20,8 @@ from dockerdoctor.host.storage.work import Work, itself
 
 
 def entries(top: Directory, work: Work) -> dict[str, Tree]:
-    """By name. What we moved there is old whenever it was: it was on its way out. A tree is measured
-    where all is."""
+    """By name. What we moved there is old, whenever it was: it was on its way out. A tree is
+    measured where all is."""
     found: dict[str, Tree] = {}
     with contextlib.suppress(OSError), top.sub(aside.PLACE) as place:
         for name in place.names():
