@@ -129,7 +129,9 @@ class FakeHost(FakeMachine):
         return replace(self.engine, running=running, containers=len(self.all_containers))
 
     def roster(self) -> Sequence[Container]:
-        return tuple(self.all_containers)
+        if self.serves():  # as the last answer told
+            self.last_answer = tuple(self.all_containers)
+        return self.last_answer
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self._fail("containers")
@@ -189,7 +191,8 @@ class FakeHost(FakeMachine):
     def builds(self, timeout_s: float) -> Builds:
         self._fail("builds")
         self._must_serve(timeout_s)
-        return self.grown.saw_builds(self.live_builds, self.now().mono)
+        seen = Builds(self.live_builds, copies=self.live_copies)
+        return self.grown.saw_builds(seen, self.now().mono)
 
     def waiting(self, timeout_s: float) -> int:
         self._fail("waiting")
@@ -300,6 +303,7 @@ class FakeHost(FakeMachine):
         return kept
 
     def pause(self, seconds: float) -> None:
+        self._live_on()
         self.world.advance(seconds)
 
     def shim_of(self, ident: str) -> Process | None:

@@ -19,6 +19,8 @@ from dockerdoctor.host.lanes import Lanes
 FILE_S = 2.0
 """Deadline of reading daemon.json, which may lie on a file system that hangs."""
 
+SOCKET = "/var/run/docker.sock"
+"""Where dockerd listens that is told `unix://` and no more."""
 CONFIG_FILE = Path("/etc/docker/daemon.json")
 CONTAINERD_CONFIG = Path("/etc/containerd/config.toml")
 CONTAINERD_HOME = Path("/var/lib/containerd")
@@ -43,6 +45,8 @@ class Layout(msgspec.Struct, frozen=True):
     """The root of the system's containerd."""
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
+    hosts: tuple[str, ...] = ()
+    """Where it was told to listen; empty: at the usual socket, or nobody knows."""
 
     @property
     def own_containerd(self) -> Path:
@@ -62,6 +66,29 @@ class Layout(msgspec.Struct, frozen=True):
             return self.data_root / "containerd/daemon"
         return self.containerd_home
 
+    def listens_elsewhere(self, path: Path) -> bool:
+        """Whether it was told to listen at other places alone than this socket. What systemd hands
+        over (fd://) may be any."""
+        told = [each for each in self.hosts if not each.startswith("fd:")]
+        return len(told) == len(self.hosts) > 0 and all(
+            os.path.realpath(each.removeprefix("unix://") or SOCKET) != os.path.realpath(path)
+            for each in told
+        )
+
+
+def hosts(argv: Sequence[str]) -> list[str]:
+    """All that -H and --host say."""
+    found: list[str] = []
+    words = iter(argv[1:])
+    for word in words:
+        if word in ("-H", "--host"):
+            found.append(next(words, ""))
+        elif word.startswith("--host="):
+            found.append(word.removeprefix("--host="))
+        elif word.startswith("-H"):
+            found.append(word.removeprefix("-H").removeprefix("="))
+    return found
+
 
 def flags(argv: Sequence[str]) -> Mapping[str, str]:
     """The flags of a dockerd command line that matter here; the last one of a name holds."""
@@ -76,15 +103,18 @@ def flags(argv: Sequence[str]) -> Mapping[str, str]:
 
 
 def parse_config(text: str) -> Mapping[str, str]:
-    """The text keys of a daemon.json; nothing of one that is garbled (the daemon has then not
-    started with it either)."""
+    """The text keys of a daemon.json, and its hosts, one a line; nothing of one that is garbled
+    (the daemon has then not started with it either)."""
     try:
         said = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError):
         return {}
     if not isinstance(said, dict):
         return {}
-    return {key: value for key, value in said.items() if isinstance(value, str)}
+    found = {key: value for key, value in said.items() if isinstance(value, str)}
+    if isinstance(told := said.get("hosts"), list):
+        found["hosts"] = "\n".join(each for each in told if isinstance(each, str))
+    return found
 
 
 def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
@@ -104,6 +134,7 @@ def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
         containerd=Path(containerd) if containerd else None,
         pidfile=Path(said("--pidfile") or usual.pidfile),
         namespace=said("--containerd-namespace") or usual.namespace,
+        hosts=(*hosts(argv), *config.get("hosts", "").splitlines()),
     )
 
 

@@ -235,10 +235,11 @@ def _gone(number: int | None, error: Exception, address: Address) -> HostFault:
     return HostFault(Fault.REFUSED, f"{address} cannot be reached: {text}", "check the address")
 
 
-def broke_off(address: Address) -> HostFault:
-    """The other side ended the connection before it had answered whole."""
+def broke_off(address: Address, heard: bool = False) -> HostFault:
+    """The other side ended the connection before it had answered whole. Where a part of the answer
+    was `heard`, somebody lives there: half an answer is no sign of death."""
     return HostFault(
-        Fault.REFUSED,
+        Fault.GARBLED if heard else Fault.REFUSED,
         f"{address} closed the connection before its answer was whole",
         "the daemon is stopping, or died just now: see `systemctl status docker`",
     )
