@@ -136,7 +136,7 @@ def _writable(survey: Survey) -> Part:
     parts = []
     for ident, mount in survey.mounts.items():
         trees = [survey.trees.get(mount.mount_id), survey.trees.get(mount.init_id)]
-        usage = _total(tree.usage for tree in trees if tree)
+        usage = sum_of(tree.usage for tree in trees if tree)
         box = survey.boxes.get(ident, Box(ident, ident[:12], "", "unknown"))
         note = box.state
         if box.state in ("exited", "dead") and box.ended:
@@ -171,7 +171,7 @@ def _volumes(survey: Survey) -> Part:
 
 
 def _cache(survey: Survey) -> Part:
-    layers = _total(survey.trees[name].usage for name in cache_names(survey))
+    layers = sum_of(survey.trees[name].usage for name in cache_names(survey))
     parts = [
         Part("cache", "layers that only it needs", layers),
         Part("cache", "its databases and content", survey.rest.get("buildkit", NOTHING)),
@@ -182,7 +182,7 @@ def _cache(survey: Survey) -> Part:
 def _unknown(survey: Survey) -> list[Part]:
     strange = _strange(survey)
     if not survey.layers:
-        usage = _total(survey.trees[name].usage for name in strange)
+        usage = sum_of(survey.trees[name].usage for name in strange)
         return [Part("layers", f"{survey.driver} (no layer database)", usage)]
     lost = orphans(survey)
     return [
@@ -195,7 +195,7 @@ def _unknown(survey: Survey) -> list[Part]:
         Part(
             "layers",
             "layers not yet known",
-            _total(survey.trees[name].usage for name in strange - lost),
+            sum_of(survey.trees[name].usage for name in strange - lost),
             "a pull or build under way" if strange - lost else "",
         ),
     ]
@@ -215,10 +215,11 @@ def _others(survey: Survey) -> list[Part]:
 def _sum(kind: str, name: str, parts: Iterable[Part], note: str = "") -> Part:
     listed = [part for part in parts if part.usage.inodes or part.usage.bytes]
     ordered = sorted(listed, key=lambda part: (-part.usage.bytes, part.name))
-    return Part(kind, name, _total(part.usage for part in ordered), note, tuple(ordered))
+    return Part(kind, name, sum_of(part.usage for part in ordered), note, tuple(ordered))
 
 
-def _total(usages: Iterable[Usage]) -> Usage:
+def sum_of(usages: Iterable[Usage]) -> Usage:
+    """All together."""
     bytes_ = inodes = 0
     for usage in usages:
         bytes_, inodes = bytes_ + usage.bytes, inodes + usage.inodes
@@ -240,7 +241,7 @@ def topped(part: Part, count: int) -> Part:
     parts = [topped(each, count) for each in part.parts]
     if len(parts) > count + 1:
         left = parts[count:]
-        rest = Part("more", f"{len(left)} more", _total(each.usage for each in left))
+        rest = Part("more", f"{len(left)} more", sum_of(each.usage for each in left))
         parts = [*parts[:count], rest]
     return replace(part, parts=tuple(parts))
 

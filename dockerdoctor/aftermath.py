@@ -1,12 +1,13 @@
 """After the cure: containers that ran before, and that did not come back, are started again.
 
 In go who ran at the last good look and when the costly rung began; out comes what was done, as a
-sentence. One that ended by itself before the rung stays ended: a batch job is not run twice.
+sentence. One that ended by itself before the rung stays ended: a batch job is not run twice. One
+that swarm or another orchestrator made is left to it: that has begun another one in its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct, field
 
@@ -27,6 +28,8 @@ class Aftermath(Struct):
     back: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    left: dict[str, int] = field(default_factory=dict)
+    """How many were left to whom."""
     lost: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -36,6 +39,7 @@ class Aftermath(Struct):
             f"{len(self.back)} came back by themselves" if self.back else "",
             f"started {', '.join(self.started)}" if self.started else "",
             f"{', '.join(self.ended)} had ended before" if self.ended else "",
+            *(f"{count} left to {keeper}" for keeper, count in self.left.items()),
             *(f"{name} is not back: {why}" for name, why in self.lost.items()),
         ]
         return "; ".join(part for part in parts if part)
@@ -48,7 +52,10 @@ def bring_back(control: HostControl, ran: Sequence[Container], since: float) -> 
     running = _wait(control, ran)
     done.back = [each.name for each in ran if each.id in running]
     for each in in_order([each for each in ran if each.id not in running]):
-        _one(control, each, since, done)
+        if each.kept_by:
+            done.left[each.kept_by] = done.left.get(each.kept_by, 0) + 1
+        else:
+            _one(control, each, since, done)
     if done.started:
         control.pause(1.0)
         still = _running(control)
@@ -61,23 +68,29 @@ def bring_back(control: HostControl, ran: Sequence[Container], since: float) -> 
 
 def all_run(control: HostControl, ran: Sequence[Container]) -> bool:
     """Whether all of them run now, so that there is nothing to do. Raises HostFault."""
-    return {each.id for each in ran} <= _running(control)
+    return {each.id for each in ran if not each.kept_by} <= _running(control)
 
 
 def in_order(containers: Sequence[Container]) -> list[Container]:
-    """Those that others need come first (links, `--network container:`); a ring keeps its order."""
-    by_name: Mapping[str, Container] = {each.name: each for each in containers}
-    placed: dict[str, Container] = {}
-
-    def place(each: Container, above: frozenset[str]) -> None:
-        for need in each.links:
-            if need in by_name and need not in placed and need not in above:
-                place(by_name[need], above | {each.name})
-        placed.setdefault(each.name, each)
-
+    """Those that others need come first (links, `--network container:`, `depends_on` of Compose); a
+    ring keeps its order."""
+    called: dict[str, list[Container]] = {}
     for each in containers:
-        place(each, frozenset())
-    return list(placed.values())
+        for word in {each.id, each.name, each.service}:
+            called.setdefault(word, []).append(each)
+    called.pop("", None)
+    placed: list[Container] = []
+    met: set[str] = set()
+    todo = [(each, False) for each in reversed(containers)]
+    while todo:  # no recursion: whoever makes the links makes the chains as long as he likes
+        each, has_its_needs = todo.pop()
+        if has_its_needs:
+            placed.append(each)
+        elif each.id not in met:
+            met.add(each.id)
+            todo.append((each, True))
+            todo += [(other, False) for need in each.links for other in called.get(need, ())]
+    return placed
 
 
 def _wait(control: HostControl, ran: Sequence[Container]) -> set[str]:

@@ -178,6 +178,7 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "max_climbs": Key("max_climbs", int, _count(1, 1000)),
         "window": _text("window_s", _span(1, 7 * 86400)),
         "cooldown": _text("cooldown_s", _span(0, 86400)),
+        "reboot_every": _text("reboot_every_s", _span(0, 365 * 86400)),
         "kill_shims": _flag("kill_shims"),
         "bring_back": _flag("bring_back"),
     },

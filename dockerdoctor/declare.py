@@ -80,8 +80,9 @@ class Rung(Struct, frozen=True):
     """One remedy. All but `run` are pure, so that a plan can be shown without doing anything.
 
     impact: the worst it costs here; settle_s: how long to look for the cure (s; 0: it cures
-    nothing, as evidence does not); useless: why it cannot help now, empty if it can; hopeless:
-    while looking, why waiting longer cannot help."""
+    nothing, as evidence does not); useless: why it cannot help now, empty if it can: then it is
+    passed over; room: what is full that it needs: then it waits; hopeless: while looking, why
+    waiting longer cannot help."""
 
     name: str
     help: str
@@ -89,6 +90,7 @@ class Rung(Struct, frozen=True):
     settle_s: Callable[[Scene], float]
     run: Callable[[HostControl, Scene], Note]
     useless: Callable[[Scene], str] = always_can
+    room: Callable[[Scene], str] = always_can
     hopeless: Callable[[Scene], str] = always_can
     takes: str = ""
     """What it costs in words, where it interrupts nobody and yet takes something away."""

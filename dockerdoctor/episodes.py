@@ -55,6 +55,16 @@ class Episodes:
         """Whether nobody will act on it any more."""
         return rule in self.open and self.open[rule].outcome is Outcome.GAVE_UP
 
+    def owes(self) -> bool:
+        """Whether a costly rung may have stopped containers that are not back yet: until then who
+        ran before it is not forgotten."""
+        return any(
+            attempt.impact >= Impact.DAEMON and not attempt.skipped
+            for incident in self.open.values()
+            if incident.outcome is not Outcome.GAVE_UP
+            for attempt in incident.attempts
+        )
+
     def began(self, rule: str, attempts: Sequence[Attempt]) -> None:
         """Remember attempts that the store has already."""
         incident = self.open[rule]

@@ -23,7 +23,16 @@ HUNG_S = 5.6
 either; this is for containerd's own answer (5 s)."""
 UNIT_FIRST_S = 1.5
 """How long the others wait for the unit's state."""
-THROUGH_THE_DAEMON = ("ping", "api", "containers", "events", "leftovers", "health")
+THROUGH_THE_DAEMON = (
+    "ping",
+    "api",
+    "builds",
+    "containers",
+    "locks",
+    "events",
+    "leftovers",
+    "health",
+)
 """Probes that connect to the daemon's socket. To connect to the socket of a daemon that an operator
 has stopped would start it (socket activation)."""
 

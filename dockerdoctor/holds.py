@@ -53,6 +53,15 @@ def stopping(scene: Scene) -> str:
     return ""
 
 
+def containerd_under_way(scene: Scene) -> str:
+    """A containerd that starts or stops answers nobody, and dockerd waits for it. One that ends
+    again and again is always about to start: it is mended, not restarted."""
+    state = scene.word("containerd.active_state")
+    if scene.policy.emergency or state not in ("activating", "deactivating", "reloading"):
+        return ""
+    return f"containerd is {state}: it may answer late, let it finish"
+
+
 def restarted(scene: Scene) -> str:
     """Somebody else has just restarted the daemon: give it the cool-down to settle."""
     uptime = scene.number("unit.since_start_s", float("inf"))
@@ -92,7 +101,8 @@ def starved(scene: Scene) -> str:
         return ""  # it may be the daemon that starves it
     if scene.word("process.state") in ("T", "t", "Z") or scene.flag("process.frozen"):
         return ""
-    for reading, limit, words in STARVED:
+    known = STARVED if scene.flag("pressure.known") else STARVED_UNTOLD
+    for reading, limit, words in known:
         share = scene.number(f"pressure.{reading}")
         if share >= limit and scene.number("pressure.load_per_cpu") >= STARVED_LOAD:
             return f"the host is starved: {plain(share, 'ratio')} of the time {words}"
@@ -125,6 +135,8 @@ STARVED = (
 )
 """Shares of ten seconds (PSI) at which a ping may take longer than its 3 s without any fault of
 the daemon's; a busy build host shows a tenth of them."""
+STARVED_UNTOLD = (("iowait_ratio", 0.6, "all processors wait for a disk"),)
+"""Likewise where the kernel tells no pressure (`psi=0`)."""
 STARVED_LOAD = 8.0
 """Of load per processor, so that one waiting task alone starves nobody."""
 
@@ -137,6 +149,7 @@ HOLDS_OF_STRANGERS: Mapping[str, Callable[[Scene], str]] = MappingProxyType(
     {
         "installing": installing,
         "stopping": stopping,
+        "containerd": containerd_under_way,
         "restarted": restarted,
         "waiting": waiting,
         "starved": starved,

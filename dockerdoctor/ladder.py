@@ -1,11 +1,13 @@
 """Verdict, past attempts and policy in; hold, climb or give up out. Pure: no clock, no machine.
 
 The ladder adapts: a rung that cannot help is passed over with its reason, one that the policy
-forbids ends the climb, and what was climbed before in this incident is never climbed again.
+forbids ends the climb, and what was climbed before in this incident is never climbed again. A rung
+in which the watchdog was killed may have done nothing: it comes once more, after all others.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -31,6 +33,8 @@ from dockerdoctor.units import plain
 
 COSTS = ("nothing", "the daemon", "its containers", "the whole host")
 """An impact in words, by its number."""
+FULL = "full"
+"""The hold of a rung that waits for room on a disk."""
 
 
 class Past(Struct, frozen=True):
@@ -47,20 +51,33 @@ def decide(
     """What to do about this verdict at `now` (wall clock, s). The `why` is the log line."""
     if verdict.health is Health.BLIND:
         return Hold("blind", "cannot see enough to act: " + "; ".join(verdict.unseen))
-    worst = next((finding for finding in verdict.findings if _can_climb(finding, past)), None)
-    if worst is None:
+    wanted = [finding for finding in verdict.findings if _can_climb(finding, past)]
+    if not wanted:
         return _idle(verdict, past, scene)
     if scene.policy.paused:
         return Hold("paused", scene.policy.paused)
-    incident = past.incidents.get(worst.rule)
+    decided = [_about(finding, past, scene, rungs, now) for finding in wanted]
+    # The worst comes first; while it waits for room, whoever can make some has the turn.
+    return next((each for each in decided if not _waits_for_room(each)), decided[0])
+
+
+def _waits_for_room(decision: Decision) -> bool:
+    return isinstance(decision, Hold) and decision.reason == FULL
+
+
+def _about(
+    finding: Finding, past: Past, scene: Scene, rungs: Mapping[str, Rung], now: float
+) -> Decision:
+    """What to do about this finding alone."""
+    incident = past.incidents.get(finding.rule)
     attempts = incident.attempts if incident else ()
-    unfinished = _unfinished(attempts, scene, rungs, worst)
+    unfinished = _unfinished(attempts, scene, rungs, finding)
     hold = holds.first(holds.HOLDS, scene)
     if hold and not (unfinished and hold.reason == "stopped"):
         return hold
     if unfinished:
         return unfinished
-    return _next_rung(worst, attempts, incident.id if incident else "", past, scene, rungs, now)
+    return _next_rung(finding, attempts, incident.id if incident else "", past, scene, rungs, now)
 
 
 def climbs_left(past: Past, scene: Scene, now: float) -> int:
@@ -117,9 +134,8 @@ def _next_rung(
 ) -> Decision:
     done = {attempt.rung for attempt in attempts}
     skipped: list[Skip] = []
-    for name in finding.ladder:
-        if name in done:
-            continue
+    left = [name for name in finding.ladder if name not in done]
+    for name in (*left, *_cut_short(finding.ladder, attempts, rungs, scene)):
         rung = rungs[name]
         impact = rung.impact(scene)
         if why := rung.useless(scene):
@@ -129,12 +145,43 @@ def _next_rung(
             why = f"it costs {COSTS[impact]}, the policy allows {COSTS[scene.policy.max_impact]}"
             skipped.append(Skip(name, why))
             continue
+        if impact is Impact.HOST and (why := _rebooted(past, scene, now)):
+            skipped.append(Skip(name, why))
+            continue
+        if why := rung.room(scene):
+            return Hold(FULL, why)
         if impact >= Impact.DAEMON and (
             hold := _costly(finding, attempts, incident, past, scene, now)
         ):
             return replace(hold, skipped=tuple(skipped)) if isinstance(hold, GiveUp) else hold
         return Climb(name, f"{finding.says}: climb {name}", finding, tuple(skipped))
     return GiveUp(_nothing_left(finding, attempts, skipped), finding, tuple(skipped))
+
+
+def _cut_short(
+    ladder: Sequence[str], attempts: Sequence[Attempt], rungs: Mapping[str, Rung], scene: Scene
+) -> list[str]:
+    """The rungs whose one attempt was never ended. Not a reboot, which ends none of its own, nor
+    what cures nothing."""
+    tried = Counter(attempt.rung for attempt in attempts if not attempt.skipped)
+    cut = {attempt.rung for attempt in attempts if attempt.ended is None}
+    return [
+        name
+        for name in ladder
+        if name in cut
+        and tried[name] == 1
+        and rungs[name].settle_s(scene) > 0
+        and rungs[name].impact(scene) is not Impact.HOST
+    ]
+
+
+def _rebooted(past: Past, scene: Scene, now: float) -> str:
+    """Why the host is not rebooted once more; a clock that went back makes it no longer ago."""
+    for _, attempt in past.recent:
+        ago = max(0.0, now - attempt.began)
+        if attempt.impact is Impact.HOST and ago < scene.policy.reboot_every_s:
+            return f"the host was rebooted {plain(ago, 'seconds')} ago already: a person must look"
+    return ""
 
 
 def _costly(

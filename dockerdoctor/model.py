@@ -144,6 +144,9 @@ class Policy(Struct, frozen=True):
     window_s: float = 1200.0
     cooldown_s: float = 120.0
     """Between one incident's last costly rung and the first of another's (GKE: 120 s)."""
+    reboot_every_s: float = 86400.0
+    """Between two reboots of the host, whatever they are for: what a reboot has not cured, or what
+    has come back so soon, is for people."""
     kill_shims: bool = False
     """Whether `sigkill` may also kill the shims, and with them every container."""
     bring_back: bool = True

@@ -7,18 +7,53 @@ Out: a `Plan`. Pure; that what is planned is still true is checked again when it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.nouns import DiskUse
+from dockerdoctor.host.imagestore import DRIVER
+from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.removal import BUSY
-from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage
-from dockerdoctor.host.view import HostControl
+from dockerdoctor.host.storage.facts import NOTHING, Kind, Survey, Usage
+from dockerdoctor.host.view import HostControl, HostView
 from dockerdoctor.model import Fault
 from dockerdoctor.regret import Scene, stages
+
+STAT_S = 5.0
+IN_THE_STORE = (Kind.DANGLING, Kind.CACHE, Kind.IMAGE)
+"""What lies in containerd's root, where the daemon keeps its images there."""
+
+
+class Room(Struct, frozen=True):
+    """A file system to make room on, how it is called, and what lies on it."""
+
+    path: Path
+    name: str
+    kinds: Collection[Kind]
+
+
+def room(view: HostView, found: Survey) -> Room:
+    """Where room is wanted most: on the data-root's file system, or on that of containerd's root,
+    where the images lie there and it is another one. HostFault when they cannot be looked at."""
+    root, store = (view.places()[each] for each in (Place.DATA_ROOT, Place.CONTAINERD))
+    whole = Room(root, "the data-root", tuple(Kind))
+    if found.driver != DRIVER:
+        return whole
+    ours, theirs = view.disk(root, STAT_S), view.disk(store, STAT_S)
+    if ours.device == theirs.device:
+        return whole
+    if fullness(theirs) > fullness(ours):
+        return Room(store, "containerd's root", IN_THE_STORE)
+    return replace(whole, kinds=[kind for kind in Kind if kind not in IN_THE_STORE])
+
+
+def fullness(use: DiskUse) -> float:
+    """The used share of its bytes or of its inodes, whichever is greater."""
+    return max(use.used_ratio, use.inodes_used_ratio)
 
 
 class Plan(Struct, frozen=True):
@@ -60,23 +95,39 @@ def plan(
     now: float,
     steady: bool = True,
     daemon: bool = True,
+    kinds: Collection[Kind] = tuple(Kind),
+    without: Collection[str] = (),
 ) -> Plan:
     """The steps until the target is met by their own figures. `uses` tells when an image was last
     seen in use, by id or reference (wall clock, as `now`). `steady` False: the daemon started a
     short while ago, so that stopped containers may be those that have not come back yet. `daemon`
-    False: it does not answer, and only what needs none is planned."""
-    full = max(use.used_ratio, use.inodes_used_ratio) >= allowed.start_ratio
+    False: it does not answer, and only what needs none is planned. `kinds` lie where room is
+    wanted. `without`: what could not be removed, by its ident."""
+    full = fullness(use) >= allowed.start_ratio
     wanted = need(use, allowed.stop_ratio) if full else NOTHING
-    scene = Scene(survey, allowed, uses, now - allowed.grace_s, steady, Counter())
+    before = now - allowed.grace_s
+    scene = Scene(survey, allowed, uses, before, steady, Counter(), kinds, _brimful(use))
     steps: list[Step] = []
     left = wanted
     for stage in stages(scene, daemon):
         for step in stage(left):
             if not (left.bytes or left.inodes):
                 break
+            if step.what.ident in without:
+                continue
             steps.append(step)
             left = _less(left, step.frees)
     return Plan(full, wanted, tuple(steps), left, tuple(sorted(scene.spared.items())))
+
+
+BRIMFUL_BYTES = 1 << 20
+BRIMFUL_INODES = 64
+
+
+def _brimful(use: DiskUse) -> bool:
+    """Whether a daemon may not be able to write down what it removes."""
+    few = use.inodes_total * (1 - use.inodes_used_ratio) < BRIMFUL_INODES
+    return use.free_bytes < BRIMFUL_BYTES or (use.inodes_total > 0 and few)
 
 
 def _less(left: Usage, freed: Usage) -> Usage:
@@ -135,4 +186,4 @@ def _remove(step: Step, control: HostControl, waits: Iterator[int]) -> tuple[str
 
 def low_enough(use: DiskUse, allowed: Allowed) -> bool:
     """Whether both bytes and inodes are at the stop mark."""
-    return max(use.used_ratio, use.inodes_used_ratio) <= allowed.stop_ratio
+    return fullness(use) <= allowed.stop_ratio

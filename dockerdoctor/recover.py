@@ -21,6 +21,8 @@ from dockerdoctor.store import Store
 
 BRING_BACK = "bring-back"
 """What is on record, beside the rungs, of the containers that are started again."""
+SLACK_S = 1.0
+"""Between what two clocks say of a rung and of the start that it asked for."""
 LATE_S = 60.0
 """More time for a cure that has begun to show when the rung's time is over."""
 
@@ -109,6 +111,12 @@ def bring_back(
     ended = replace(attempt, ended=control.now().wall, cured=whole, note=says)
     store.ended(incident.id, ended)
     return ended
+
+
+def restarted_since(incident: Incident, scene: Scene, now: float) -> bool:
+    """Whether the daemon of now (wall clock, s) was started after the first costly rung."""
+    costly = [each.began for each in incident.attempts if _cost_something(each)]
+    return bool(costly) and scene.number("unit.since_start_s", now) <= now - costly[0] + SLACK_S
 
 
 def _all_run(control: HostControl, scene: Scene) -> bool:

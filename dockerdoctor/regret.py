@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from dockerdoctor.account import cache_names, image_name, orphans
+from dockerdoctor.account import cache_names, image_name, orphans, sum_of
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
@@ -34,13 +34,16 @@ CUT_COSTS = (
 )
 SHORT = re.compile(r"[0-9a-f]{1,63}")
 """What may be the beginning of an image's id."""
+CRUMBS = 16
+"""Images with some 10 kB each in the image database: BuildKit writes several pages of 4 kB."""
 MIN_LOG = 1 << 20
 """A log that would give back less than this is left alone."""
 
 
 class Scene(Struct, frozen=True):
     """What is decided by. What was used since `before` is too young; not `steady`: the daemon
-    started a short while ago, so that stopped containers may be on their way back."""
+    started a short while ago, so that stopped containers may be on their way back. Only `kinds`
+    give back anything where room is wanted; `brimful`: nothing can be written there."""
 
     survey: Survey
     allowed: Allowed
@@ -48,6 +51,8 @@ class Scene(Struct, frozen=True):
     before: float
     steady: bool
     spared: Counter[str]
+    kinds: Collection[Kind] = tuple(Kind)
+    brimful: bool = False
 
 
 Stage: TypeAlias = Callable[[Usage], Iterator[Step]]
@@ -57,20 +62,18 @@ Stage: TypeAlias = Callable[[Usage], Iterator[Step]]
 def stages(scene: Scene, daemon: bool = True) -> list[Stage]:
     """In the order of regret; each is asked only when those before were not enough. `daemon` False:
     only those that need none."""
-    images = Images(scene)
-    found: list[Stage] = [lambda _: lost(scene)] if scene.allowed.orphans else []
-    if daemon:
-        found += [
-            lambda _: boxes(scene),
-            lambda _: images.steps(dangling=True),
-            lambda left: cache(scene, left, images),
-            lambda _: images.steps(dangling=False),
-        ]
-    if scene.allowed.cut_logs:
-        found.append(lambda _: logs(scene))
-    if scene.allowed.anonymous_volumes and daemon:
-        found.append(lambda _: volumes(scene))
-    return found
+    images, allowed = Images(scene), scene.allowed
+    known: list[tuple[Kind, bool, Stage]] = [
+        (Kind.ORPHAN, allowed.orphans, lambda _: lost(scene)),
+        (Kind.CONTAINER, daemon, lambda _: boxes(scene)),
+        (Kind.DANGLING, daemon, lambda _: images.steps(dangling=True)),
+        (Kind.DANGLING, daemon and scene.brimful, lambda _: images.crumbs()),
+        (Kind.CACHE, daemon, lambda left: cache(scene, left, images)),
+        (Kind.IMAGE, daemon, lambda _: images.steps(dangling=False)),
+        (Kind.LOG, allowed.cut_logs, lambda left: logs(scene) if left.bytes else iter(())),
+        (Kind.VOLUME, allowed.anonymous_volumes and daemon, lambda _: volumes(scene)),
+    ]
+    return [stage for kind, may, stage in known if may and kind in scene.kinds]
 
 
 def spare(scene: Scene, why: str) -> bool:
@@ -124,14 +127,6 @@ def boxes(scene: Scene) -> Iterator[Step]:
         yield Step(what, box.name, usage, box.ended, "what it wrote is lost; its volumes stay")
 
 
-def sum_of(usages: Iterable[Usage]) -> Usage:
-    """All together."""
-    total = NOTHING
-    for usage in usages:
-        total += usage
-    return total
-
-
 class Images:
     """The images that may go, and which layers go with the last image that has them."""
 
@@ -167,6 +162,12 @@ class Images:
                 self._give_up(image)
                 self._waiting.append(image)
                 yield from self._ready()
+
+    def crumbs(self) -> Iterator[Step]:
+        """Some without a reference that give no layer back, as the build cache has them all: what
+        little is theirs alone is enough for a daemon to write down what it removes next."""
+        crumbs, self._waiting = self._waiting[:CRUMBS], self._waiting[CRUMBS:]
+        return (self._step(image, NOTHING) for image in crumbs)
 
     def _ready(self) -> Iterator[Step]:
         """Images that give something back now. One whose layers others have too waits for them, and
@@ -258,7 +259,7 @@ def cache(scene: Scene, left: Usage, images: Images) -> Iterator[Step]:
 
 
 def logs(scene: Scene) -> Iterator[Step]:
-    """Logs without rotation, the largest first."""
+    """Logs without rotation, the largest first. They give no inode back."""
     survey, keep = scene.survey, scene.allowed.keep_log_bytes
     ordered = sorted(survey.logs.items(), key=lambda item: (-item[1].usage.bytes, item[0]))
     for ident, log in ordered:

@@ -13,7 +13,6 @@ import difflib
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -59,7 +58,7 @@ class _Raw(Struct):
 
 def shipped_rules() -> Path:
     """The directory of the shipped rules: in an installed wheel, or in a checkout beside us."""
-    packaged = Path(str(files("dockerdoctor"))) / "shipped" / "rules"
+    packaged = Path(__file__).parent / "shipped" / "rules"
     return packaged if packaged.is_dir() else Path(__file__).parents[1] / "rules"
 
 

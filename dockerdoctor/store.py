@@ -12,7 +12,7 @@ when every look of two days was kept.
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -45,7 +45,7 @@ RETRY_S = 60.0
 
 def incident_id(opened: float) -> str:
     """A new id that sorts by time (UTC) and is unique: `YYYYMMDD-HHMMSS-xxxx`."""
-    return f"{datetime.fromtimestamp(opened, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{datetime.fromtimestamp(opened, UTC):%Y%m%d-%H%M%S}-{os.urandom(2).hex()}"
 
 
 class Store(Record):

@@ -26,11 +26,14 @@ from dockerdoctor.model import (
     GiveUp,
     Health,
     Hold,
+    Impact,
+    Incident,
     Instant,
+    Outcome,
     Policy,
     Sample,
 )
-from dockerdoctor.recover import Seen, bring_back, climb
+from dockerdoctor.recover import Seen, bring_back, climb, restarted_since
 from dockerdoctor.sayings import calm
 from dockerdoctor.store import Store
 
@@ -169,14 +172,25 @@ class Watch:
         now = self._control.now()
         judgement = self.saw(samples, now)
         self._store.keep(fresh, now, urgent=bool(self._close()))
-        if not ails(judgement.verdict):
+        if not (climbing or ails(judgement.verdict) or self.episodes.owes()):
             self._memory.keep(self._control.roster(), judgement.readings)
             self._room.uses.see(self._memory.running, now.wall, self._control.images_used())
         for sentence in self.episodes.follow(judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:
+            self._bring_back_late(incident)
             self._hooks.closed(incident)
         self.episodes.ended.clear()
+
+    def _bring_back_late(self, incident: Incident) -> None:
+        """The same when the daemon took longer to start than its rung had time for, or the watchdog
+        before this one was killed before it had done so."""
+        scene, now = self.scene(), self._control.now().wall
+        if incident.outcome is Outcome.GAVE_UP or not restarted_since(incident, scene, now):
+            return
+        if done := bring_back(incident, self._control, scene, self._store):
+            self._hooks.climbed(incident.rule, done)
+            self._hooks.say(f"{done.rung}: {done.note}")
 
     def _look_anew(self, climbing: str = "") -> None:
         """At everything, when another dockerd answers than before, whoever started it: what the one
@@ -192,7 +206,9 @@ class Watch:
         return decide(self._now.judgement.verdict, past, scene, self.knowledge.rungs, now)
 
     def _past(self, scene: Scene, now: float) -> Past:
-        since = now - max(scene.policy.window_s, scene.policy.cooldown_s)
+        policy = scene.policy
+        last = policy.reboot_every_s if policy.max_impact is Impact.HOST else 0.0
+        since = now - max(policy.window_s, policy.cooldown_s, last)
         return Past(self.episodes.open, self._store.recent_attempts(since))
 
     def _climb(self, decision: Climb) -> str:

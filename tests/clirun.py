@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 """For a loaded machine; no command takes so long."""
 ROOT = Path(__file__).resolve().parents[1]
 CLEAN = {

@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import imagestore
 from dockerdoctor.host.nouns import (
     Container,
     DiskUse,
@@ -40,6 +41,7 @@ from dockerdoctor.host.traces import (
     Remains,
 )
 from dockerdoctor.model import Fault, Instant, Process
+from dockerdoctor.reclaim import IN_THE_STORE
 from tests.fakelens import FakeLens
 from tests.fakemachine import BEGAN, FakeMachine, disk_use, freed
 from tests.fakeworld import deliver
@@ -127,7 +129,9 @@ class FakeHost(FakeMachine):
         return replace(self.engine, running=running, containers=len(self.all_containers))
 
     def roster(self) -> Sequence[Container]:
-        return tuple(self.all_containers)
+        if self.serves():  # as the last answer told
+            self.last_answer = tuple(self.all_containers)
+        return self.last_answer
 
     def containers(self, timeout_s: float) -> Sequence[Container]:
         self._fail("containers")
@@ -187,7 +191,8 @@ class FakeHost(FakeMachine):
     def builds(self, timeout_s: float) -> Builds:
         self._fail("builds")
         self._must_serve(timeout_s)
-        return self.grown.saw_builds(self.live_builds, self.now().mono)
+        seen = Builds(self.live_builds, copies=self.live_copies)
+        return self.grown.saw_builds(seen, self.now().mono)
 
     def waiting(self, timeout_s: float) -> int:
         self._fail("waiting")
@@ -298,6 +303,7 @@ class FakeHost(FakeMachine):
         return kept
 
     def pause(self, seconds: float) -> None:
+        self._live_on()
         self.world.advance(seconds)
 
     def shim_of(self, ident: str) -> Process | None:
@@ -311,8 +317,10 @@ class FakeHost(FakeMachine):
         self._did("remove", what.kind.value, what.ident)
         self._must_serve(timeout_s)
         size = self._take_out(what)
-        root = self.all_places[Place.DATA_ROOT]
-        self.disks[root] = freed(self.disks[root], size)
+        root, store = (self.all_places[each] for each in (Place.DATA_ROOT, Place.CONTAINERD))
+        stored = self.stock.driver == imagestore.DRIVER and what.kind in IN_THE_STORE
+        where = store if stored and self.disks[store].device != self.disks[root].device else root
+        self.disks[where] = freed(self.disks[where], size)
         return ""
 
     def drop_copy(self, doubled: Doubled, timeout_s: float) -> None:

@@ -45,6 +45,10 @@ def disk_use(path: Path, used_ratio: float = 0.5, inodes_used_ratio: float = 0.1
     return DiskUse(path, total, int(total * (1 - used_ratio)), used_ratio, inodes_used_ratio)
 
 
+class Killed(BaseException):
+    """The watchdog is killed (kill -9) in the middle of what it does."""
+
+
 class FakeMachine:
     """Well at first: dockerd and containerd run and answer, no container exists.
 
@@ -56,12 +60,15 @@ class FakeMachine:
         self.ledger: list[str] = []
         self.faults: dict[str, HostFault] = {}
         """By method name: what this look or act raises instead of working."""
+        self.acts_to_live: int | None = None
+        """After so many acts and waits the watchdog is killed; None: never."""
         self.latency_s = 0.002
         self.status = 200
         self.engine = EngineInfo(
             "26.1.5", False, False, Path("/var/lib/docker"), "overlay2", 0, 0, 0, 60, 30, 1
         )
         self.all_containers: list[Container] = []
+        self.last_answer: tuple[Container, ...] = ()
         self.tally = EventTally(True, 0, 0, 0, 0, 0)
         self.used_images: dict[str, float] = {}
         """What the events tell next of images that were used."""
@@ -70,6 +77,7 @@ class FakeMachine:
         """What lies in the data-root; `remove` takes images and containers out of it."""
         self.all_shims: list[FakeProcess] = []
         self.live_builds = 0
+        self.live_copies = 0
         self.flown = Flights()
         self.all_clients: tuple[Client, ...] = ()
         self.dumps = True
@@ -182,14 +190,23 @@ class FakeMachine:
         return live is not None and up and not (live.still or live.hung or live.ending)
 
     def containerd_serves(self) -> bool:
-        live = self.units[Service.CONTAINERD].process
-        return live is not None and not (live.still or live.hung)
+        unit = self.units[Service.CONTAINERD]
+        live, up = unit.process, unit.active in ("active", "deactivating")
+        return live is not None and up and not (live.still or live.hung)
 
     # How it works inside.
 
     def _did(self, verb: str, *words: str) -> None:
+        self._live_on()
         self.ledger.append(" ".join((verb, *words)))
         self._fail(verb)
+
+    def _live_on(self) -> None:
+        if self.acts_to_live == 0:
+            self.acts_to_live = None
+            raise Killed
+        if self.acts_to_live is not None:
+            self.acts_to_live -= 1
 
     def _fail(self, name: str) -> None:
         if name in self.faults:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
-
-import psutil
 
 from dockerdoctor.host import pressure, upkeep
 
@@ -36,9 +35,27 @@ def test_a_kernel_that_tells_no_pressure_is_not_taken_for_an_idle_one(tmp_path: 
     assert seen.io_full_ratio == 0
 
 
+def test_a_kernel_without_pressure_tells_how_long_processors_waited_for_disks(
+    tmp_path: Path,
+) -> None:
+    watch = pressure.PressureWatch(tmp_path)
+    shares = []
+    for line in (
+        "cpu  10 0 10 70 10 0 0 0 0 0\ncpu0 1\n",
+        "cpu  20 0 20 80 80 0 0 0 900 0\n",  # 100 ticks, 70 of them; those of guests are in user's
+        "cpu  20 0 20 80 80 0 0 0 900 0\n",
+        "cpu  much\n",
+        "",
+        "cpu  20 0 20 80 80 0 0 0 900 0\n",
+    ):
+        (tmp_path / "stat").write_text(line)
+        shares.append(watch.look().iowait_ratio)
+    assert shares == [0, 0.7, 0, 0, 0, 0]
+
+
 def test_load_is_told_per_processor(tmp_path: Path) -> None:
     (tmp_path / "loadavg").write_text("900.00 1.00 1.00 90/900 1\n")
-    assert pressure.look(tmp_path).load_per_cpu * (psutil.cpu_count() or 1) == 900
+    assert pressure.look(tmp_path).load_per_cpu * (os.cpu_count() or 1) == 900
     assert pressure.parse_load("much\n") == 0
 
 

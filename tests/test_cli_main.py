@@ -18,7 +18,7 @@ from dockerdoctor.model import Fault
 from tests.clirun import PATIENCE_S, dockerdoctor, environment, write_config
 from tests.dataroot import DataRoot
 
-HEAVY = ("docker", "prometheus_client", "rich", "psutil", "pydantic", "msgspec", "sqlite3")
+HEAVY = ("docker", "prometheus_client", "rich", "pydantic", "msgspec", "sqlite3")
 
 
 @pytest.mark.parametrize("words", [["--help"], ["check", "--help"], ["heal", "--help"]])
@@ -36,6 +36,28 @@ def test_help_imports_nothing_that_is_heavy(words: list[str]) -> None:
     }
     assert imported.isdisjoint(HEAVY)
     assert "dockerdoctor" in imported
+
+
+def test_a_command_loads_no_other() -> None:
+    code = (
+        "import sys\n"
+        "from dockerdoctor.cli.main import run\n"
+        "run(['disk', 'reclaim', '--help'])\n"
+        "print(*(name for name in sys.modules if name.startswith('dockerdoctor.cli.')))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
+    )
+    assert set(ran.stdout.splitlines()[-1].split()) == {
+        "dockerdoctor.cli.main",
+        "dockerdoctor.cli.options",
+        "dockerdoctor.cli.disk",
+    }
 
 
 def test_help_teaches_by_examples() -> None:

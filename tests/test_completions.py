@@ -14,7 +14,7 @@ from tools.commandline import Command, application, walk
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = tuple(walk(application()))
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 def run(shell: str, script: str, cwd: Path = ROOT) -> list[str]:

@@ -16,6 +16,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.lanes import MAX_HANGING
 from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.traces import Builds
 from dockerdoctor.model import Fault
 from tests.sockets import LONG_S, Answering, answer, eventually, request, saying, served
 
@@ -90,6 +91,39 @@ def test_an_inspect_tells_policy_stop_timeout_and_needs(tmp_path: Path) -> None:
         web = Engine(address).container("web", LONG_S)
     assert (web.restart_policy, web.stop_timeout_s, web.pid) == ("always", 30.0, 4242)
     assert web.links == ("db", "vpn")
+
+
+def test_an_inspect_tells_what_compose_says_that_it_needs(tmp_path: Path) -> None:
+    labels = {
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.service": "web",
+        "com.docker.compose.depends_on": "db:service_healthy:false,cache:service_started:true",
+        "bomb": "x" * 100_000,
+    }
+    with served(tmp_path, says(INSPECTED | {"Config": {"Labels": labels}})) as address:
+        web = Engine(address).container("web", LONG_S)
+    assert web.service == "shop/web"
+    assert web.links == ("db", "vpn", "shop/db", "shop/cache")
+    assert web.kept_by == ""
+
+
+@pytest.mark.parametrize(
+    ("label", "keeper"),
+    [
+        ("com.docker.swarm.task.id", "swarm"),
+        ("io.kubernetes.pod.uid", "kubernetes"),
+        ("com.docker.swarm.node", ""),
+    ],
+)
+def test_whose_container_it_is_stands_in_its_labels(
+    tmp_path: Path, label: str, keeper: str
+) -> None:
+    labels = {"Labels": {label: "x" * 5000}}
+    with served(tmp_path, says([LISTED | labels])) as address:
+        assert Engine(address).containers(LONG_S)[0].kept_by == keeper
+    (tmp_path / "again").mkdir()
+    with served(tmp_path / "again", says(INSPECTED | {"Config": labels})) as address:
+        assert Engine(address).container("web", LONG_S).kept_by == keeper
 
 
 @pytest.mark.parametrize(("told", "stop_s"), [(None, 10.0), (-1, -1.0), (0, 0.0)])
@@ -304,14 +338,28 @@ PROFILE = b"""goroutine profile: total 9
 #\t0x1a0a9d8\tgithub.com/docker/docker/builder/dockerfile.(*BuildManager).Build+0x5b8\tbuilder.go:116
 """
 """As engines 20.10 to 28.5 write it, cut short."""
+COPIES = b"""
+2 @ 0x43c0ce 0x44c2a5
+#\t0x1b6c4a4\tgithub.com/docker/docker/api/server/router/container.(*containerRouter).getContainersArchive+0x2a4\tcopy.go:100
+
+1 @ 0x43c0ce 0x44c2a5
+#\t0x1b6cca9\tgithub.com/docker/docker/api/server/router/container.(*containerRouter).putContainersArchive+0x109\tcopy.go:113
+"""
 
 
-@pytest.mark.parametrize(("body", "count"), [(PROFILE, 4), (PROFILE.partition(b"\n\n")[0], 0)])
-def test_builds_are_counted_by_the_goroutines_that_drive_them(
-    tmp_path: Path, body: bytes, count: int
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        (PROFILE, Builds(4)),
+        (PROFILE + COPIES, Builds(4, copies=3)),
+        (PROFILE.partition(b"\n\n")[0], Builds(0)),
+    ],
+)
+def test_builds_and_copies_are_counted_by_the_goroutines_that_drive_them(
+    tmp_path: Path, body: bytes, seen: Builds
 ) -> None:
     with served(tmp_path, saying(answer(body))) as address:
-        assert Engine(address).builds(LONG_S) == count
+        assert Engine(address).builds(LONG_S) == seen
 
 
 def test_a_list_of_goroutines_that_is_none_is_garbled(tmp_path: Path) -> None:

@@ -125,11 +125,11 @@ def test_a_suspect_is_looked_for_only_while_it_leaks(tmp_path: Path) -> None:
 
 def test_builds_go_on_from_the_first_that_was_seen_to_the_look_that_sees_none() -> None:
     watch = GrowthWatch()
-    assert watch.saw_builds(0, 10.0) == Builds(0)
-    assert watch.saw_builds(2, 40.0) == Builds(2, 0.0)
-    assert watch.saw_builds(1, 70.0) == Builds(1, 30.0)
-    assert watch.saw_builds(0, 100.0) == Builds(0)
-    assert watch.saw_builds(1, 130.0) == Builds(1, 0.0)
+    assert watch.saw_builds(Builds(0), 10.0) == Builds(0)
+    assert watch.saw_builds(Builds(2), 40.0) == Builds(2, 0.0)
+    assert watch.saw_builds(Builds(1), 70.0) == Builds(1, 30.0)
+    assert watch.saw_builds(Builds(0), 100.0) == Builds(0)
+    assert watch.saw_builds(Builds(1), 130.0) == Builds(1, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -160,8 +160,36 @@ def test_where_a_daemon_keeps_its_things() -> None:
     config = layout.parse_config('{"data-root": "/c", "debug": true, "containerd": "/x.sock"}')
     filed = layout.layout(["dockerd"], config)
     assert (str(filed.data_root), str(filed.containerd_socket())) == ("/c", "/x.sock")
+    assert filed.hosts == ()
     assert layout.parse_config("{,}") == {}
     assert layout.parse_config("[1]") == {}
+    moved = layout.containerd_home('version = 2\nroot = "/big/containerd"\n[plugins]\n')
+    assert str(moved) == "/big/containerd"
+    for text in ("", "version = 3", "root = 7", "root ="):
+        assert layout.containerd_home(text) == usual.containerd_root()
+
+
+@pytest.mark.parametrize(
+    ("argv", "config", "elsewhere"),
+    [
+        ("dockerd", "{}", False),
+        ("dockerd -H fd://", "{}", False),
+        ("dockerd -H fd:// -H tcp://127.0.0.1:2375", "{}", False),
+        ("dockerd -H tcp://127.0.0.1:2375 --host=unix:///run/docker.sock", "{}", False),
+        ("dockerd -H unix://", "{}", False),
+        ("dockerd -Hunix:///run/other.sock", "{}", True),
+        ("dockerd --host tcp://0.0.0.0:2376", "{}", True),
+        ("dockerd", '{"hosts": ["unix:///var/run/docker.sock", "tcp://0.0.0.0:2376"]}', False),
+        ("dockerd", '{"hosts": ["unix:///run/other.sock", 7]}', True),
+        ("dockerd", '{"hosts": "unix:///var/run/docker.sock"}', False),
+        ("dockerd", '{"hosts": []}', False),
+    ],
+)
+def test_a_daemon_that_was_told_to_listen_elsewhere_is_known(
+    argv: str, config: str, elsewhere: bool
+) -> None:
+    found = layout.layout(argv.split(), layout.parse_config(config))
+    assert found.listens_elsewhere(Path("/var/run/docker.sock")) is elsewhere
 
 
 def test_a_launch_survives_being_written_down(tmp_path: Path) -> None:

@@ -144,14 +144,16 @@ def test_what_is_not_http_is_garbled(tmp_path: Path, data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
         b"HTTP/1.1 200",
         b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n50\r\nhalf",
     ],
 )
-def test_an_answer_broken_off_is_refused(tmp_path: Path, data: bytes) -> None:
+def test_half_an_answer_is_garbled_and_none_at_all_is_refused(tmp_path: Path, data: bytes) -> None:
     with served(tmp_path, saying(data)) as address:
+        assert fault_of(address).fault is Fault.GARBLED
+    (tmp_path / "none").mkdir()
+    with served(tmp_path / "none", saying(b"")) as address:
         assert fault_of(address).fault is Fault.REFUSED
 
 

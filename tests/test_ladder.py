@@ -23,6 +23,7 @@ from dockerdoctor.model import (
 from dockerdoctor.rungs._common import LONGEST_STOP_S, SHUTDOWN_S, START_S, patience_s
 from tests.values import RUNGS, at, attempt, finding, incident, scene, sick
 
+TOLD: dict[str, Value] = {"pressure__known": True}
 LADDER = ("dump-stacks", "restart", "systemd-kill", "sigkill", "reboot")
 NOW = at(300).wall
 
@@ -133,7 +134,10 @@ def test_it_holds_still_for_operators_and_for_slow_starts(
         ({"unit__job": "restart"}, "stopping"),
         ({"unit__since_start_s": 30.0}, "restarted"),
         ({"pressure__installing": "apt-get (pid 12)"}, "installing"),
-        ({"pressure__memory_full_ratio": 0.5, "pressure__load_per_cpu": 9.0}, "starved"),
+        ({**TOLD, "pressure__memory_full_ratio": 0.5, "pressure__load_per_cpu": 9.0}, "starved"),
+        ({"pressure__iowait_ratio": 0.7, "pressure__load_per_cpu": 9.0}, "starved"),
+        ({"containerd__active_state": "activating"}, "containerd"),
+        ({"containerd__active_state": "deactivating"}, "containerd"),
     ],
 )
 def test_it_lets_others_finish_their_restart_but_keeps_the_evidence(
@@ -207,11 +211,56 @@ def test_a_rung_that_was_cut_short_with_the_daemon_up_is_not_repeated() -> None:
     assert step.rung == "systemd-kill"
 
 
-def test_a_full_disk_is_never_answered_by_a_restart() -> None:
-    done = incident(attempt("dump-stacks", 290, 291, Impact.NONE))
-    step = choose(scene(disk__used_ratio=0.995), done)
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("disk__used_ratio", "the data-root is 99.5 % full"),
+        ("disk__inodes_ratio", "99.5 % of the data-root's inodes are used"),
+        ("disk__run_used_ratio", "/run is 99.5 % full"),
+        ("disk__containerd_used_ratio", "containerd's root is 99.5 % full"),
+    ],
+)
+@pytest.mark.parametrize(
+    "rung",
+    [
+        *("restart", "restart-if-live", "systemd-kill", "sigkill", "start", "kill-all"),
+        "restart-containerd",
+    ],
+)
+def test_what_must_start_again_waits_for_room(place: str, words: str, rung: str) -> None:
+    seen = scene(**{place: 0.995}, api__live_restore=True)
+    step = decide(sick(finding(rung)), past(), seen, RUNGS, NOW)
+    assert isinstance(step, Hold)
+    assert step == Hold("full", f"{words}: a start may fail, free space first")
+    assert isinstance(decide(sick(finding(rung)), past(), scene(), RUNGS, NOW), Climb | GiveUp)
+
+
+def test_while_the_worst_waits_for_room_whoever_makes_some_has_the_turn() -> None:
+    hung, full = finding("restart", name="hung"), finding("prune", name="full")
+    seen = scene(disk__used_ratio=0.995)
+    step = decide(sick(hung, full), past(), seen, RUNGS, NOW)
+    assert isinstance(step, Climb)
+    assert step.rung == "prune"
+
+
+def test_a_data_root_that_takes_no_writes_is_left_to_people() -> None:
+    seen = scene(kernel__data_root_read_only=True)
+    step = decide(sick(finding("restart", "sigkill", "start")), past(), seen, RUNGS, NOW)
     assert isinstance(step, GiveUp)
-    assert "full" in step.why
+    assert step.why.count("read-only") == 3
+
+
+def test_a_host_is_not_rebooted_twice_in_a_day() -> None:
+    allowed = Policy(max_impact=Impact.HOST, cooldown_s=0)
+    before = Past({}, [("another", attempt("reboot", -3600, None, Impact.HOST))])
+    again = replace(scene(), policy=allowed)
+    step = decide(sick(finding("reboot")), before, again, RUNGS, NOW)
+    assert isinstance(step, GiveUp)
+    assert "rebooted 1 h 5 min ago already" in step.why
+    later = decide(sick(finding("reboot")), before, again, RUNGS, NOW + 86400)
+    assert isinstance(later, Climb)
+    earlier = decide(sick(finding("reboot")), before, again, RUNGS, NOW - 86400)
+    assert isinstance(earlier, GiveUp), "a clock that went back"
 
 
 def test_a_start_limit_that_is_not_our_doing_is_left_to_people() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import MAX_HANGING, Lanes
-from tests.sockets import LONG_S
+from tests.sockets import LONG_S, eventually
 
 
 def test_a_call_that_meets_another_in_good_time_waits_for_its_turn() -> None:
@@ -43,6 +44,19 @@ def test_a_crowd_of_hanging_calls_is_not_joined() -> None:
     with pytest.raises(HostFault, match="16 other calls hang"):
         lanes.run("one more", lambda: None, LONG_S)
     end.set()
+
+
+def test_a_call_that_is_answered_after_all_was_slow_and_did_not_hang() -> None:
+    lanes = Lanes()
+    go_on = threading.Event()
+    began = time.monotonic()
+    with pytest.raises(HostFault):
+        lanes.run("x", lambda: go_on.wait(LONG_S), 0.01)
+    assert lanes.late_answer("x") < began
+    go_on.set()
+    eventually(lambda: lanes.late_answer("x") > began)
+    lanes.run("x", lambda: None, LONG_S)
+    assert lanes.late_answer("x") < began
 
 
 def test_what_the_work_raises_comes_out_in_the_caller() -> None:

@@ -37,7 +37,7 @@ def test_groff_has_nothing_to_complain_of_and_man_shows_it() -> None:
         pytest.skip("groff is not installed")
     ran = subprocess.run(
         [groff, "-man", "-Tutf8", "-ww", "-rLL=78n", str(PAGE)],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     assert ran.stderr == ""
     shown = re.sub(r"\x1b\[[0-9;]*m|.\x08", "", ran.stdout)

@@ -73,7 +73,7 @@ def test_the_rung_prune_ends_at_the_mark_and_touches_no_volume(tmp_path: Path) -
     told = prune.run(host, Scene(allowed=Allowed(anonymous_volumes=True)))
     assert host.disks[host.all_places[Place.DATA_ROOT]].used_ratio <= 0.80
     assert host.ledger == [f"remove image sha256:i{number}" for number in range(4)]
-    assert told.says.startswith("4 × image; 20 GiB given back")
+    assert told.says.startswith("4 × image; 20 GiB given back on the data-root")
     assert not told.futile
 
 
@@ -217,7 +217,7 @@ def about_image(**more: Any) -> dict[str, object]:
     [
         (about_image(), [], "", ["/images/web:1?force=False&noprune=False"]),
         (about_image(RepoTags=["web:1", "other:2"]), [], "another name", []),
-        (about_image(RepoTags=[]), [], "another name", []),
+        (about_image(RepoTags=[]), [], "", [f"/images/{IMAGE}?force=False&noprune=False"]),
         (about_image(Metadata={"LastTagTime": LATELY}), [], "tagged since", []),
         (about_image(Config={"Labels": {"keep": ""}}), [], "label", []),
         (about_image(), [{"Id": "c" * 64}], "used by 1", []),
@@ -263,6 +263,34 @@ def test_a_dangling_image_goes_by_its_id(tmp_path: Path) -> None:
     assert told == ""
     assert len(done) == 1
     assert done[0].startswith(f"/images/{IMAGE}?")
+
+
+def test_a_name_that_a_full_disk_keeps_from_being_written_off_is_no_reason_to_stay(
+    tmp_path: Path,
+) -> None:
+    """As 20.10, 26.1 and 28.5 do it: the name is forgotten, the call fails, the image stays."""
+    names, acts = ["web:1", "web:2"], []
+
+    def speak(connection: socket.socket) -> None:
+        method, target = request(connection)
+        name = unquote(target).partition("?")[0].partition("/images/")[2]
+        body, status = b"{}", "200 OK"
+        if method == "DELETE":
+            acts.append(name)
+            if name in names:
+                names.remove(name)
+                body = b'{"message":"write .tmp-repositories.json1: no space left on device"}'
+                status = "500 Internal Server Error"
+        elif "/containers/json" in target:
+            body = b"[]"
+        elif name:
+            body = json.dumps(about_image(RepoTags=names)).encode()
+        connection.sendall(answer(body, status, "Api-Version: 1.43\r\n"))
+
+    with served(tmp_path, speak) as address:
+        what = removal(Kind.IMAGE, IMAGE, tags=("web:1", "web:2"))
+        assert Engine(address).remove(what, LONG_S) == ""
+    assert acts == ["web:1", "web:2", IMAGE]
 
 
 @pytest.mark.parametrize(
@@ -419,7 +447,8 @@ def test_a_log_is_cut_by_name_and_only_with_a_yes(config: Path) -> None:
     assert dockerdoctor("disk", "logs", "--cut", "one", config=config).code == 64
     assert dockerdoctor("disk", "logs", "--cut", "none", "--yes", config=config).code == 64
     ran = dockerdoctor("disk", "logs", "--cut", "one", "--keep", "1MiB", "--yes", config=config)
-    assert (ran.code, ran.out) == (0, "log of one: cut, 2 MiB given back\n")
+    assert ran.code == 0
+    assert ran.out.startswith("log of one: cut, ")  # others write to the same disk meanwhile
 
 
 def test_a_data_root_that_is_none_is_said(tmp_path: Path) -> None:

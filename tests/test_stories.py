@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import imagestore
 from dockerdoctor.host.nouns import Container, Place, Service
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Survey
@@ -272,6 +273,46 @@ def test_a_full_disk_is_pruned_and_the_daemon_is_not_restarted(tmp_path: Path) -
     assert story.incidents[0].outcome is Outcome.CURED
 
 
+def store_of_images(story: Story, driver: str = imagestore.DRIVER) -> Path:
+    """containerd's root is nearly full, on a file system of its own, with docker's images in it
+    where that is their driver; the data-root has room."""
+    store = story.host.all_places[Place.CONTAINERD]
+    story.host.disks[store] = replace(disk_use(store, used_ratio=0.97), device=1)
+    story.host.stock = replace(full_of_images(story.host.now().wall), driver=driver)
+    story.host.advance(4000)
+    return store
+
+
+def test_images_in_containerds_own_file_system_are_given_back_when_that_is_full(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    store = store_of_images(story)
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.incidents[0].rule == "containerd-disk-full"
+    assert story.climbed() == ["dump-stacks", "prune"]
+    assert story.acts == [f"remove image sha256:i{number}" for number in range(2)]
+    assert "given back on containerd's root" in story.attempts()[1].note
+    assert story.incidents[0].outcome is Outcome.CURED
+    assert story.host.disks[store].used_ratio <= 0.80
+
+
+def test_no_image_goes_for_a_full_file_system_that_it_does_not_lie_on(tmp_path: Path) -> None:
+    """Neither in the data-root for containerd's, nor in containerd's for the data-root."""
+    story = Story(tmp_path / "a")
+    store_of_images(story, "overlay2")
+    story.goes_on_for(300)
+    assert [each.rule for each in story.incidents] == ["containerd-disk-full"]
+    assert story.acts == []
+    other = Story(tmp_path / "b")
+    store, root = store_of_images(other), other.host.all_places[Place.DATA_ROOT]
+    other.host.disks[store] = replace(disk_use(store, used_ratio=0.5), device=1)
+    other.host.disks[root] = disk_use(root, used_ratio=0.97)
+    other.goes_on_for(300)
+    assert [each.rule for each in other.incidents] == ["disk-full"]
+    assert other.acts == []
+
+
 def test_a_disk_that_fills_within_the_hour_is_given_room_before_it_is_full(tmp_path: Path) -> None:
     story = Story(tmp_path)
     root = story.host.all_places[Place.DATA_ROOT]
@@ -291,11 +332,14 @@ def test_a_disk_that_fills_within_the_hour_is_given_room_before_it_is_full(tmp_p
 
     story.host.disks[root] = disk_use(root, used_ratio=0.70)
     fill()
-    story.goes_on_until(lambda: bool(story.acts), within_s=3600.0)
+    story.goes_on_until(
+        lambda: bool(story.incidents and story.incidents[0].closed), within_s=4800.0
+    )
     assert story.incidents[0].rule == "disk-full-soon"
+    assert story.incidents[0].outcome is Outcome.CURED
     assert story.climbed() == ["dump-stacks", "prune"]
     assert fullest < 0.90
-    assert story.host.disks[root].used_ratio <= 0.81
+    assert story.host.disks[root].used_ratio <= 0.82
 
 
 def test_soon_after_a_restart_no_dead_container_is_called_litter(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
-from dockerdoctor.host.storage.walk import Walk
+from dockerdoctor.host.storage.walk import MAX_DEPTH, Walk
 from dockerdoctor.model import Fault
 from tests.dataroot import DataRoot, ident
 
@@ -348,6 +349,59 @@ def sizes(root: DataRoot, names: list[str], hands: int) -> tuple[int, int, int]:
         told = dict(measured(walk, directory, names, "overlay2", hands, patience_s=0.0))
     assert sorted(told) == names
     return sum(usage.inodes for usage in told.values()), walk.walked, len(told)
+
+
+def test_helpers_help_also_beside_a_thread_that_waits(root: DataRoot, tmp_path: Path) -> None:
+    class Signed(str):
+        """A name that writes down who handles it."""
+
+        def __format__(self, spec: str) -> str:
+            with (tmp_path / "pids").open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            return str(self)
+
+    ended = threading.Event()
+    waiting = threading.Thread(target=ended.wait)
+    waiting.start()
+    try:
+        for number in range(12):
+            root.tree(f"t{number:02}", 10)
+        names: list[str] = [Signed(f"t{number:02}") for number in range(12)]
+        assert sizes(root, names, 2) == sizes(root, names, 1)
+    finally:
+        ended.set()
+        waiting.join()
+    assert set((tmp_path / "pids").read_text().split()) - {str(os.getpid())}
+
+
+def test_what_is_too_long_for_a_helper_to_tell_is_measured_here(root: DataRoot) -> None:
+    deep = root.tree("deep", 10).joinpath("diff", *["d"] * (MAX_DEPTH - 2))
+    for number in range(40):
+        (deep / f"x{number}").mkdir(parents=True)
+    root.tree("other", 10)
+    told = []
+    for hands in (1, 2):
+        with Directory.root(root.path / "overlay2") as directory:
+            walk = Walk(directory.stat(".").st_dev)
+            names, place = ["deep", "other"], "p" * 4000
+            found = dict(measured(walk, directory, names, place, hands, patience_s=0.0))
+        told.append((found, walk.skipped, walk.walked))
+    assert told[0] == told[1]
+    assert len(told[0][1]) == 40
+
+
+def test_of_links_within_one_tree_nothing_is_remembered(root: DataRoot) -> None:
+    tree = root.tree("t", 10)
+    (tree / "diff/again").hardlink_to(tree / "diff/d0/f0")
+    root.tree("other", 10)
+    outside = root.path / "overlay2/other/diff/d0/f0"
+    (tree / "diff/outside").hardlink_to(outside)
+    with Directory.root(root.path / "overlay2") as directory:
+        walk = Walk(directory.stat(".").st_dev)
+        walk.tree(directory, "t")
+        assert list(walk.links) == [outside.stat().st_ino]
+        walk.tree(directory, "other")
+        assert not walk.links
 
 
 def test_a_helper_that_dies_is_no_loss(root: DataRoot) -> None:

@@ -19,6 +19,7 @@ from dockerdoctor.host.web import serve
 from dockerdoctor.host.webpages import FORMATS, Pages, Texts
 from dockerdoctor.host.webserver import Server
 from dockerdoctor.model import Fault
+from tests.sockets import LONG_S
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
 
@@ -34,8 +35,8 @@ def pages(healthy: str = "", ready: str = "") -> Pages:
 
 
 @contextmanager
-def serving(healthy: str = "", ready: str = "") -> Iterator[Server]:
-    server = serve(("127.0.0.1", 0), pages(healthy, ready))
+def serving(healthy: str = "", ready: str = "", client_s: float = LONG_S) -> Iterator[Server]:
+    server = serve(("127.0.0.1", 0), pages(healthy, ready), client_s=client_s)
     try:
         yield server
     finally:
@@ -130,7 +131,7 @@ def test_three_hundred_silent_clients_block_nobody_and_cost_no_thread() -> None:
 
 
 def test_a_silent_client_is_sent_away_after_its_time() -> None:
-    with serving() as server:
+    with serving(client_s=0.5) as server:
         assert talk(server) == b""
         assert talk(server, b"GET /metrics HTTP/1.1\r\nHost: x") == b""
 
@@ -180,7 +181,8 @@ def test_a_bug_in_a_metric_is_an_answer_and_the_server_goes_on() -> None:
     def broken() -> str:
         raise RuntimeError("boom")
 
-    server = serve(("127.0.0.1", 0), Pages(Texts(registry(), lambda: 0), broken, lambda: ""))
+    told = Pages(Texts(registry(), lambda: 0), broken, lambda: "")
+    server = serve(("127.0.0.1", 0), told, client_s=LONG_S)
     try:
         status, body, _ = get(server, "/-/healthy")
         assert (status, body) == (500, "a bug of dockerdoctor: RuntimeError: boom\n")
@@ -190,7 +192,7 @@ def test_a_bug_in_a_metric_is_an_answer_and_the_server_goes_on() -> None:
 
 
 def test_stopping_frees_the_address_and_closes_who_is_connected() -> None:
-    server = serve(("127.0.0.1", 0), pages())
+    server = serve(("127.0.0.1", 0), pages(), client_s=LONG_S)
     with socket.create_connection(server.address, timeout=60) as sock:
         assert get(server, "/-/ready")[0] == 200
         server.stop()

@@ -23,6 +23,7 @@ from dockerdoctor.host.web import serve
 from dockerdoctor.host.webconfig import WebConfig
 from dockerdoctor.host.webpages import Pages, Texts
 from dockerdoctor.host.webserver import Server
+from tests.sockets import LONG_S
 
 
 def needs(command: str, package: str) -> str:
@@ -85,7 +86,7 @@ TLS = "tls_server_config:\n  cert_file: server.pem\n  key_file: server.key\n"
 
 @contextmanager
 def serving(web_config: Path) -> Iterator[Server]:
-    server = serve(("127.0.0.1", 0), pages(), web_config)
+    server = serve(("127.0.0.1", 0), pages(), web_config, client_s=LONG_S)
     try:
         yield server
     finally:

@@ -64,7 +64,7 @@ LOOK: Mapping[str, str] = {
     "journal": "journalctl -u docker -n 200 --no-pager",
     "containerd": "journalctl -u containerd -n 50 --no-pager",
     "unit": "systemctl status docker.service docker.socket",
-    "disk": "df -h /var/lib/docker /run\ndf -i /var/lib/docker",
+    "disk": "df -h /var/lib/docker /var/lib/containerd /run\ndf -i /var/lib/{docker,containerd}",
     "kernel": "journalctl -k -n 100 --no-pager\nps -eo pid,stat,wchan:30,comm",
     "process": "ps -o pid,rss,nlwp,etime,comm -C dockerd",
     "containers": "docker ps -a",

@@ -8,11 +8,12 @@ exit codes.
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import io
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -51,8 +52,9 @@ _ELSEWHERE = {"resume": "pause"}
 """Those in a module of another name."""
 
 
-def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
-    """dockerdoctor with these commands, in the order of its help."""
+def application(names: Iterable[str] = COMMANDS, inner: str = "") -> typer.Typer:
+    """dockerdoctor with these commands, in the order of its help. `inner` is the one command that
+    matters of a group: typer prepares all that it has, which takes longer than some of them run."""
     made = typer.Typer(
         name="dockerdoctor",
         rich_markup_mode=None,
@@ -65,10 +67,21 @@ def application(names: Iterable[str] = COMMANDS) -> typer.Typer:
     for name in names:
         module = importlib.import_module(f"dockerdoctor.cli.{_ELSEWHERE.get(name, name)}")
         if hasattr(module, "app"):
-            made.add_typer(module.app, name=name)
+            made.add_typer(_with(module.app, inner), name=name)
         else:
             made.command()(getattr(module, name))
     return made
+
+
+def _with(group: typer.Typer, name: str) -> typer.Typer:
+    """The group with this command alone; all of it for help, and for a name that is not there."""
+    alone = copy.copy(group)
+    alone.registered_commands = [
+        each
+        for each in group.registered_commands
+        if each.callback and name == (each.name or each.callback.__name__)
+    ]
+    return alone if alone.registered_commands else group
 
 
 def main(
@@ -165,8 +178,9 @@ def _dispatch(words: list[str]) -> int:
 
         print(f"dockerdoctor {__version__}", flush=True)
         return 0
-    name = _command_of(words)
-    command = typer.main.get_command(application([name] if name in COMMANDS else COMMANDS))
+    name, inner = (*_named(words), "", "")[:2]
+    named = application([name], inner) if name in COMMANDS else application()
+    command = typer.main.get_command(named)
     result = command.main(words, prog_name="dockerdoctor", standalone_mode=False)
     sys.stdout.flush()
     return int(result or 0)
@@ -208,10 +222,14 @@ def _forget_what_cannot_be_written() -> None:
 
 def _command_of(words: Sequence[str]) -> str:
     """The command's name among arranged words."""
+    return next(_named(words), "")
+
+
+def _named(words: Sequence[str]) -> Iterator[str]:
+    """The words that are no options of dockerdoctor itself, nor their values."""
     left = iter(words)
     for word in left:
         if word in GLOBAL_VALUES:
             next(left, None)
         elif not word.startswith("-"):
-            return word
-    return ""
+            yield word

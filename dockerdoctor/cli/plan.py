@@ -36,6 +36,7 @@ class Fate(enum.StrEnum):
     COMES_BACK = "comes back"
     MAY = "comes back if it fails when stopped"
     STAYS_DOWN = "stays down"
+    REPLACED = "replaced by its orchestrator"
     NOT_KNOWN = "not known"
 
 
@@ -137,6 +138,8 @@ def reload_command(scene: Scene) -> str:
 
 def fate(container: Container) -> Fate:
     """By its restart policy, which only an inspect tells."""
+    if container.kept_by:
+        return Fate.REPLACED
     if not container.inspected and not container.restart_policy:
         return Fate.NOT_KNOWN
     if container.restart_policy in COMES_BACK:
@@ -147,6 +150,7 @@ def fate(container: Container) -> Fate:
 def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
     impact = rung.impact(scene)
     why = "climbed already in this incident" if climbed else rung.useless(scene)
+    why = why or rung.room(scene)
     if not why and impact > scene.policy.max_impact:
         why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
     costs, by_hand = rung.takes or COSTS[impact], BY_HAND.get(rung.name, "")

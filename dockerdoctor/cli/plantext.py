@@ -126,5 +126,6 @@ _FATES = {
     Fate.COMES_BACK: "come back by themselves",
     Fate.MAY: "come back if they fail when stopped (on-failure)",
     Fate.STAYS_DOWN: "do not come back by themselves (no restart policy)",
+    Fate.REPLACED: "another one is begun by who made them (swarm, ...)",
     Fate.NOT_KNOWN: "policy not known",
 }

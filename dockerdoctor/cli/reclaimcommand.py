@@ -23,7 +23,7 @@ from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.imageuse import recalled
-from dockerdoctor.reclaim import Plan, plan
+from dockerdoctor.reclaim import STAT_S, Plan, Room, fullness, plan, room
 from dockerdoctor.record import Record
 from dockerdoctor.rungs.prune import STEADY_S
 from dockerdoctor.units import parse_ratio, plain_bytes, plain_ratio
@@ -57,26 +57,28 @@ def reclaim_now(
     host = compose.host(config, options.own_address(config))
     try:
         daemon = not apply or _answers(host, allowed)
-        found, use = surveyed(config)
+        found, _ = surveyed(config)
         if daemon:
             found = _with_images(host, found, apply)
-        now = clock.now().wall
-        wanted = plan(found, use, allowed, _uses(config), now, _steady(host, allowed), daemon)
+        now, where = clock.now().wall, room(host, found)
+        use, uses = host.disk(where.path, STAT_S), _uses(config)
+        steady = _steady(host, allowed)
+        wanted = plan(found, use, allowed, uses, now, steady, daemon, where.kinds)
+        told = reclaimtext.plan_text(wanted, where, use, allowed, now, terminal.width())
         if not apply or not wanted.steps:
             if json:
-                terminal.emit_raw(_json(wanted, None))
+                terminal.emit_raw(_json(wanted, where, None))
             else:
-                columns = terminal.width()
-                terminal.emit(reclaimtext.plan_text(wanted, use, allowed, now, columns))
+                terminal.emit(told)
             return int(apply and bool(wanted.short.bytes or wanted.short.inodes))
-        terminal.say(reclaimtext.plan_text(wanted, use, allowed, now, terminal.width()))
+        terminal.say(told)
         if not yes and not _agreed(wanted):
             terminal.say("nothing was done")
             return 1
-        came = reclaim(config, host, wanted, allowed)
+        came = reclaim(config, host, where, wanted, allowed)
     finally:
         host.close()
-    return _tell(wanted, came, json)
+    return _tell(wanted, where, came, json)
 
 
 def _allowed(configured: Allowed, to: str, also: Also) -> Allowed:
@@ -142,13 +144,13 @@ def _agreed(wanted: Plan) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
+def _tell(wanted: Plan, where: Room, came: Reclaimed, json: bool) -> int:
     if json:
-        terminal.emit_raw(_json(wanted, came))
+        terminal.emit_raw(_json(wanted, where, came))
     else:
         gone = [done for done in came.done if not done.why]
         frees = plain_bytes(sum(done.step.frees.bytes for done in gone))
-        full = plain_ratio(max(came.use.used_ratio, came.use.inodes_used_ratio))
+        full = plain_ratio(fullness(came.use))
         head = "stopped" if came.stopped else "done" if came.enough else "not enough"
         terminal.emit(f"{head}: {len(gone)} removed, about {frees}; the disk is {full} full now")
         if not (came.enough or came.stopped):
@@ -157,10 +159,10 @@ def _tell(wanted: Plan, came: Reclaimed, json: bool) -> int:
     return 130 if came.stopped else 0 if came.enough else 1
 
 
-def _json(wanted: Plan, came: Reclaimed | None) -> bytes:
+def _json(wanted: Plan, where: Room, came: Reclaimed | None) -> bytes:
     told: ReclaimJson = {
         "schema_version": SCHEMA_VERSION,
-        "plan": reclaimtext.plan_json(wanted),
+        "plan": reclaimtext.plan_json(wanted, where),
     }
     if came is not None:
         told["incident"] = came.incident

@@ -13,15 +13,14 @@ from dockerdoctor.config import Config
 from dockerdoctor.host import clock
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import held
-from dockerdoctor.host.nouns import DiskUse, Place
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.model import BY_HAND, Attempt, Impact, Incident, Outcome, Severity
-from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough
+from dockerdoctor.reclaim import STAT_S, Done, Plan, Room, carry_out, fullness, low_enough
 from dockerdoctor.store import Store, incident_id
 from dockerdoctor.units import plain, plain_bytes
 
 RUNG = "reclaim"
-STAT_S = 5.0
 
 
 class Reclaimed(Struct, frozen=True):
@@ -34,14 +33,14 @@ class Reclaimed(Struct, frozen=True):
     stopped: bool
 
 
-def reclaim(config: Config, host: LinuxHost, plan: Plan, allowed: Allowed) -> Reclaimed:
+def reclaim(config: Config, host: LinuxHost, room: Room, plan: Plan, allowed: Allowed) -> Reclaimed:
     """Carry out the plan. Busy when another one is at it. Ctrl-C ends it between two steps."""
     with held(config.watch.run_dir / "reclaim.lock", "reclaim"):
         store = Store.open(config.watch.record, host.now())
         progress = Progress(lambda: clock.now().mono, sys.stderr)
         patience = Patience()
         try:
-            return _reclaim(_Journal(store, host), host, plan, allowed, progress, patience)
+            return _reclaim(_Journal(store, host, room), plan, allowed, progress, patience)
         finally:
             progress.done()
             patience.restore()
@@ -52,18 +51,16 @@ def reclaim(config: Config, host: LinuxHost, plan: Plan, allowed: Allowed) -> Re
 
 def _reclaim(
     journal: _Journal,
-    host: LinuxHost,
     plan: Plan,
     allowed: Allowed,
     progress: Progress,
     patience: Patience,
 ) -> Reclaimed:
-    root = host.places()[Place.DATA_ROOT]
-    before = host.disk(root, STAT_S)
+    before = journal.use()
     journal.open(before)
 
     def enough() -> bool:
-        return patience.wished or low_enough(host.disk(root, STAT_S), allowed)
+        return patience.wished or low_enough(journal.use(), allowed)
 
     def ended(done: Done) -> None:
         journal.ended(done)
@@ -72,8 +69,8 @@ def _reclaim(
         if patience.wished:
             progress.say("ends here, as you wished")
 
-    done = carry_out(plan.steps, host, enough, journal.began, ended)
-    after = host.disk(root, STAT_S)
+    done = carry_out(plan.steps, journal.host, enough, journal.began, ended)
+    after = journal.use()
     met = low_enough(after, allowed)
     journal.close(before, after, met, patience.wished)
     return Reclaimed(journal.incident.id, done, after, met, patience.wished)
@@ -82,12 +79,17 @@ def _reclaim(
 class _Journal:
     """One incident, one attempt for each step."""
 
-    def __init__(self, store: Store, host: LinuxHost) -> None:
+    def __init__(self, store: Store, host: LinuxHost, room: Room) -> None:
         self._store = store
-        self._host = host
+        self._room = room
+        self.host = host
         self._attempt = Attempt(RUNG, 0.0, Impact.NONE)
         now = host.now().wall
         self.incident = Incident(incident_id(now), now, BY_HAND, "disk reclaim", Severity.INFO)
+
+    def use(self) -> DiskUse:
+        """How full it is there now."""
+        return self.host.disk(self._room.path, STAT_S)
 
     def open(self, use: DiskUse) -> None:
         """Close what a reclaim that was killed left open, then begin."""
@@ -95,27 +97,27 @@ class _Journal:
             if left.rule == BY_HAND:
                 why = "it was cut off; what was done by then is above"
                 self._store.close(left.id, self.incident.opened, Outcome.GAVE_UP, why)
-        says = f"disk reclaim: the data-root is {plain(use.used_ratio, 'ratio')} full"
+        says = f"disk reclaim: {self._room.name} is {plain(use.used_ratio, 'ratio')} full"
         self.incident = replace(self.incident, says=says)
         self._store.open_incident(self.incident)
 
     def began(self, step: Step) -> None:
         note = f"{step.what.kind} {step.name} ({plain_bytes(step.frees.bytes)})"
-        self._attempt = Attempt(RUNG, self._host.now().wall, Impact.NONE, note=note)
+        self._attempt = Attempt(RUNG, self.host.now().wall, Impact.NONE, note=note)
         self._store.began(self.incident.id, self._attempt)
 
     def ended(self, done: Done) -> None:
         note = f"{self._attempt.note}: {done.why or 'gone'}"
-        attempt = replace(self._attempt, ended=self._host.now().wall, cured=False, note=note)
+        attempt = replace(self._attempt, ended=self.host.now().wall, cured=False, note=note)
         self._store.ended(self.incident.id, attempt)
         self._store.retry()  # the full disk may have been its own
 
     def close(self, before: DiskUse, after: DiskUse, met: bool, stopped: bool) -> None:
         freed = max(0, after.free_bytes - before.free_bytes)
-        full = plain(max(after.used_ratio, after.inodes_used_ratio), "ratio")
+        full = plain(fullness(after), "ratio")
         why = f"{plain_bytes(freed)} given back, now {full} full"
         if not met:
             how = "stopped by its user before it was enough" if stopped else "not enough"
             why = f"{how}: {why}"
         outcome = Outcome.CURED if met else Outcome.GAVE_UP
-        self._store.close(self.incident.id, self._host.now().wall, outcome, why)
+        self._store.close(self.incident.id, self.host.now().wall, outcome, why)

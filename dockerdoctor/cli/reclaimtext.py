@@ -9,7 +9,7 @@ from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Kind, Usage
-from dockerdoctor.reclaim import Plan
+from dockerdoctor.reclaim import Plan, Room
 from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
 
 if TYPE_CHECKING:
@@ -19,10 +19,12 @@ SHOWN = 25
 """Steps that are shown; of more only the sum."""
 
 
-def plan_text(plan: Plan, use: DiskUse, allowed: Allowed, now: float, columns: int | None) -> str:
+def plan_text(
+    plan: Plan, room: Room, use: DiskUse, allowed: Allowed, now: float, columns: int | None
+) -> str:
     """What would be removed, in order, and what is left alone."""
     lines = [
-        f"The data-root's disk is {plain_ratio(use.used_ratio)} full, inodes "
+        f"The disk of {room.name} is {plain_ratio(use.used_ratio)} full, inodes "
         f"{plain_ratio(use.inodes_used_ratio)}; room is made from "
         f"{plain_ratio(allowed.start_ratio)} on, down to {plain_ratio(allowed.stop_ratio)}."
     ]
@@ -40,9 +42,10 @@ def plan_text(plan: Plan, use: DiskUse, allowed: Allowed, now: float, columns: i
     return "\n".join(piece for line in lines for piece in wrap(line, columns))
 
 
-def plan_json(plan: Plan) -> ReclaimPlanJson:
+def plan_json(plan: Plan, room: Room) -> ReclaimPlanJson:
     """The same for programs; sizes in bytes, times in UTC."""
     return {
+        "place": str(room.path),
         "full": plan.full,
         "need": _usage(plan.need),
         "frees": _usage(plan.frees),

@@ -146,8 +146,9 @@ class SparedJson(TypedDict):
 
 
 class ReclaimPlanJson(TypedDict):
-    """What would be removed, in order; `short` is what is missing then."""
+    """What would be removed, in order, for room at `place`; `short` is what is missing then."""
 
+    place: str
     full: bool
     need: UsageJson
     frees: UsageJson

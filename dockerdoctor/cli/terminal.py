@@ -23,11 +23,11 @@ _RED, _YELLOW, _GREEN, _BOLD, _DIM, _OFF = (
     "\x1b[0m",
 )
 _PAINT = (
-    (re.compile(r"^(\[x\]|CRITICAL|GAVE UP)", re.MULTILINE), _RED),
-    (re.compile(r"^(\[!\]|WARNING|UNKNOWN)", re.MULTILINE), _YELLOW),
-    (re.compile(r"^(\[ok\]|OK|CURED)", re.MULTILINE), _GREEN),
-    (re.compile(r"^(\[\?\])", re.MULTILINE), _DIM),
-    (re.compile(r"^( +next +)(.+)$", re.MULTILINE), _BOLD),
+    (r"^(\[x\]|CRITICAL|GAVE UP)", _RED),
+    (r"^(\[!\]|WARNING|UNKNOWN)", _YELLOW),
+    (r"^(\[ok\]|OK|CURED)", _GREEN),
+    (r"^(\[\?\])", _DIM),
+    (r"^( +next +)(.+)$", _BOLD),
 )
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -65,13 +65,15 @@ def clean(text: str) -> str:
 def paint(text: str) -> str:
     """The marks at the beginning of lines in colour."""
     for pattern, colour in _PAINT:
-        text = pattern.sub(
+        text = re.sub(
+            pattern,
             lambda found, colour=colour: (  # type: ignore[misc]
                 f"{found[1]}{colour}{found[2]}{_OFF}"
                 if found.re.groups > 1
                 else f"{colour}{found[1]}{_OFF}"
             ),
             text,
+            flags=re.MULTILINE,
         )
     return text
 

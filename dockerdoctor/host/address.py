@@ -8,7 +8,6 @@ restarts must be what it looks at.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import os
 from collections.abc import Mapping
@@ -191,6 +190,8 @@ def _current_context(config: Path) -> str:
 
 
 def _from_context(name: str, config: Path) -> Address:
+    import hashlib  # seldom needed, and slow to load
+
     ident = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     meta = _read(config / "contexts" / "meta" / ident / "meta.json", _Meta)
     if meta is None:

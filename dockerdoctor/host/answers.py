@@ -15,7 +15,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import http
+from dockerdoctor.host import http, labels
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.healthchecks import Health, Healthcheck, check_within_s, checked_at, wall
 from dockerdoctor.host.nouns import Container, EngineInfo
@@ -71,6 +71,7 @@ class Listed(Wanted):
     image: Text = ""
     state: Text = ""
     created: int = 0
+    labels: labels.Keepers | None = None
     ports: list[_Port] | None = None
     network_settings: _Networks | None = None
 
@@ -98,6 +99,7 @@ class _HostConfig(Wanted):
 
 class _Config(Wanted):
     image: Text = ""
+    labels: labels.Labels | None = None
     stop_timeout: int | None = None
     healthcheck: Healthcheck | None = None
 
@@ -148,10 +150,11 @@ def from_list(line: Listed) -> Container:
     """What a list tells of a container: no policy, no time-out, no pid."""
     return Container(
         id=line.id,
-        name=_own_name(line.names or []) or line.id[:12],
+        name=_plain(_own_name(line.names or []) or line.id[:12]),
         state=line.state,
         image=line.image,
         networks=_network_names(line.network_settings),
+        kept_by=labels.keeper(line.labels),
         ports=tuple(
             sorted({(each.public_port, each.type) for each in line.ports or [] if each.public_port})
         ),
@@ -167,14 +170,16 @@ def from_inspect(body: bytes) -> Container:
     stop = 10.0 if config.stop_timeout is None else float(config.stop_timeout)
     return Container(
         id=seen.id,
-        name=seen.name.lstrip("/") or seen.id[:12],
+        name=_plain(seen.name.lstrip("/") or seen.id[:12]),
         state=seen.state.status,
         restart_policy=policy or "no",
         stop_timeout_s=max(stop, -1.0),
         pid=seen.state.pid,
         image=config.image,
         networks=_network_names(seen.network_settings),
-        links=_needs(host),
+        links=(*_needs(host), *labels.needs(config.labels)),
+        service=labels.service(config.labels),
+        kept_by=labels.keeper(config.labels),
         finished_at=wall(seen.state.finished_at),
         started_at=wall(seen.state.started_at),
         checked_at=checked_at(seen.state.health),
@@ -242,6 +247,11 @@ def _own_name(names: list[str]) -> str:
     """A container's own name: a link adds names with a second slash."""
     own = [name for name in names if name.count("/") <= 1] or names
     return own[0].lstrip("/") if own else ""
+
+
+def _plain(name: str) -> str:
+    """No daemon takes such a name; one that lies must not write lines of our log."""
+    return name if name.isprintable() else printable(name)
 
 
 def _network_names(settings: _Networks | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -30,13 +30,20 @@ class Asked:
     """One daemon, asked through its API; HostView says what each question is."""
 
     def __init__(
-        self, address: Address, keeper: Keeper | None, engine: Engine, growth: GrowthWatch
+        self,
+        address: Address,
+        keeper: Keeper | None,
+        engine: Engine,
+        growth: GrowthWatch,
+        elsewhere: Callable[[], str] = str,
     ) -> None:
-        """`keeper` is None for a daemon that is not the keeper's: nobody is woken there."""
+        """`keeper` is None for a daemon that is not the keeper's: nobody is woken there.
+        `elsewhere` says where the daemon listens, if that is not at this address."""
         self._address = address
         self._keeper = keeper
         self._engine = engine
         self._growth = growth
+        self._elsewhere = elsewhere
         self._listening = Listening(Path(address.path))
         self._lock = threading.Lock()
         """Of the three below: probes of different paces tell them."""
@@ -65,8 +72,12 @@ class Asked:
         self.wake_nobody()
         try:
             pong = self._engine.ping(timeout_s)
-        except HostFault:
+        except HostFault as fault:
             self._tell_keeper(False)
+            if fault.fault in (Fault.MISSING, Fault.REFUSED) and (why := self._elsewhere()):
+                raise HostFault(
+                    Fault.GARBLED, why, "name its socket: host in [daemon] of the configuration"
+                ) from fault
             raise
         self._tell_keeper(True)
         return pong
@@ -138,7 +149,11 @@ class Asked:
     def _hangs(self, ident: str, since: float) -> None:
         with self._lock:
             known = self._roster.get(ident)
-            if known is not None and known.hangs_since is None:
+            if known is None:
+                return
+            # One that is answered late, however often, is slow and does not hang.
+            late = self._engine.answered_late(ident)
+            if known.hangs_since is None or known.hangs_since < late:
                 self._become({**self._roster, ident: replace(known, hangs_since=since)})
 
     def answered(self) -> Mapping[str, float]:

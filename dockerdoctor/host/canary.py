@@ -13,7 +13,6 @@ import io
 import json
 import platform
 import struct
-import tarfile
 import threading
 import time
 from collections.abc import Callable
@@ -77,6 +76,8 @@ def program(machine: str) -> bytes:
 
 def image(machine: str) -> bytes:
     """The tar that is imported."""
+    import tarfile  # seldom needed, and slow to load
+
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         content = program(machine)

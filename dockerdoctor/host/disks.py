@@ -12,7 +12,7 @@ from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.model import Fault
 
 
-def use(path: Path, counted: os.statvfs_result) -> DiskUse:
+def use(path: Path, counted: os.statvfs_result, device: int = 0) -> DiskUse:
     """statvfs in df's words. Raises HostFault(GARBLED) for a file system without a size."""
     used = counted.f_blocks - counted.f_bfree
     if counted.f_blocks <= 0 or used + counted.f_bavail <= 0:
@@ -25,12 +25,17 @@ def use(path: Path, counted: os.statvfs_result) -> DiskUse:
         used_ratio=used / (used + counted.f_bavail),
         inodes_used_ratio=inodes_used / counted.f_files if counted.f_files > 0 else 0.0,
         inodes_total=counted.f_files,
+        device=device,
     )
 
 
 def look(lanes: Lanes, path: Path, timeout_s: float) -> DiskUse:
     """HostFault: TIMEOUT (and at once while an earlier look still hangs), MISSING, DENIED."""
+
+    def counted() -> DiskUse:
+        return use(path, os.statvfs(path), path.stat().st_dev)
+
     try:
-        return use(path, lanes.run(f"statvfs {path}", lambda: os.statvfs(path), timeout_s))
+        return lanes.run(f"statvfs {path}", counted, timeout_s)
     except OSError as error:
         raise from_os(error, f"cannot look at {path}") from error

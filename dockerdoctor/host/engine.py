@@ -21,6 +21,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import Container, EngineInfo, Pong
 from dockerdoctor.host.storage.facts import Removal, Survey
+from dockerdoctor.host.traces import Builds
 from dockerdoctor.model import Fault
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Engine:
         waits for such an answer any more."""
         return self._lanes.hangs_since(_lane(ident))
 
+    def answered_late(self, ident: str) -> float:
+        """When `container` was answered after it had been given up on; see `lanes`."""
+        return self._lanes.late_answer(_lane(ident))
+
     def inspects(
         self, idents: Sequence[str], timeout_s: float
     ) -> Generator[Container | None, None, None]:
@@ -84,9 +89,10 @@ class Engine:
             except HostFault:
                 yield None
 
-    def builds(self, timeout_s: float) -> int:
-        """How many image builds run. Takes no lock of a container."""
-        return goroutines.builds(self._goroutines(timeout_s))
+    def builds(self, timeout_s: float) -> Builds:
+        """The image builds and the copies that run. Takes no lock of a container."""
+        found = self._goroutines(timeout_s)
+        return Builds(goroutines.builds(found), copies=goroutines.copies(found))
 
     def waiting(self, timeout_s: float) -> int:
         """How many requests wait for a lock, or for what containerd is to do. Takes none itself."""

@@ -18,6 +18,9 @@ BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*Bui
 """One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
 a daemon at rest has none of them."""
 
+COPIES = (b"containerRouter).getContainersArchive+", b"containerRouter).putContainersArchive+")
+"""Likewise of a `docker cp`, out of a container and into one."""
+
 OWN = b"/daemon.(*Daemon)."
 """On the stack of a request or an event that the daemon works at."""
 LOCKS = (b"sync.runtime_SemacquireMutex+", b"sync.runtime_SemacquireRWMutex")
@@ -32,6 +35,11 @@ VERSION = b"/libcontainerd/remote.(*client).Version+"
 def builds(body: bytes) -> int:
     """The image builds that run."""
     return _count(body, lambda block: any(mark in block for mark in BUILDS))
+
+
+def copies(body: bytes) -> int:
+    """The copies to or from a container that run: each holds its lock to its end, by right."""
+    return _count(body, lambda block: any(mark in block for mark in COPIES))
 
 
 def waiting(body: bytes) -> int:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import collections
 import itertools
-import statistics
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from dockerdoctor.host.traces import Builds, Growth
 from dockerdoctor.model import Process
@@ -39,6 +40,8 @@ def steady(values: Sequence[tuple[float, float]], needed_s: float = NEEDED_S) ->
         parts[min(int((at - begin) / width), PARTS - 1)].append(value)
     if not all(parts):
         return None  # nobody looked for a third of the time
+    import statistics  # slow to load
+
     medians = [statistics.median(part) for part in parts]
     steps = [after - before for before, after in itertools.pairwise(medians)]
     return min(steps) / (width / 3600.0)
@@ -77,12 +80,12 @@ class GrowthWatch:
             for name, value in counters.items():
                 self._add(name, value, now)
 
-    def saw_builds(self, live: int, now: float) -> Builds:
-        """So many builds run; what that makes with what was seen before."""
+    def saw_builds(self, seen: Builds, now: float) -> Builds:
+        """These run; what that makes with what was seen before."""
         with self._lock:
-            since = (self._building_since or now) if live else None
+            since = (self._building_since or now) if seen.live else None
             self._building_since = since
-        return Builds(live, now - since if since is not None else 0.0)
+        return replace(seen, since_s=now - since if since is not None else 0.0)
 
     def told(self) -> Growth:
         """What it amounts to."""

@@ -1,10 +1,10 @@
 """HTTP/1.1 for one question and one answer, with one deadline for all of it.
 
 In: an Address, a method, a path and a time-out (s). Out: an `Answer`, or a HostFault: TIMEOUT,
-MISSING, REFUSED, DENIED as `wire.explain` says; GARBLED for what is not HTTP, is too large, or
-does not come from a docker daemon. `ping` is `GET /_ping` on top. No library: the docker SDK
-counts its time-out per read (a dripping daemon held a 2 s ping for 19.5 s), takes a full backlog
-for a dead daemon, and costs 20 MB.
+MISSING, REFUSED, DENIED as `wire.explain` says; GARBLED for what is not HTTP, is cut short or too
+large, or does not come from a docker daemon. `ping` is `GET /_ping` on top. No library: the docker
+SDK counts its time-out per read (a dripping daemon held a 2 s ping for 19.5 s), takes a full
+backlog for a dead daemon, and costs 20 MB.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ class Stream:
         self._receive = receive
         self._address = address
         self._buffer = bytearray()
+        self._heard = False
 
     def head(self) -> Head:
         """The status line and the headers."""
@@ -238,7 +239,8 @@ class Stream:
     def _more(self) -> None:
         piece = self._receive()
         if not piece:
-            raise broke_off(self._address)
+            raise broke_off(self._address, self._heard)
+        self._heard = True
         self._buffer += piece
 
 

@@ -9,6 +9,7 @@ watchdog becomes a leak.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -50,6 +51,7 @@ class Lanes:
         self._hint = hint
         self._lock = threading.Lock()
         self._under_way: dict[str, _Call[object]] = {}
+        self._late: dict[str, float] = {}
 
     def run(self, kind: str, work: Callable[[], Result], timeout_s: float) -> Result:
         """`work()`, or HostFault(TIMEOUT) after `timeout_s`, at once while an earlier one hangs.
@@ -65,6 +67,12 @@ class Lanes:
         if call.error is not None:
             raise call.error
         return call.result  # type: ignore[return-value]  # set: it is done without an error
+
+    def late_answer(self, kind: str) -> float:
+        """When (monotonic, s) a call of this kind was answered after its caller had given up on it,
+        the last time; -inf where none was. It was slow then, and did not hang."""
+        with self._lock:
+            return self._late.get(kind, -math.inf)
 
     def hanging(self) -> int:
         """How many calls hang, given up by their callers."""
@@ -107,6 +115,9 @@ class Lanes:
         call.run()
         with self._lock:
             del self._under_way[call.kind]
+            self._late.pop(call.kind, None)
+            if call.late and call.error is None:
+                self._late[call.kind] = time.monotonic()
         call.done.set()
 
     def _hangs(self, kind: str, timeout_s: float) -> HostFault:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lanes import Lanes
@@ -18,7 +19,11 @@ from dockerdoctor.host.lanes import Lanes
 FILE_S = 2.0
 """Deadline of reading daemon.json, which may lie on a file system that hangs."""
 
+SOCKET = "/var/run/docker.sock"
+"""Where dockerd listens that is told `unix://` and no more."""
 CONFIG_FILE = Path("/etc/docker/daemon.json")
+CONTAINERD_CONFIG = Path("/etc/containerd/config.toml")
+CONTAINERD_HOME = Path("/var/lib/containerd")
 SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 """What dockerd uses without --containerd when this socket is there at its start."""
 
@@ -36,8 +41,12 @@ class Layout(msgspec.Struct, frozen=True):
     containerd: Path | None = None
     """The socket named with --containerd; None when dockerd chose for itself."""
     pidfile: Path = Path("/run/docker.pid")
+    containerd_home: Path = CONTAINERD_HOME
+    """The root of the system's containerd."""
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
+    hosts: tuple[str, ...] = ()
+    """Where it was told to listen; empty: at the usual socket, or nobody knows."""
 
     @property
     def own_containerd(self) -> Path:
@@ -55,7 +64,30 @@ class Layout(msgspec.Struct, frozen=True):
         """Where that containerd keeps images (engine 29) and metadata."""
         if self.containerd_socket() == self.own_containerd:
             return self.data_root / "containerd/daemon"
-        return Path("/var/lib/containerd")
+        return self.containerd_home
+
+    def listens_elsewhere(self, path: Path) -> bool:
+        """Whether it was told to listen at other places alone than this socket. What systemd hands
+        over (fd://) may be any."""
+        told = [each for each in self.hosts if not each.startswith("fd:")]
+        return len(told) == len(self.hosts) > 0 and all(
+            os.path.realpath(each.removeprefix("unix://") or SOCKET) != os.path.realpath(path)
+            for each in told
+        )
+
+
+def hosts(argv: Sequence[str]) -> list[str]:
+    """All that -H and --host say."""
+    found: list[str] = []
+    words = iter(argv[1:])
+    for word in words:
+        if word in ("-H", "--host"):
+            found.append(next(words, ""))
+        elif word.startswith("--host="):
+            found.append(word.removeprefix("--host="))
+        elif word.startswith("-H"):
+            found.append(word.removeprefix("-H").removeprefix("="))
+    return found
 
 
 def flags(argv: Sequence[str]) -> Mapping[str, str]:
@@ -71,15 +103,18 @@ def flags(argv: Sequence[str]) -> Mapping[str, str]:
 
 
 def parse_config(text: str) -> Mapping[str, str]:
-    """The text keys of a daemon.json; nothing of one that is garbled (the daemon has then not
-    started with it either)."""
+    """The text keys of a daemon.json, and its hosts, one a line; nothing of one that is garbled
+    (the daemon has then not started with it either)."""
     try:
         said = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError):
         return {}
     if not isinstance(said, dict):
         return {}
-    return {key: value for key, value in said.items() if isinstance(value, str)}
+    found = {key: value for key, value in said.items() if isinstance(value, str)}
+    if isinstance(told := said.get("hosts"), list):
+        found["hosts"] = "\n".join(each for each in told if isinstance(each, str))
+    return found
 
 
 def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
@@ -99,6 +134,7 @@ def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
         containerd=Path(containerd) if containerd else None,
         pidfile=Path(said("--pidfile") or usual.pidfile),
         namespace=said("--containerd-namespace") or usual.namespace,
+        hosts=(*hosts(argv), *config.get("hosts", "").splitlines()),
     )
 
 
@@ -107,11 +143,27 @@ def config_file(argv: Sequence[str]) -> Path:
     return Path(flags(argv).get("--config-file") or CONFIG_FILE)
 
 
+class _Containerd(msgspec.Struct):
+    root: str = ""
+
+
+def containerd_home(text: str) -> Path:
+    """The root that a containerd's config.toml says, or the usual one."""
+    root = ""
+    if text:  # to read TOML is to load its reader
+        with contextlib.suppress(msgspec.MsgspecError):
+            root = msgspec.toml.decode(text, type=_Containerd).root
+    return Path(root) if root else CONTAINERD_HOME
+
+
 def read(argv: Sequence[str], lanes: Lanes) -> Layout:
-    """The layout by a command line and the daemon.json that it reads; one that cannot be read says
-    nothing."""
-    config: Mapping[str, str] = {}
-    path = config_file(argv)
-    with contextlib.suppress(HostFault, OSError):
-        config = parse_config(lanes.run(f"read {path}", path.read_text, FILE_S))
-    return layout(argv, config)
+    """The layout by a command line, the daemon.json that it reads and containerd's configuration;
+    one that cannot be read says nothing."""
+
+    def text(path: Path) -> str:
+        with contextlib.suppress(HostFault, OSError, UnicodeDecodeError):
+            return lanes.run(f"read {path}", path.read_text, FILE_S)
+        return ""
+
+    found = layout(argv, parse_config(text(config_file(argv))))
+    return replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))

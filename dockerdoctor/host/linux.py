@@ -18,7 +18,6 @@ from dockerdoctor.host import (
     disks,
     imagestore,
     kernel,
-    pressure,
     processes,
     programs,
     shims,
@@ -41,11 +40,11 @@ from dockerdoctor.host.nouns import (
     DiskUse,
     EventTally,
     Place,
-    Pressure,
     ProcessVitals,
     Service,
     ServiceState,
 )
+from dockerdoctor.host.pressure import PressureWatch
 from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Removal, Survey
@@ -78,10 +77,11 @@ class LinuxHost:
         self._given = dict(places or {})
         self._door = Door(sizes)
         self._lanes = Lanes(MACHINE)
+        self.pressure = PressureWatch().look
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
         self._asked = asked = Asked(
-            address, None if stranger else keeper, self._engine, self._growth
+            address, None if stranger else keeper, self._engine, self._growth, self._elsewhere
         )
         self.ping, self.info = asked.ping, asked.info
         self.containers, self.container = asked.containers, asked.container
@@ -170,9 +170,6 @@ class LinuxHost:
     def clients(self) -> Sequence[Client]:
         return connected_to(Path(self.address.path))
 
-    def pressure(self) -> Pressure:
-        return pressure.look()
-
     def installing(self) -> str:
         return upkeep.at_work()
 
@@ -207,6 +204,14 @@ class LinuxHost:
         found = replace(found, pidfile=self.keeper.pidfile or found.pidfile)
         self._layout = (argv, found)
         return found
+
+    def _elsewhere(self) -> str:
+        """Where dockerd listens, if it runs and was told not to do so at this address: then nobody
+        there is no sign of its death."""
+        process, path = self.main_process(Service.DOCKERD), self.address.path
+        if process is None or not path or not self.layout().listens_elsewhere(Path(path)):
+            return ""
+        return f"dockerd does not listen on {path}, but on {', '.join(self.layout().hosts)}"
 
     # What is done.
 

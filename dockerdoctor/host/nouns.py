@@ -109,6 +109,8 @@ class DiskUse(Struct, frozen=True):
     """0 where it does not count them, or they were not asked for."""
     full_in_s: float | None = None
     """Time until it is full at the steady growth of the last minutes; None where there is none."""
+    device: int = 0
+    """Its number (st_dev): two places with the same one share their space."""
 
 
 class Start(Struct, frozen=True):
@@ -171,7 +173,10 @@ class Container(Struct, frozen=True):
     image: str = ""
     networks: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
-    """Names of containers it needs, where known (links, network mode `container:`)."""
+    """Names of containers it needs, where known (links, network mode `container:`), or what Compose
+    calls them, as in `service`."""
+    service: str = ""
+    """PROJECT/SERVICE, if Compose has made it."""
     finished_at: float = 0.0
     """When its last run ended (wall clock, s), as an inspect told it; 0 when it never did."""
     inspected: bool = False
@@ -184,6 +189,8 @@ class Container(Struct, frozen=True):
     """When its health check was last done (wall clock, s), likewise; 0 when it never was."""
     check_within_s: float = 0.0
     """Its health check's interval and time-out together; 0 when it has none."""
+    kept_by: str = ""
+    """Who starts another in its place, by its labels: swarm, kubernetes, ...; empty: nobody."""
     hangs_since: float | None = None
     """Since when (monotonic clock, s) its inspect has not been answered; None while it is."""
 
@@ -197,5 +204,7 @@ class Pressure(Struct, frozen=True):
     memory_full_ratio: float = 0.0
     io_full_ratio: float = 0.0
     load_per_cpu: float = 0.0
+    iowait_ratio: float = 0.0
+    """Share of the processors' time since the last look in which they waited for a disk."""
     swapped_in_bytes: int = 0
     swapped_out_bytes: int = 0

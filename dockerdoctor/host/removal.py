@@ -7,6 +7,7 @@ refused by the daemon itself. Volumes go only one by one, by their 64 digits.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ LABELS_SINCE = (1, 42)
 BUSY = ("already running", "already in progress")
 """What a daemon says (409) while somebody else prunes, or removes that very thing: read in moby's
 source. Whoever asked may ask again; any other 409 means that it is in use."""
+NO_SPACE = "no space left on device"
+"""ENOSPC, of bytes and of inodes, in the daemon's words."""
 NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -88,7 +91,7 @@ def _image(api: APIClient, what: Removal) -> str:
     seen = understood(lambda: msgspec.convert(said, type=_Image), "GET /images/ID/json")
     references = {*(seen.repo_tags or ()), *(seen.repo_digests or ())}
     wanted = {familiar(tag) for tag in what.tags}
-    if {familiar(each) for each in references} != wanted:
+    if references and {familiar(each) for each in references} != wanted:
         return "has got another name since"
     if (
         seen.metadata.last_tag_time.timestamp() >= what.before
@@ -102,36 +105,61 @@ def _image(api: APIClient, what: Removal) -> str:
         return f"is used by {len(users)} containers"
     # By reference and without force: the last one takes the layers along, and a reference that was
     # moved to another image meanwhile is seen above.
-    _untag_all(api, what.ident, sorted(references, key=lambda each: "@" in each))
-    return ""
+    names = sorted(references, key=lambda each: ("@" in each, each))
+    return _without_names(api, what.ident, names)
 
 
-def _untag_all(api: APIClient, ident: str, references: list[str]) -> None:
-    """All or none: the last one is refused when a container was made of the image meanwhile."""
+def _without_names(api: APIClient, ident: str, references: list[str]) -> str:
+    """All or none: the last one is refused when a container was made of the image meanwhile. What
+    has no name (any more) goes by its id, and then there is room to write that down."""
     from docker.errors import APIError
 
     gone: list[str] = []
+    written = bool(references)
     try:
-        for reference in references or [ident]:
-            _untag(api, reference)
+        for reference in references:
+            written &= _untagged(api, reference)
             gone.append(reference)
+        return "" if written else _nameless(api, ident)
     except APIError:
         for reference in gone:
             name, _, tag = reference.rpartition(":")
             if "@" not in name:
-                api.tag(ident, name, tag)
+                with contextlib.suppress(APIError):  # the name is back, though not on a full disk
+                    api.tag(ident, name, tag)
         raise
 
 
-def _untag(api: APIClient, reference: str) -> None:
-    """A digest goes along with the last tag of its repository."""
-    from docker.errors import NotFound
+def _untagged(api: APIClient, reference: str) -> bool:
+    """Whether the daemon could write that down: on a disk without a byte or an inode left it has
+    forgotten the name then, but kept the image. A digest goes along with the last tag of its
+    repository."""
+    from docker.errors import APIError, NotFound
 
     try:
         api.remove_image(reference, force=False, noprune=False)
     except NotFound:
         if "@" not in reference:
             raise
+    except APIError as error:
+        if NO_SPACE not in str(error.explanation):
+            raise
+        return False
+    return True
+
+
+def _nameless(api: APIClient, ident: str) -> str:
+    """Looked at once more: by its id the daemon would take along a name that came meanwhile."""
+    from docker.errors import NotFound
+
+    try:
+        said = api.inspect_image(ident)
+        if said.get("RepoTags") or said.get("RepoDigests"):
+            return "has got another name since"
+        api.remove_image(ident, force=False, noprune=False)
+    except NotFound:
+        return ""  # the last of several names could be written off
+    return ""
 
 
 def _cache(api: APIClient, what: Removal) -> str:

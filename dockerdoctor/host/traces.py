@@ -97,12 +97,14 @@ class Flights(Struct, frozen=True):
 
 
 class Builds(Struct, frozen=True):
-    """Image builds of the daemon, seen from outside."""
+    """Image builds of the daemon, and other work that takes long by right, seen from outside."""
 
     live: int
     """How many run now, by BuildKit or by the classic builder."""
     since_s: float = 0.0
     """How long there has been one without a break, as far as we have looked."""
+    copies: int = 0
+    """Copies to or from a container (`docker cp`): each holds that container's lock to its end."""
 
 
 class Growth(Struct, frozen=True):

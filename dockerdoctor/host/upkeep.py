@@ -10,8 +10,6 @@ import os
 import struct
 from pathlib import Path
 
-import psutil
-
 LOCKS = (Path("/var/lib/dpkg/lock-frontend"), Path("/var/lib/dpkg/lock"))
 _FLOCK = "hhqqi4x"
 """struct flock of 64-bit Linux: type, whence, start, length, pid."""
@@ -38,6 +36,6 @@ def at_work(locks: tuple[Path, ...] = LOCKS) -> str:
 
 def _name(pid: int) -> str:
     try:
-        return psutil.Process(pid).name() or "somebody"
-    except (psutil.Error, ValueError):
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip() or "somebody"
+    except OSError:
         return "somebody"

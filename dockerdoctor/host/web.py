@@ -12,7 +12,7 @@ from dockerdoctor.configkeys import is_loopback
 from dockerdoctor.errors import ConfigError
 from dockerdoctor.host import webpages
 from dockerdoctor.host.webpages import Pages
-from dockerdoctor.host.webserver import Answer, Server, listen
+from dockerdoctor.host.webserver import CLIENT_S, Answer, Server, listen
 
 
 class Guard(Protocol):
@@ -60,8 +60,9 @@ def serve(
     pages: Pages,
     web_config: Path | None = None,
     allow_insecure: bool = False,
+    client_s: float = CLIENT_S,
 ) -> Server:
-    """Serve the metrics until the server is stopped.
+    """Serve the metrics until the server is stopped. A client may take `client_s` to ask.
 
     Raises ConfigError for a web configuration that cannot be used, or that leaves other hosts
     without TLS or users (unless `allow_insecure`); HostFault when the address cannot be had."""
@@ -77,7 +78,7 @@ def serve(
                 "without TLS and users: add both, or set allow_insecure = true if you mean it"
             ]
         )
-    return Server(listen(*address), _answers(guard, pages), guard.context)
+    return Server(listen(*address), _answers(guard, pages), guard.context, client_s)
 
 
 def _answers(guard: Guard, pages: Pages) -> Answer:

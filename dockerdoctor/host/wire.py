@@ -12,13 +12,12 @@ import errno
 import math
 import os
 import socket
-import ssl
 import stat
 import threading
 import time
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.address import Address, TlsFiles
+from dockerdoctor.host.address import Address
 from dockerdoctor.model import Fault
 
 CHUNK = 1 << 16
@@ -61,9 +60,12 @@ class Wire:
         """The next bytes, at most CHUNK; empty at the end of the stream."""
         try:
             return self._ready().recv(CHUNK)
-        except ssl.SSLEOFError:
-            return b""
         except OSError as error:
+            if self.address.tls is not None:
+                from dockerdoctor.host import secured
+
+                if secured.ended(error):
+                    return b""
             raise explain(error, self.address, self.timeout_s) from error
 
     def close(self) -> None:
@@ -123,18 +125,10 @@ class Wire:
         if self.address.tls is None:
             return sock
         sock.settimeout(self._left())
-        return tls_context(self.address.tls).wrap_socket(sock, server_hostname=self.address.host)
+        from dockerdoctor.host import secured  # only now: see there
 
-
-def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """What these files say as a context. Raises OSError (ssl.SSLError) for unusable ones."""
-    context = ssl.create_default_context(cafile=str(files.ca) if files.ca else None)
-    if not files.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if files.cert:
-        context.load_cert_chain(str(files.cert), str(files.key) if files.key else None)
-    return context
+        context = secured.context(self.address.tls)
+        return context.wrap_socket(sock, server_hostname=self.address.host)
 
 
 _Info = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]
@@ -185,8 +179,11 @@ def explain(error: OSError | ValueError, address: Address, timeout_s: float) -> 
             f"no answer on {address} within {timeout_s:g} s",
             "the daemon hangs, or is still starting: see `systemctl status docker`",
         )
-    if isinstance(error, ssl.SSLError):
-        return _explain_tls(error, address)
+    if address.tls is not None:
+        from dockerdoctor.host import secured
+
+        if (fault := secured.explain(error, address)) is not None:
+            return fault
     if isinstance(error, socket.gaierror):
         return HostFault(
             Fault.MISSING, f"the name {address.host} is not known", "check the host in the address"
@@ -238,10 +235,11 @@ def _gone(number: int | None, error: Exception, address: Address) -> HostFault:
     return HostFault(Fault.REFUSED, f"{address} cannot be reached: {text}", "check the address")
 
 
-def broke_off(address: Address) -> HostFault:
-    """The other side ended the connection before it had answered whole."""
+def broke_off(address: Address, heard: bool = False) -> HostFault:
+    """The other side ended the connection before it had answered whole. Where a part of the answer
+    was `heard`, somebody lives there: half an answer is no sign of death."""
     return HostFault(
-        Fault.REFUSED,
+        Fault.GARBLED if heard else Fault.REFUSED,
         f"{address} closed the connection before its answer was whole",
         "the daemon is stopping, or died just now: see `systemctl status docker`",
     )
@@ -258,27 +256,6 @@ def _no_permission(error: Exception, address: Address) -> HostFault:
         Fault.DENIED,
         f"{address} may not be used: {error}",
         "check that the certificates can be read, and the local firewall",
-    )
-
-
-def _explain_tls(error: ssl.SSLError, address: Address) -> HostFault:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return HostFault(
-            Fault.DENIED,
-            f"the certificate of {address} is not trusted: {error.verify_message}",
-            "check ca.pem, its dates and the host's name",
-        )
-    reason = error.reason or "no reason given"
-    if "ALERT" in reason:
-        return HostFault(
-            Fault.DENIED,
-            f"{address} refused our certificate: {reason}",
-            "check cert.pem and key.pem, and that its ca.pem signed them",
-        )
-    return HostFault(
-        Fault.GARBLED,
-        f"{address} does not speak TLS as we do: {reason}",
-        "check the port (2376 with TLS, 2375 without) and the certificates' files",
     )
 
 

@@ -1,7 +1,9 @@
-"""Whether images are being built: then the daemon's memory is a peak by right (20 GB were seen).
+"""Work that takes long by right: image builds, and copies to and from containers.
 
-Seen by the goroutines of the daemon itself, as no other call tells it: BuildKit runs its steps
-beside the containers, and the export at the end, which takes most of the memory, runs nothing.
+While an image is built the daemon's memory is a peak (20 GB were seen); `docker cp` holds its
+container's lock to its end, and that may be as far away as its client likes. Seen by the goroutines
+of the daemon itself, as no other call tells it: BuildKit runs its steps beside the containers, and
+the export at the end, which takes most of the memory, runs nothing.
 """
 
 from __future__ import annotations
@@ -23,15 +25,16 @@ def run(view: HostView) -> Readings:
         if fault.fault not in NO_ANSWER:
             raise
         return {}
-    return {"live": seen.live, "since_s": seen.since_s}
+    return {"live": seen.live, "since_s": seen.since_s, "copies": seen.copies}
 
 
 PROBE = Probe(
     name="builds",
-    help="image builds that run now, by the daemon's own goroutines",
+    help="image builds and copies (docker cp) that run now, by the daemon's own goroutines",
     readings=(
         Reading("live", Kind.GAUGE, "Image builds that run"),
         Reading("since_s", Kind.GAUGE, "How long there has been one without a break", "seconds"),
+        Reading("copies", Kind.GAUGE, "Copies to or from a container that run"),
     ),
     timeout_s=TIMEOUT_S + 0.5,
     run=run,

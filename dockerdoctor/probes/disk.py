@@ -34,12 +34,14 @@ def run(view: HostView) -> Readings:
             continue
         readings[f"{name}_used_ratio"] = use.used_ratio
         readings[f"{name}_inodes_ratio"] = use.inodes_used_ratio
+        if place is Place.CONTAINERD:
+            readings["containerd_apart"] = use.device != root.device
     return readings
 
 
 PROBE = Probe(
     name="disk",
-    help="used space and inodes of the data-root, of /run and of containerd's root, by statvfs",
+    help="used space and inodes of the data-root, /run and containerd's root, by statvfs",
     readings=(
         Reading("total_bytes", Kind.GAUGE, "Size of the data-root's file system", "bytes"),
         Reading("free_bytes", Kind.GAUGE, "Free space for the data-root", "bytes"),
@@ -55,6 +57,7 @@ PROBE = Probe(
         Reading("run_inodes_ratio", Kind.GAUGE, "Used share of the inodes of /run", "ratio"),
         Reading("containerd_used_ratio", Kind.GAUGE, "Used share of containerd's root", "ratio"),
         Reading("containerd_inodes_ratio", Kind.GAUGE, "Used share of its inodes", "ratio"),
+        Reading("containerd_apart", Kind.FLAG, "Whether that is not the data-root's file system"),
     ),
     timeout_s=3 * TIMEOUT_S + 0.5,
     run=run,

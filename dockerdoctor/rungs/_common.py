@@ -26,7 +26,15 @@ EMERGENCY_START_S = 15.0
 SHUTDOWN_S = 15.0
 """dockerd's own default shutdown-timeout."""
 FULL_RATIO = 0.99
-"""Of the data-root: a daemon may fail to start on a full disk, so free space first."""
+"""Of a place that a daemon writes to when it starts: free space first, or it may stay down."""
+PLACES = (
+    ("disk.used_ratio", "the data-root is {} full"),
+    ("disk.inodes_ratio", "{} of the data-root's inodes are used"),
+    ("disk.run_used_ratio", "/run is {} full"),
+    ("disk.run_inodes_ratio", "{} of the inodes of /run are used"),
+    ("disk.containerd_used_ratio", "containerd's root is {} full"),
+    ("disk.containerd_inodes_ratio", "{} of the inodes of containerd's root are used"),
+)
 
 
 HELD_S = 30.0
@@ -69,15 +77,23 @@ def container_held(scene: Scene) -> str:
     return ""
 
 
-def held_or_full(scene: Scene) -> str:
+def nobody_can(scene: Scene) -> str:
     """Why no way of stopping and starting can help now."""
     if why := held_by_the_kernel(scene):
         return why
     if tracer := scene.word("process.tracer"):
         return f"dockerd is held by {tracer}: free it first, a kill would only leave a zombie"
-    used = scene.number("disk.used_ratio")
-    if used >= FULL_RATIO:
-        return f"the data-root is {plain(used, 'ratio')} full: a start may fail, free space first"
+    if scene.flag("kernel.data_root_read_only"):
+        return "the data-root is read-only: a start fails, see the kernel's log and the disk first"
+    return ""
+
+
+def full(scene: Scene) -> str:
+    """Which of the places that a start writes to is full, bytes or inodes: then it must wait."""
+    for reading, words in PLACES:
+        if (used := scene.number(reading)) >= FULL_RATIO:
+            says = words.format(plain(used, "ratio"))
+            return f"{says}: a start may fail, free space first"
     return ""
 
 

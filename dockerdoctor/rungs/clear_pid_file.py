@@ -11,7 +11,7 @@ from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.rungs._common import START_S, held_or_full
+from dockerdoctor.rungs._common import START_S, full, nobody_can
 from dockerdoctor.rungs.start import failed_again
 
 
@@ -33,7 +33,7 @@ def useless(scene: Scene) -> str:
     """Only for a daemon that is down while somebody else has its pid."""
     if not scene.word("unit.pid_file_names"):
         return "no pid file is in the way"
-    return held_or_full(scene)
+    return nobody_can(scene)
 
 
 RUNG = Rung(
@@ -42,6 +42,7 @@ RUNG = Rung(
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: START_S,
     run=run,
+    room=full,
     useless=useless,
     hopeless=failed_again,
 )

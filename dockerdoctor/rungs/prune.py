@@ -1,4 +1,5 @@
-"""Give back what is needed of a full data-root and no more, in the order of regret.
+"""Give back what is needed of a full data-root (or of containerd's root, where the images lie there
+on another file system) and no more, in the order of regret.
 
 The plan of `disk reclaim`, made from the data-root's own databases (or by what the daemon tells of
 containerd's image store): long-stopped containers and
@@ -14,50 +15,53 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.host.nouns import Place
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.reclaim import Done, carry_out, low_enough, plan
+from dockerdoctor.reclaim import STAT_S, Done, carry_out, low_enough, plan, room
 from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
-STAT_S = 5.0
 CALL_S = 45.0
 STEADY_S = 3600.0
 """After a start of the daemon, before a stopped container may be called litter."""
 ROUNDS = 3
-"""Sizes that the layer database tells are too small or too large: look again, plan again."""
+"""Sizes that the layer database tells are too small or too large: look again, plan again. What
+could not be removed is left out once: after what comes next there may be room for it."""
 SHOWN = 3
 
 
 def run(control: HostControl, scene: Scene) -> Note:
     """Raises HostFault when the data-root cannot be read."""
-    root = control.places()[Place.DATA_ROOT]
     allowed = replace(scene.allowed, anonymous_volumes=False, start_ratio=0.0)
     # What ended within the grace time is left alone anyway.
     steady = scene.number("unit.since_start_s") >= min(STEADY_S, allowed.grace_s)
-    began = control.disk(root, STAT_S)
+    found = control.with_images(control.survey(), CALL_S)
+    where = room(control, found)
+
+    def use() -> DiskUse:
+        return control.disk(where.path, STAT_S)
+
+    began = use()
     done: list[Done] = []
+    gone: set[str] = set()
+    stayed: set[str] = set()
     for _ in range(ROUNDS):
-        use = control.disk(root, STAT_S)
-        if low_enough(use, allowed):
+        now, without = control.now().wall, gone | stayed
+        args = (found, use(), allowed, scene.image_use, now, steady)
+        wanted = plan(*args, kinds=where.kinds, without=without)
+        came = carry_out(wanted.steps, control, lambda: low_enough(use(), allowed))
+        done += came
+        if not came or low_enough(use(), allowed):
             break
+        gone |= {each.step.what.ident for each in came if not each.why}
+        stayed = {each.step.what.ident for each in came if each.why}
         found = control.with_images(control.survey(), CALL_S)
-        wanted = plan(found, use, allowed, scene.image_use, control.now().wall, steady)
-        steps = [step for step in wanted.steps if not _tried(step, done)]
-        done += carry_out(steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
-        if not steps:
-            break
-    freed = max(0, control.disk(root, STAT_S).free_bytes - began.free_bytes)
+    freed = max(0, use().free_bytes - began.free_bytes)
     removed = freed or any(not each.why for each in done)
-    says = f"{_told(done)}; {plain(freed, 'bytes')} given back"
+    says = f"{_told(done)}; {plain(freed, 'bytes')} given back on {where.name}"
     return Note(says, futile="" if removed else "nothing that may go was found")
-
-
-def _tried(step: Step, done: list[Done]) -> bool:
-    return any(each.step.what.ident == step.what.ident for each in done)
 
 
 def _told(done: list[Done]) -> str:

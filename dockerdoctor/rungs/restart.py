@@ -13,7 +13,8 @@ from dockerdoctor.host.view import HostControl
 from dockerdoctor.rungs._common import (
     cost_of_a_stop,
     deaf_to_sigterm,
-    held_or_full,
+    full,
+    nobody_can,
     patience_s,
     still_deaf,
     takes_no_signal,
@@ -36,7 +37,7 @@ def useless(scene: Scene) -> str:
             return takes_no_signal(scene)
         if scene.word("unit.active_state") == "deactivating":
             return "it was told to stop already, and has not ended"
-    return held_or_full(scene)
+    return nobody_can(scene)
 
 
 RUNG = Rung(
@@ -45,6 +46,7 @@ RUNG = Rung(
     impact=cost_of_a_stop,
     settle_s=patience_s,
     run=run,
+    room=full,
     useless=useless,
     hopeless=still_deaf,
 )

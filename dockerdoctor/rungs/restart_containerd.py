@@ -10,7 +10,7 @@ from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.rungs._common import deaf_to_sigterm, held_by_the_kernel
+from dockerdoctor.rungs._common import deaf_to_sigterm, full, held_by_the_kernel
 
 SETTLE_S = 60.0
 
@@ -42,5 +42,6 @@ RUNG = Rung(
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: SETTLE_S,
     run=run,
+    room=full,
     useless=useless,
 )

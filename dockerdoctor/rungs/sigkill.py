@@ -10,7 +10,7 @@ from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.rungs._common import START_S, cost_of_a_stop, held_or_full
+from dockerdoctor.rungs._common import START_S, cost_of_a_stop, full, nobody_can
 from dockerdoctor.rungs._killing import kill_and_start
 
 
@@ -40,5 +40,6 @@ RUNG = Rung(
     impact=cost_of_a_stop,
     settle_s=lambda _: START_S,
     run=run,
-    useless=held_or_full,
+    room=full,
+    useless=nobody_can,
 )

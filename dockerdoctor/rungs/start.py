@@ -10,7 +10,7 @@ from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.rungs._common import START_S, held_or_full
+from dockerdoctor.rungs._common import START_S, full, nobody_can
 
 
 def run(control: HostControl, scene: Scene) -> Note:
@@ -32,7 +32,7 @@ def useless(scene: Scene) -> str:
             f"`journalctl -u docker`{_first_error(scene)}, then `systemctl reset-failed "
             "docker.service docker.socket` and `systemctl start docker`"
         )
-    return held_or_full(scene)
+    return nobody_can(scene)
 
 
 def failed_again(scene: Scene) -> str:
@@ -54,6 +54,7 @@ RUNG = Rung(
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: START_S,
     run=run,
+    room=full,
     useless=useless,
     hopeless=failed_again,
 )

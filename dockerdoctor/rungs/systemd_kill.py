@@ -14,9 +14,10 @@ from dockerdoctor.rungs._common import (
     SIGTERM,
     START_S,
     cost_of_a_stop,
+    full,
     gone,
-    held_or_full,
     left_after,
+    nobody_can,
     still_deaf,
     takes_no_signal,
 )
@@ -47,7 +48,7 @@ def useless(scene: Scene) -> str:
     """A daemon that does not read its first SIGTERM will not read the next."""
     if scene.policy.emergency and (why := takes_no_signal(scene)):
         return why
-    return still_deaf(scene) or held_or_full(scene)
+    return still_deaf(scene) or nobody_can(scene)
 
 
 RUNG = Rung(
@@ -56,5 +57,6 @@ RUNG = Rung(
     impact=cost_of_a_stop,
     settle_s=lambda _: START_S,
     run=run,
+    room=full,
     useless=useless,
 )

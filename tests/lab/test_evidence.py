@@ -13,31 +13,15 @@ import pytest
 
 from dockerdoctor.host.nouns import Container
 from tests.lab import faults
+from tests.lab.faults.load import BUILD
 from tests.lab.host import LabHost
 from tests.lab.product import VENV
 from tests.lab.watchdog import POLICY, WAIT_S, Watchdog, vitals
 
 ON_ONE_SUITE = True
 """As in test_aftermath.py."""
-BUILD = """
-import io, socket, sys, tarfile
-file = b"FROM busybox\\nRUN sleep 1000000\\n"
-context = io.BytesIO()
-with tarfile.open(fileobj=context, mode="w") as tar:
-    info = tarfile.TarInfo("Dockerfile")
-    info.size = len(file)
-    tar.addfile(info, io.BytesIO(file))
-link = socket.socket(socket.AF_UNIX)
-link.connect("/run/docker.sock")
-body = context.getvalue()
-head = f"POST /build?version={sys.argv[1]}&nocache=1&networkmode=none HTTP/1.1"
-kind = f"Host: docker\\r\\nContent-Type: application/x-tar\\r\\nContent-Length: {len(body)}"
-link.sendall(f"{head}\\r\\n{kind}\\r\\n\\r\\n".encode() + body)
-while link.recv(65536):
-    pass
-"""
-"""The docker CLI of 26 and later has no BuildKit without a plugin: the API has."""
 CLASSIC, BUILDKIT = "1", "2"
+ENDLESS = "FROM busybox\nRUN sleep 1000000\n"
 OLD_ENOUGH = ', "unit.since_start_s >= 30s"'
 MEMORY = f"""[rss-critical]
 when = ["process.rss_bytes > 1MiB"{OLD_ENOUGH}]
@@ -72,7 +56,7 @@ print(msgspec.json.encode(host.flights()).decode())
 def build(host: LabHost, builder: str) -> Iterator[None]:
     """One that ends only when its client leaves."""
     host.import_busybox()
-    client = host.spawn("python3", "-c", BUILD, builder)
+    client = host.spawn("python3", "-c", BUILD, builder, ENDLESS)
     try:
         host.wait(lambda: builds(host) == 1, WAIT_S, "the build to be seen")
         yield

@@ -1,36 +1,41 @@
-"""A data-root fills up, dockerdoctor makes room, and nobody misses anything.
+"""A disk is full to its last byte or inode, dockerdoctor makes room, and nobody misses anything.
 
 One host for each suite, whose data-root is a loop-mounted ext4 with few inodes. What must not be
 touched is there from the beginning: a named volume, running containers, an image with a label.
+What fills it: images, build cache, orphans, logs; but no log uses up inodes, as long as it may be.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 
-from dockerdoctor.model import Incident, Outcome
+from dockerdoctor.model import Outcome
 from tests.lab import faults, outer, showing
-from tests.lab.boot import SHARE
 from tests.lab.conftest import suites
 from tests.lab.faults.disks import DATA_ROOT
+from tests.lab.filling import (
+    CONFIG,
+    INODES,
+    PRODUCT,
+    SIZE_MB,
+    Litter,
+    Room,
+    a_build,
+    an_image,
+    an_orphan,
+    cured,
+    furnished,
+    lines_of_a_log,
+)
 from tests.lab.host import LabHost
-from tests.lab.watchdog import POLICY, WAIT_S, Watchdog, rungs, volume_file
+from tests.lab.watchdog import WAIT_S, rungs
 
-SIZE_MB = 220
-INODES = 5000
-CHUNK_MB = 12
-SMALL_MB = 3
-GRACE = '[disk]\ngrace = "0s"\nkeep = ["wanted:*"]\n'
-PRODUCT = "/opt/dockerdoctor/bin/dockerdoctor"
-CONFIG = POLICY + GRACE
 RULES = """
 [disk-full]
 says = "the data-root is {disk.used_ratio} full"
@@ -55,83 +60,13 @@ ladder = ["dump-stacks"]
 """
 )
 """A daemon that hangs is left so: it is the disk that is looked at."""
-TALK = ("sh", "-c", "while :; do echo a line that nobody reads; sleep 0.2; done")
-
-
-@dataclass
-class Room:
-    """A host with a small disk, and what must stay as it is."""
-
-    watchdog: Watchdog
-    pids: str
-    checksum: str
-
-    @property
-    def host(self) -> LabHost:
-        return self.watchdog.host
-
-    def used(self) -> float:
-        """Used share of the data-root's bytes."""
-        told = os.statvfs(self.host.outside(DATA_ROOT))
-        return 1 - told.f_bavail / (told.f_blocks - told.f_bfree + told.f_bavail)
-
-    def inodes(self) -> float:
-        """Used share of its inodes."""
-        told = os.statvfs(self.host.outside(DATA_ROOT))
-        return 1 - told.f_ffree / told.f_files
-
-    def doctor(self, *words: str, timeout: float = 120, check: bool = True) -> str:
-        """What a command of the product says."""
-        return self.host.run(PRODUCT, *words, timeout=timeout, check=check).stdout
-
-    def tags(self) -> set[str]:
-        """The images that there are."""
-        told = self.host.docker("images", "--format", "{{.Repository}}:{{.Tag}}").stdout
-        return set(told.split())
-
-    def begin(self, more: str = "") -> float:
-        """Start the watchdog; since when its incidents count."""
-        began = time.time()
-        self.watchdog.begin(CONFIG + more, RULES)
-        return began
-
-    def assert_untouched(self) -> None:
-        """The named volume, the running containers and the wanted images are as they were."""
-        assert self.checksum == _checksum(self.host)
-        assert self.pids == _pids(self.host)
-        assert {"wanted:1", "labelled:1", "busybox:latest"} <= self.tags()
-        for name in ("runs", "talks"):
-            self.host.docker("exec", name, "true")
-
-
-def _checksum(host: LabHost) -> str:
-    return hashlib.sha256(volume_file(host, "precious", "file").read_bytes()).hexdigest()
-
-
-def _pids(host: LabHost) -> str:
-    names = ("runs", "talks", "idle")
-    return host.docker("inspect", "--format", "{{.State.Pid}} {{.State.StartedAt}}", *names).stdout
+ORPHANS = 'orphans = true\norphan_age = "0s"\n'
 
 
 @pytest.fixture(scope="module")
 def shared_room(lab: None, suite: str) -> Iterator[Room]:
     with LabHost(suite, product=True, data_root_mb=SIZE_MB, inodes=INODES) as host:
         yield furnished(host)
-
-
-def furnished(host: LabHost) -> Room:
-    """With what must stay as it is."""
-    script = "dd if=/dev/urandom of=/data/file bs=1M count=3; exec sleep 1000000"
-    host.start_container("runs", "-v", "precious:/data", cmd=("sh", "-c", script))
-    host.start_container("talks", "--log-driver", "json-file", cmd=TALK)
-    host.start_container("idle", "-v", "/anonymous")
-    host.docker("import", f"{SHARE}/busybox.tar", "wanted:1")
-    label = "LABEL keep=yes"
-    host.docker("import", "--change", label, f"{SHARE}/busybox.tar", "labelled:1")
-    host.wait(
-        lambda: volume_file(host, "precious", "file").stat().st_size == 3 << 20, 60, "its data"
-    )
-    return Room(Watchdog(host), _pids(host), _checksum(host))
 
 
 @pytest.fixture
@@ -152,85 +87,43 @@ def shown_on(room: Room, suite: str) -> None:
         pytest.skip(f"shown on {suite}")
 
 
-def fill_with_images(room: Room, until: float) -> list[str]:
-    """Import images of random bytes, small ones last, until that share is used; oldest first."""
-    made: list[str] = []
-    for megabytes, share in ((CHUNK_MB, min(until, 0.88)), (SMALL_MB, until)):
-        while room.used() < share:
-            made.append(f"fill:{len(made):02}")
-            assert import_image(room, made[-1], megabytes << 20, 0)
-    return made
-
-
-def fill_with_files(room: Room) -> list[str]:
-    """Import images of many files, then of fewer, until few inodes are left."""
-    made: list[str] = []
-    for files, until in ((300, 0.85), (50, 0.96)):
-        while room.inodes() < until:
-            made.append(f"fill:{len(made):02}")
-            assert import_image(room, made[-1], 1000, files)
-    return made
-
-
-def import_image(room: Room, tag: str, size: int, files: int) -> bool:
-    """Whether there was room for it."""
-    script = """set -e; d=$(mktemp -d); trap 'rm -rf "$d"' EXIT; cd "$d"; mkdir -p fill/t
-        head -c "$1" /dev/urandom >fill/bytes
-        i=0; while [ $i -lt "$2" ]; do : >fill/t/$i; i=$((i+1)); done
-        tar -C fill -cf all.tar . && docker import all.tar "$3" >/dev/null"""
-    done = room.host.run("sh", "-c", script, "sh", str(size), str(files), tag, check=False)
-    return done.returncode == 0
-
-
-def cured(room: Room, began: float, rule: str) -> Incident:
-    """The incident of this rule, cured by the rung prune."""
-    incident = room.watchdog.wait_closed(began, rule)
-    assert [each for each in rungs(incident) if each != "bring-back"] == ["dump-stacks", "prune"]
-    assert incident.outcome is Outcome.CURED
-    return incident
-
-
 @pytest.mark.fault("F16", "disk-full", "prune")
 def test_a_disk_full_of_images_is_healed_to_the_mark_least_recently_used_first(room: Room) -> None:
     shown_on(room, "trixie")
-    made = fill_with_images(room, 0.96)
-    began = room.begin()
-    incident = cured(room, began, "disk-full")
-    assert room.used() <= 0.80
+    made = room.fill(0.96, an_image)
+    with faults.full_data_root(room.host):
+        cured(room, room.begin(RULES), "disk-full")
+        room.assert_at_the_mark()
     left = [tag for tag in made if tag in room.tags()]
+    assert left
     assert left == made[-len(left) :]
-    assert left, incident
-    assert room.used() > 0.80 - 2.5 * CHUNK_MB / SIZE_MB, "more was removed than needed"
-    room.assert_untouched()
 
 
+@pytest.mark.fault("F16", "disk-full", "prune")
 def test_what_builds_leave_is_given_back(room: Room) -> None:
     shown_on(room, "bookworm")
-    host = room.host
-    buildkit = "1" if room.watchdog.host.suite == "bookworm" else "0"  # later ones need a plugin
-    number = 0
-    for megabytes, share in ((CHUNK_MB, 0.88), (SMALL_MB, 0.96)):
-        while room.used() < share:
-            run = f"head -c {megabytes << 20} /dev/urandom >/bytes{number}"
-            host.put("/tmp/build/Dockerfile", f"FROM busybox\nRUN {run}\n")
-            build = "docker build -q --network none -t fill:built /tmp/build"
-            host.run("sh", "-c", f"DOCKER_BUILDKIT={buildkit} {build}", timeout=120)
-            number += 1
-    assert number > 3
-    cured(room, room.begin(), "disk-full")
-    assert room.used() <= 0.80
-    assert "fill:built" in room.tags()
-    room.assert_untouched()
+    room.fill(0.96, a_build)
+    with faults.full_data_root(room.host):
+        cured(room, room.begin(RULES), "disk-full")
+        room.assert_at_the_mark()
 
 
 @pytest.mark.fault("F16i", "inodes-high", "prune")
-def test_inodes_used_up_by_images_are_given_back(room: Room) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        an_image,
+        pytest.param(a_build, marks=pytest.mark.thorough),
+        pytest.param(an_orphan, marks=pytest.mark.thorough),
+    ],
+)
+def test_inodes_that_are_used_up_are_given_back(room: Room, make: Litter) -> None:
     shown_on(room, "trixie")
-    fill_with_files(room)
-    began = room.begin()
-    cured(room, began, "inodes-high")
-    assert room.inodes() <= 0.80
-    room.assert_untouched()
+    room.fill(0.96, make, "inodes")
+    with faults.no_inodes_in_data_root(room.host):
+        cured(room, room.begin(RULES, ORPHANS), "inodes-high")
+        assert room.used("inodes") <= 0.80
+        room.assert_untouched()
 
 
 def test_what_eats_the_disk_is_told_while_no_daemon_runs(room: Room) -> None:
@@ -255,7 +148,7 @@ def test_a_reclaim_that_is_cut_off_is_on_record_and_the_next_one_goes_on(
     room: Room, signum: signal.Signals
 ) -> None:
     shown_on(room, "trixie")
-    fill_with_images(room, 0.8)
+    room.fill(0.8, an_image)
     room.watchdog.begin(CONFIG)
     room.watchdog.stop()
     act = (PRODUCT, "disk", "reclaim", "--to", "40%", "--apply", "--yes")
@@ -285,73 +178,39 @@ def test_a_reclaim_that_is_cut_off_is_on_record_and_the_next_one_goes_on(
     room.assert_untouched()
 
 
-def fill_with_orphans(room: Room, until: float) -> list[str]:
-    """Leave copies of a layer in overlay2 that nothing knows, as a crash does, until that share is
-    used; small ones last. Returns their names, the oldest first."""
-    made: list[str] = []
-    asked = ("image", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", "fill:seed")
-    for megabytes, share in ((CHUNK_MB, min(until, 0.88)), (SMALL_MB, until)):
-        assert import_image(room, "fill:seed", megabytes << 20, 0)
-        source = room.host.docker(*asked).stdout.strip().removesuffix("/diff")
-        made.append(leave_orphan(room, source, len(made)))
-        room.host.docker("rmi", "fill:seed")  # while there is room to note that
-        source = f"{DATA_ROOT}/overlay2/{made[-1]}"
-        while room.used() < share:
-            made.append(leave_orphan(room, source, len(made)))
-    return made
-
-
-def leave_orphan(room: Room, source: str, number: int) -> str:
-    """Copy one, with a short name of its own."""
-    name = hashlib.sha256(f"orphan {number}".encode()).hexdigest()
-    short, place = name[:26].upper(), f"{DATA_ROOT}/overlay2"
-    script = 'set -e; cp -a "$1" "$2"; printf %s "$3" >"$2/link"; ln -s "../$4/diff" "$5"'
-    words = (source, f"{place}/{name}", short, name, f"{place}/l/{short}")
-    room.host.run("sh", "-c", script, "sh", *words)
-    return name
-
-
-def layers(room: Room) -> set[str]:
-    """The directories of overlay2."""
-    return {each.name for each in (room.host.outside(f"{DATA_ROOT}/overlay2")).iterdir()}
-
-
 @pytest.mark.fault("F19", "disk-full", "prune, where orphans may go")
 def test_a_disk_full_of_orphans_is_healed_to_the_mark_where_that_is_allowed(room: Room) -> None:
     shown_on(room, "trixie")
-    known = layers(room)
-    made = fill_with_orphans(room, 0.97)
-    assert set(made) <= layers(room)
+    known = room.layers()
+    made = room.fill(0.97, an_orphan)
+    assert set(made) <= room.layers()
     assert "no database knows" in room.doctor("disk") or "not yet known" in room.doctor("disk")
-    cured(room, room.begin('orphans = true\norphan_age = "0s"\n'), "disk-full")
-    assert room.used() <= 0.80
-    assert room.used() > 0.80 - 2.5 * CHUNK_MB / SIZE_MB, "more was removed than needed"
-    assert known <= layers(room)
-    left = [name for name in made if name in layers(room)]
-    assert left, "all of them"
-    room.assert_untouched()
+    with faults.full_data_root(room.host):
+        cured(room, room.begin(RULES, ORPHANS), "disk-full")
+        room.assert_at_the_mark()
+    assert known <= room.layers()
+    assert set(made) & room.layers(), "all of them"
     act = ("disk", "reclaim", "--to", "1%", "--orphans", "--apply", "--yes")
     room.doctor(*act, check=False)
-    assert not set(made) & layers(room)
+    assert not set(made) & room.layers()
     room.assert_untouched()
 
 
 def test_room_is_made_without_the_daemon_while_it_hangs(room: Room) -> None:
     shown_on(room, "trixie")
-    made = fill_with_orphans(room, 0.97)
+    made = room.fill(0.97, an_orphan)
     began = time.time()
     with faults.frozen(room.host):
-        config = CONFIG + 'orphans = true\norphan_age = "0s"\n'
-        room.watchdog.begin(config, RULES_WITHOUT_THE_DAEMON)
+        room.watchdog.begin(CONFIG + ORPHANS, RULES_WITHOUT_THE_DAEMON)
         incident = room.watchdog.wait_closed(began, "disk-full")
         acted = [each for each in rungs(incident) if each not in ("dump-stacks", "bring-back")]
         assert acted == ["(prune)", "free-space-outside"]
         assert incident.outcome is Outcome.CURED
         assert room.used() <= 0.80
-        assert set(made) - layers(room)
+        assert set(made) - room.layers()
         act = ("disk", "reclaim", "--to", "1%", "--orphans", "--apply", "--yes")
         room.doctor(*act, check=False)
-        assert not set(made) & layers(room)
+        assert not set(made) & room.layers()
     room.host.settle()
     room.assert_untouched()
 
@@ -363,16 +222,12 @@ def test_a_full_disk_of_one_log_is_cut_where_that_is_allowed_and_its_writer_goes
     host = room.host
     ident = host.docker("inspect", "--format", "{{.Id}}", "talks").stdout.strip()
     log = host.outside(f"{DATA_ROOT}/containers/{ident}/{ident}-json.log")
-    # By the container itself: the engine counts what it has written.
-    line = "a line of a log that nobody rotates, as long as lines are that tell what they do"
-    script = f"yes '{line}' | head -c 8000000 >/proc/1/fd/1"
-    while room.used() < 0.96:
-        host.docker("exec", "talks", "sh", "-c", script, timeout=180)
+    room.fill(0.96, lines_of_a_log)
     before = log.stat()
-    began = room.begin("cut_logs = true\nkeep_log = '1MiB'\n")
-    cured(room, began, "disk-full")
+    with faults.full_data_root(host):
+        cured(room, room.begin(RULES, "cut_logs = true\nkeep_log = '1MiB'\n"), "disk-full")
+        assert room.used() <= 0.80
     after = log.stat()
-    assert room.used() <= 0.80
     assert after.st_ino == before.st_ino
     assert after.st_size >= before.st_size
     assert after.st_blocks < before.st_blocks
@@ -393,9 +248,9 @@ def test_unused_images_of_containerds_store_are_given_back_least_recently_used_f
     with LabHost(suite, product=True, data_root_mb=2 * SIZE_MB, files=files) as host:
         room = furnished(host)
         assert "containerd.snapshotter" in host.docker("info", "-f", "{{.DriverStatus}}").stdout
-        made = fill_with_images(room, 0.96)
+        made = room.fill(0.96, an_image)
         host.docker("create", "--name", "holds", made[0], "/bytes")
-        began = room.begin()
+        began = room.begin(RULES)
         cured(room, began, "disk-full")
         assert room.used() <= 0.80
         left = [tag for tag in made if tag in room.tags()]
@@ -406,3 +261,50 @@ def test_unused_images_of_containerds_store_are_given_back_least_recently_used_f
         assert made[0] in room.tags()
         assert not set(made[1:]) & room.tags()
         room.assert_untouched()
+
+
+FILLS_TO = 0.73
+FILLS_B_S = 80_000
+"""Of SIZE_MB: 85 % after some 320 s, when it has been looked at for long enough (300 s) to say how
+soon it will be full; full after some 700 s."""
+SOON_S = 1200.0
+
+
+@pytest.mark.thorough
+@pytest.mark.fault("F16s", "disk-full-soon", "prune, before it is full")
+def test_a_disk_that_fills_within_the_hour_is_given_room_before_it_is_full(room: Room) -> None:
+    """By a container that writes into its own layer, at a steady rate. The rules are those that are
+    shipped."""
+    room.fill(FILLS_TO, an_image)
+    began = room.begin("")
+    script = f"while :; do head -c {FILLS_B_S} /dev/urandom >>/grows; sleep 1; done"
+    seen = [(time.monotonic(), room.used())]
+    told: list[tuple[float, float]] = []
+
+    def acted() -> bool:
+        seen.append((time.monotonic(), room.used()))
+        if (full_in := room.watchdog.metric("dockerdoctor_disk_full_in_seconds")) < 3600:
+            told.append((full_in, rest_s(seen)))
+        return "prune" in room.watchdog.acts(began)
+
+    room.host.start_container("grows", cmd=("sh", "-c", script))
+    try:
+        room.host.wait(acted, SOON_S, "an act")
+        incident = cured(room, began, "disk-full-soon")
+        assert "and wholly in" in incident.says
+        assert 0.85 <= max(used for _, used in seen) < 0.95
+        assert all(0.5 < foretold / measured < 2 for foretold, measured in told), told
+        assert told
+        assert room.watchdog.incidents(began, "disk-full") == []
+        assert room.watchdog.acts(began) == ["prune"]
+        assert room.used() < 0.85
+        room.host.docker("exec", "grows", "true")
+        room.assert_untouched()
+    finally:
+        room.host.docker("rm", "--force", "grows", timeout=180)
+
+
+def rest_s(seen: list[tuple[float, float]]) -> float:
+    """How long it takes until all is used, as it went from the first value to the last, s."""
+    (began, first), (now, last) = seen[0], seen[-1]
+    return (1 - last) / max(1e-9, (last - first) / (now - began))

@@ -96,7 +96,8 @@ class Tree(Struct, frozen=True):
 
     usage: Usage
     born: float
-    """When the directory itself last changed; it is not older than that."""
+    """When the directory itself last changed: it is not older than that. 0 for a layer that the
+    layer database knows: that is not asked."""
 
 
 class LogUse(Struct, frozen=True):

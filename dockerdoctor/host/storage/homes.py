@@ -40,9 +40,8 @@ def homes(
                 continue
             boxes[name] = home.box
             rest += home.own
-            log = _log(directory, home, root / PLACE / name)
-            if log is not None:
-                logs[name] = log
+            if home.logs:
+                logs[name] = _log(directory, home, root / PLACE / name)
     return boxes, logs, rest
 
 
@@ -93,10 +92,8 @@ def _is_log(entry: Directory, name: str) -> bool:
         return True
 
 
-def _log(directory: Directory, home: Home, where: Path) -> LogUse | None:
+def _log(directory: Directory, home: Home, where: Path) -> LogUse:
     """The log files of one container. One may be rotated away while it is looked at."""
-    if not home.logs:
-        return None
     ident, usage = home.box.id, Usage()
     path = where / current_name(ident)
     for name in home.logs:

@@ -6,8 +6,7 @@ MISSING, DENIED (not root), GARBLED (not a data-root of docker's).
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,7 +15,8 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock
 from dockerdoctor.host.storage import homes, tmp, trees
 from dockerdoctor.host.storage.databases import databases
-from dockerdoctor.host.storage.facts import Survey, Usage, Volume
+from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage, Volume
+from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.layerdb import HEX
 from dockerdoctor.host.storage.opened import Directory, readable
 from dockerdoctor.host.storage.remembered import Remembered
@@ -92,23 +92,27 @@ def _driver(top: Directory, names: list[str]) -> str:
 
 
 def _volumes(top: Directory, work: Work) -> dict[str, Volume]:
-    volumes: dict[str, Volume] = {}
     try:
         directory = top.sub("volumes")
     except OSError:
         return {}
     with directory:
-        for name in directory.names():
-            try:
-                seen = directory.stat(name)
-            except OSError:
-                continue
-            if not stat.S_ISDIR(seen.st_mode):
-                continue
-            usage = work.tree(directory, name, f"volume {name}")
-            touched = max(seen.st_ctime, _data_changed(directory, name))
-            volumes[name] = Volume(name, usage, bool(HEX.fullmatch(name)), touched)
-    return volumes
+        touched = dict(_touched(directory))
+        names = list(touched) if work.measure else []
+        sizes = dict(measured(work.walk, directory, names, "volumes", work.hands))
+    return {
+        name: Volume(name, sizes.get(name, NOTHING), bool(HEX.fullmatch(name)), at)
+        for name, at in touched.items()
+    }
+
+
+def _touched(directory: Directory) -> Iterator[tuple[str, float]]:
+    """Each volume, with when its own directory or its data's last changed."""
+    for name in directory.directories():
+        try:
+            yield name, max(directory.stat(name).st_ctime, _data_changed(directory, name))
+        except OSError:
+            continue
 
 
 def _data_changed(directory: Directory, name: str) -> float:

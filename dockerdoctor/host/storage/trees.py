@@ -7,7 +7,7 @@ more is measured once and then remembered by identity.
 from __future__ import annotations
 
 import os
-import stat
+from collections.abc import Iterator, Set
 
 from dockerdoctor.host.storage.facts import Survey, Tree, Usage
 from dockerdoctor.host.storage.hands import measured
@@ -25,46 +25,52 @@ STILL = ("exited", "created", "dead")
 
 
 def trees(found: Survey, top: Directory, work: Work) -> dict[str, Tree]:
-    """The driver's directories. One that cannot change any more is measured once."""
+    """The driver's directories. One that is in the layer database (or is the base of a container's
+    own) is never written to again: it is measured once, and then known by its name and inode."""
     if found.driver not in PLAIN:
         return {}
-    by_layer = {layer.cache_id: layer.size for layer in found.layers.values()}
-    final = by_layer.keys() | {mount.init_id for mount in found.mounts.values()}
-    live = _live(found)
-    stats: dict[str, os.stat_result] = {}
-    known: dict[str, Usage] = {}
-    stamps: dict[str, Stamp] = {}
+    sizes = {layer.cache_id: layer.size for layer in found.layers.values()}
+    final = sizes.keys() | {mount.init_id for mount in found.mounts.values()}
     try:
         directory = top.sub(found.driver, *(["dir"] if found.driver == "vfs" else []))
     except OSError:
         return {}
     with directory:
-        for name in directory.names():
-            try:
-                seen = directory.stat(name)
-            except OSError:
-                continue
-            if name == LINKS or not stat.S_ISDIR(seen.st_mode):
-                continue
-            stats[name] = seen
-            stamp = None if name in live else _stamp(directory, name, seen, name in final)
+        seen = dict(_seen(directory, final, _live(found)))
+        known: dict[str, Usage] = {}
+        for name, (_, stamp) in seen.items():
             usage = work.remembered.of(f"{found.driver}/{name}", stamp) if stamp else None
             if usage is not None:
                 known[name] = usage
-            elif stamp is not None:
-                stamps[name] = stamp
-        strange = [name for name in stats if name not in known] if work.measure else []
-        strange.sort(key=lambda name: by_layer.get(name, _UNKNOWN), reverse=True)
+        strange = [name for name in seen if name not in known] if work.measure else []
+        strange.sort(key=lambda name: sizes.get(name, _UNKNOWN), reverse=True)
         for name, usage in measured(work.walk, directory, strange, found.driver, work.hands):
             known[name] = usage
-            if name in stamps and stamps[name] == _stamp(
-                directory, name, stats[name], name in final
-            ):
-                work.remembered.learn(f"{found.driver}/{name}", stamps[name], usage)
+            stamp = seen[name][1]
+            if stamp and (name in final or stamp == _stamp(directory, name)):
+                work.remembered.learn(f"{found.driver}/{name}", stamp, usage)
     return {
-        name: Tree(known.get(name) or Usage(by_layer.get(name, 0), 0), seen.st_ctime)
-        for name, seen in stats.items()
+        name: Tree(known.get(name) or Usage(sizes.get(name, 0), 0), born)
+        for name, (born, _) in seen.items()
     }
+
+
+def _seen(
+    directory: Directory, final: Set[str], live: Set[str]
+) -> Iterator[tuple[str, tuple[float, Stamp | None]]]:
+    """Each directory with when it last changed, and with its stamp where it has one."""
+    for name, inode in directory.directories().items():
+        if name == LINKS:
+            continue
+        if name in final:
+            yield name, (0.0, (inode,))
+            continue
+        try:
+            itself = directory.stat(name)
+        except OSError:
+            continue
+        stamp = None if name in live else _stamp(directory, name, itself)
+        yield name, (itself.st_ctime, stamp)
 
 
 def links(directory: Directory, driver: str, work: Work) -> Usage:
@@ -91,15 +97,15 @@ def _live(found: Survey) -> set[str]:
     }
 
 
-def _stamp(directory: Directory, name: str, seen: os.stat_result, final: bool) -> Stamp | None:
-    """What tells that a layer is as it was. One that is in the layer database (or is the base of a
-    container's own) is never written to again. Another may be: a file system that is mounted to be
-    written to makes its `work` directory anew each time, and no file of a layer changes while none
-    is. None where it is mounted now (`merged` is another device), or has no `diff`."""
+def _stamp(directory: Directory, name: str, seen: os.stat_result | None = None) -> Stamp | None:
+    """What tells that a writable layer is as it was. A file system that is mounted to be written to
+    makes its `work` directory anew each time, and no file of a layer changes while none is. None
+    where it is mounted now (`merged` is another device), or has no `diff`."""
     try:
+        seen = seen or directory.stat(name)
         diff = directory.stat(f"{name}/diff")
         stamp = [seen.st_ino, diff.st_ino, diff.st_ctime_ns]
-        for part in () if final else ("merged", "work"):
+        for part in ("merged", "work"):
             try:
                 inner = directory.stat(f"{name}/{part}")
             except FileNotFoundError:

@@ -1,0 +1,137 @@
+"""Stories of those who must not be hurt: whose lock is held by right, who is just being started,
+whom somebody else keeps, and a daemon that would not start again now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from dockerdoctor import aftermath
+from dockerdoctor.host.nouns import Container, Place, Service
+from dockerdoctor.model import Outcome
+from tests.fakehost import disk_use
+from tests.story import Story
+
+
+def test_whose_lock_a_copy_holds_is_not_stuck(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    shim = story.host.world.spawn("containerd-shim")
+    story.host.all_shims.append(shim)
+    story.host.all_containers = [Container("c1", "copied", "running")]
+    story.goes_on_for(30)
+    story.host.stuck["c1"], story.host.live_copies = shim.identity, 1
+    story.goes_on_for(1200)
+    assert story.acts == []
+    assert story.incidents == []
+    story.host.live_copies = 0  # and yet it does not answer
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.climbed() == ["dump-stacks", "kill-shim"]
+
+
+def test_who_hangs_for_a_moment_or_is_being_started_keeps_its_shim(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    names = ("stuck", "stopping", "starting", "late")
+    shims = {name: story.host.world.spawn("containerd-shim") for name in names}
+    story.host.all_shims.extend(shims.values())
+    story.host.all_containers = [Container(name, name, "running") for name in names]
+    story.goes_on_for(30)
+    story.host.stuck = {name: shims[name].identity for name in ("stuck", "starting", "late")}
+    story.goes_on_until(lambda: bool(story.incidents) and "dump-stacks" in story.climbed())
+    known = {each.name: each for each in story.host.all_containers}
+    del story.host.stuck["late"]  # answers when it is asked once more
+    story.host.stuck["stopping"] = shims["stopping"].identity
+    story.host.all_containers = [
+        known["stuck"],
+        replace(known["stopping"], hangs_since=story.host.now().mono - 20),
+        replace(known["starting"], state="exited"),
+        known["late"],
+    ]
+    story.goes_on_until(lambda: "kill-shim" in story.climbed())
+    killed = f"killed the shim of stuck (shim pid {shims['stuck'].identity.pid})"
+    assert story.attempts()[1].note.startswith(killed)
+    assert [act for act in story.acts if "SIGKILL" in act] == ["signal containerd-shim SIGKILL"]
+
+
+def test_a_daemon_that_hangs_on_a_full_disk_is_restarted_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    root = story.host.all_places[Place.DATA_ROOT]
+    story.goes_on_for(30)
+    story.host.disks[root] = disk_use(root, used_ratio=1.0)
+    story.host.dockerd_process.hung = True
+    story.goes_on_for(900)
+    assert set(story.acts) == {"signal dockerd SIGUSR1"}
+    assert story.said[-1].startswith("full: the data-root is 100 % full: a start may fail")
+    assert hung(story) == (Outcome.OPEN, "dump-stacks")
+    story.host.disks[root] = disk_use(root, used_ratio=0.6)
+    story.goes_on_until(lambda: hung(story)[0] is not Outcome.OPEN)
+    assert hung(story) == (Outcome.CURED, "restart")
+
+
+def hung(story: Story) -> tuple[Outcome, str]:
+    """How the incident of the daemon that hangs stands, and what was climbed last in it."""
+    incident = next(each for each in story.incidents if each.rule == "daemon-unresponsive")
+    return incident.outcome, incident.attempts[-1].rung
+
+
+def test_a_containerd_that_takes_long_to_start_is_left_to_it(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(10)
+    containerd = story.host.units[Service.CONTAINERD]
+    containerd.start_takes_s = 300.0
+    containerd.stop(job="restart")
+    story.goes_on_for(250)
+    assert story.acts == ["signal dockerd SIGUSR1"]  # the evidence
+    assert story.said[-1].startswith("containerd: containerd is activating: it may answer late")
+    story.goes_on_for(120)
+    assert story.said[-1].startswith("well: ")
+    assert story.acts == ["signal dockerd SIGUSR1"]  # the evidence
+
+
+def test_what_swarm_keeps_is_left_to_swarm(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.all_containers = [
+        Container("c1", "web.1", "running", "no", kept_by="swarm"),
+        Container("c2", "mine", "running", "no"),
+    ]
+    story.goes_on_for(30)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    starts = [act for act in story.acts if act.startswith("start_container")]
+    assert starts == ["start_container c2"]
+    assert story.attempts()[-1].note == "started mine; 1 left to swarm"
+
+
+def test_what_others_need_is_started_first_whatever_it_is_called() -> None:
+    web = Container("1", "shop-web-1", "exited", links=("shop/cache",), service="shop/web")
+    cache = Container("2", "shop-cache-1", "exited", links=("shop/db",), service="shop/cache")
+    side = Container("3", "side", "exited", links=("2",))  # `--network container:` by id
+    db = Container("4", "shop-db-1", "exited", links=("shop/web",), service="shop/db")  # a ring
+    other = Container("5", "other", "exited")
+    order = [each.id for each in aftermath.in_order([web, other, side, cache, db])]
+    assert order == ["4", "2", "1", "5", "3"]
+
+
+def test_a_chain_of_needs_may_be_as_long_as_somebody_likes() -> None:
+    count = 50_000
+    chain = [Container(str(n), f"n{n}", "exited", links=(f"n{n + 1}",)) for n in range(count)]
+    order = [each.id for each in aftermath.in_order(chain)]
+    assert order == [str(n) for n in reversed(range(count))]
+
+
+def test_what_ran_is_brought_back_also_by_a_start_that_takes_longer_than_its_rung(
+    tmp_path: Path,
+) -> None:
+    story = Story(tmp_path)
+    story.host.all_containers = [Container("c1", "web", "running", "no")]
+    story.goes_on_for(30)
+    story.host.dockerd.start_takes_s = 600.0
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed), 1500)
+    assert any(said.startswith("starting: the daemon is starting") for said in story.said)
+    assert story.climbed() == ["dump-stacks", "restart", "sigkill", "bring-back"]
+    assert story.attempts()[-1].note == "started web"
+    story.goes_on_for(60)
+    assert story.watch.scene().running[0].name == "web"
