@@ -8,7 +8,6 @@ import contextlib
 import gc
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
 GARBAGE = 100_000
@@ -18,9 +17,6 @@ GARBAGE = 100_000
 def main() -> NoReturn:
     """Run the command of the command line; the process ends with its exit code."""
     gc.set_threshold(GARBAGE)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed before we began
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     from dockerdoctor.cli.main import run
 
     code = run()

@@ -61,9 +61,11 @@ def users(survey: Survey) -> Mapping[str, tuple[str, ...]]:
 
 
 def image_name(image: Image) -> str:
-    """Its first tag, else its short id; for people."""
+    """Its first tag (and of how many), else its short id; for people."""
     tags = [tag for tag in image.tags if "@" not in tag]
-    return on_a_line((tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0])
+    more = f" (and {len(tags) - 1} more)" if len(tags) > 1 else ""
+    first = (tags or list(image.tags) or [image.id.removeprefix("sha256:")[:12]])[0]
+    return on_a_line(first) + more
 
 
 def cache_names(survey: Survey) -> frozenset[str]:
@@ -136,7 +138,7 @@ def _writable(survey: Survey) -> Part:
     parts = []
     for ident, mount in survey.mounts.items():
         trees = [survey.trees.get(mount.mount_id), survey.trees.get(mount.init_id)]
-        usage = _total(tree.usage for tree in trees if tree)
+        usage = sum_of(tree.usage for tree in trees if tree)
         box = survey.boxes.get(ident, Box(ident, ident[:12], "", "unknown"))
         note = box.state
         if box.state in ("exited", "dead") and box.ended:
@@ -171,7 +173,7 @@ def _volumes(survey: Survey) -> Part:
 
 
 def _cache(survey: Survey) -> Part:
-    layers = _total(survey.trees[name].usage for name in cache_names(survey))
+    layers = sum_of(survey.trees[name].usage for name in cache_names(survey))
     parts = [
         Part("cache", "layers that only it needs", layers),
         Part("cache", "its databases and content", survey.rest.get("buildkit", NOTHING)),
@@ -182,7 +184,7 @@ def _cache(survey: Survey) -> Part:
 def _unknown(survey: Survey) -> list[Part]:
     strange = _strange(survey)
     if not survey.layers:
-        usage = _total(survey.trees[name].usage for name in strange)
+        usage = sum_of(survey.trees[name].usage for name in strange)
         return [Part("layers", f"{survey.driver} (no layer database)", usage)]
     lost = orphans(survey)
     return [
@@ -195,7 +197,7 @@ def _unknown(survey: Survey) -> list[Part]:
         Part(
             "layers",
             "layers not yet known",
-            _total(survey.trees[name].usage for name in strange - lost),
+            sum_of(survey.trees[name].usage for name in strange - lost),
             "a pull or build under way" if strange - lost else "",
         ),
     ]
@@ -215,10 +217,11 @@ def _others(survey: Survey) -> list[Part]:
 def _sum(kind: str, name: str, parts: Iterable[Part], note: str = "") -> Part:
     listed = [part for part in parts if part.usage.inodes or part.usage.bytes]
     ordered = sorted(listed, key=lambda part: (-part.usage.bytes, part.name))
-    return Part(kind, name, _total(part.usage for part in ordered), note, tuple(ordered))
+    return Part(kind, name, sum_of(part.usage for part in ordered), note, tuple(ordered))
 
 
-def _total(usages: Iterable[Usage]) -> Usage:
+def sum_of(usages: Iterable[Usage]) -> Usage:
+    """All together."""
     bytes_ = inodes = 0
     for usage in usages:
         bytes_, inodes = bytes_ + usage.bytes, inodes + usage.inodes
@@ -235,12 +238,18 @@ def _used_by(names: tuple[str, ...]) -> str:
     return f"used by {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
+def by_files(part: Part) -> Part:
+    """The same with the most files first: where it is inodes that are short."""
+    parts = sorted(map(by_files, part.parts), key=lambda each: (-each.usage.inodes, each.name))
+    return replace(part, parts=tuple(parts))
+
+
 def topped(part: Part, count: int) -> Part:
     """The same with at most `count` parts on each level; the others as one."""
     parts = [topped(each, count) for each in part.parts]
     if len(parts) > count + 1:
         left = parts[count:]
-        rest = Part("more", f"{len(left)} more", _total(each.usage for each in left))
+        rest = Part("more", f"{len(left)} more", sum_of(each.usage for each in left))
         parts = [*parts[:count], rest]
     return replace(part, parts=tuple(parts))
 

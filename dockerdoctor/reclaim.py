@@ -96,24 +96,38 @@ def plan(
     steady: bool = True,
     daemon: bool = True,
     kinds: Collection[Kind] = tuple(Kind),
+    without: Collection[str] = (),
 ) -> Plan:
     """The steps until the target is met by their own figures. `uses` tells when an image was last
     seen in use, by id or reference (wall clock, as `now`). `steady` False: the daemon started a
     short while ago, so that stopped containers may be those that have not come back yet. `daemon`
     False: it does not answer, and only what needs none is planned. `kinds` lie where room is
-    wanted."""
+    wanted. `without`: what could not be removed, by its ident."""
     full = fullness(use) >= allowed.start_ratio
     wanted = need(use, allowed.stop_ratio) if full else NOTHING
-    scene = Scene(survey, allowed, uses, now - allowed.grace_s, steady, Counter(), kinds)
+    before = now - allowed.grace_s
+    scene = Scene(survey, allowed, uses, before, steady, Counter(), kinds, _brimful(use))
     steps: list[Step] = []
     left = wanted
     for stage in stages(scene, daemon):
         for step in stage(left):
             if not (left.bytes or left.inodes):
                 break
+            if step.what.ident in without:
+                continue
             steps.append(step)
             left = _less(left, step.frees)
     return Plan(full, wanted, tuple(steps), left, tuple(sorted(scene.spared.items())))
+
+
+BRIMFUL_BYTES = 1 << 20
+BRIMFUL_INODES = 64
+
+
+def _brimful(use: DiskUse) -> bool:
+    """Whether a daemon may not be able to write down what it removes."""
+    few = use.inodes_total * (1 - use.inodes_used_ratio) < BRIMFUL_INODES
+    return use.free_bytes < BRIMFUL_BYTES or (use.inodes_total > 0 and few)
 
 
 def _less(left: Usage, freed: Usage) -> Usage:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from dockerdoctor.account import cache_names, image_name, orphans
+from dockerdoctor.account import cache_names, image_name, orphans, sum_of
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
@@ -34,6 +34,8 @@ CUT_COSTS = (
 )
 SHORT = re.compile(r"[0-9a-f]{1,63}")
 """What may be the beginning of an image's id."""
+CRUMBS = 16
+"""Images with some 10 kB each in the image database: BuildKit writes several pages of 4 kB."""
 MIN_LOG = 1 << 20
 """A log that would give back less than this is left alone."""
 
@@ -41,7 +43,7 @@ MIN_LOG = 1 << 20
 class Scene(Struct, frozen=True):
     """What is decided by. What was used since `before` is too young; not `steady`: the daemon
     started a short while ago, so that stopped containers may be on their way back. Only `kinds`
-    give back anything where room is wanted."""
+    give back anything where room is wanted; `brimful`: nothing can be written there."""
 
     survey: Survey
     allowed: Allowed
@@ -50,6 +52,7 @@ class Scene(Struct, frozen=True):
     steady: bool
     spared: Counter[str]
     kinds: Collection[Kind] = tuple(Kind)
+    brimful: bool = False
 
 
 Stage: TypeAlias = Callable[[Usage], Iterator[Step]]
@@ -64,6 +67,7 @@ def stages(scene: Scene, daemon: bool = True) -> list[Stage]:
         (Kind.ORPHAN, allowed.orphans, lambda _: lost(scene)),
         (Kind.CONTAINER, daemon, lambda _: boxes(scene)),
         (Kind.DANGLING, daemon, lambda _: images.steps(dangling=True)),
+        (Kind.DANGLING, daemon and scene.brimful, lambda _: images.crumbs()),
         (Kind.CACHE, daemon, lambda left: cache(scene, left, images)),
         (Kind.IMAGE, daemon, lambda _: images.steps(dangling=False)),
         (Kind.LOG, allowed.cut_logs, lambda left: logs(scene) if left.bytes else iter(())),
@@ -94,7 +98,7 @@ def lost(scene: Scene) -> Iterator[Step]:
         for name, tree in sorted(trees.items(), key=lambda item: (item[1].born, item[0])):
             if survey.taken - tree.born >= age_s:
                 what, short = Removal(kind, name, survey.taken - age_s), on_a_line(name[:20])
-                yield Step(what, short, tree.usage, tree.born, "nothing: nothing knows it")
+                yield Step(what, short, tree.usage, tree.born, "nothing: nobody knows of it")
 
 
 def why_box_stays(box: Box, scene: Scene) -> str:
@@ -121,14 +125,6 @@ def boxes(scene: Scene) -> Iterator[Step]:
                 usage += survey.trees[name].usage if name in survey.trees else NOTHING
         what = Removal(Kind.CONTAINER, box.id, scene.before)
         yield Step(what, box.name, usage, box.ended, "what it wrote is lost; its volumes stay")
-
-
-def sum_of(usages: Iterable[Usage]) -> Usage:
-    """All together."""
-    total = NOTHING
-    for usage in usages:
-        total += usage
-    return total
 
 
 class Images:
@@ -166,6 +162,12 @@ class Images:
                 self._give_up(image)
                 self._waiting.append(image)
                 yield from self._ready()
+
+    def crumbs(self) -> Iterator[Step]:
+        """Some without a reference that give no layer back, as the build cache has them all: what
+        little is theirs alone is enough for a daemon to write down what it removes next."""
+        crumbs, self._waiting = self._waiting[:CRUMBS], self._waiting[CRUMBS:]
+        return (self._step(image, NOTHING) for image in crumbs)
 
     def _ready(self) -> Iterator[Step]:
         """Images that give something back now. One whose layers others have too waits for them, and

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dockerdoctor.cli.surveying import surveyed
+from dockerdoctor.cli.surveying import counting, surveyed
 from dockerdoctor.config import load
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.layout import SYSTEM_CONTAINERD, Layout
@@ -56,6 +56,13 @@ def test_a_data_root_on_nfs_is_named_and_not_walked(tmp_path: Path) -> None:
     assert not config.watch.sizes.exists()
 
 
+def test_the_first_look_tells_how_far_it_is() -> None:
+    half = "counting [##########          ] 50,000 of at most 100,000 files, 3 s"
+    assert counting(50_000, 100_000, 3.2) == half
+    assert "[####################] 9 of at most 9 files" in counting(9, 4, 1.0)
+    assert counting(7, 0, 1.0) == "counting: 7 files, 1 s"  # btrfs tells no inodes
+
+
 def test_other_file_systems_in_a_volume_are_named_and_not_counted(tmp_path: Path) -> None:
     root = DataRoot(tmp_path / "docker")
     data = root.volume("v", MIB)
@@ -65,6 +72,26 @@ def test_other_file_systems_in_a_volume_are_named_and_not_counted(tmp_path: Path
         assert found.total.bytes == counted(root.path)[0]
         assert len(found.skipped) == 1
         assert "another file system is mounted there" in found.skipped[0]
+
+
+def test_a_directory_from_elsewhere_on_the_same_disk_is_named_and_not_counted(
+    tmp_path: Path,
+) -> None:
+    root = DataRoot(tmp_path / "a b/docker")
+    data = root.volume("bound", 10)
+    root.volume("plain", MIB)
+    elsewhere = tmp_path / "srv of mine"
+    elsewhere.mkdir()
+    (elsewhere / "large").write_bytes(b"x" * 4 * MIB)
+    before = survey(root.path, Remembered(None)).total.bytes
+    with mounted("--bind", str(elsewhere), at=data):
+        found = survey(root.path, Remembered(None))
+        assert (data / "large").exists()
+    assert found.total.bytes <= before < 2 * MIB
+    assert len(found.skipped) == 1
+    assert "bound/.../_data': a directory from elsewhere is mounted there" in found.skipped[0]
+    with mounted("--bind", str(data), at=data):  # of itself: it does lie here
+        assert survey(root.path, Remembered(None)).total.bytes == before
 
 
 def rotated(root: DataRoot, box: str) -> None:
@@ -204,6 +231,21 @@ def test_a_disk_that_is_full_to_the_last_byte_with_our_own_record_on_it_is_freed
         assert incident.outcome in (Outcome.CURED, Outcome.GAVE_UP)
         assert len(incident.attempts) == len(told["done"])
         assert all(each.note.endswith("gone") for each in incident.attempts)
+
+
+def test_a_record_that_cannot_be_written_is_said_and_room_is_made_all_the_same(
+    tmp_path: Path,
+) -> None:
+    root = DataRoot(tmp_path / "docker")
+    root.image("web:1", {"web": 10}, 1.6e9)
+    lost = root.tree(ident("lost"), 10)
+    with mounted("-t", "tmpfs", "-o", "ro", "none", at=tmp_path / "state"):
+        config = _config(tmp_path, root.path, '[disk]\norphans = true\norphan_age = "0s"\n')
+        act = ("disk", "reclaim", "--to", "1%", "--apply", "--yes")
+        ran = dockerdoctor(*act, config=config)
+    assert "not on record" in ran.out
+    assert "carrying on in memory" in ran.err
+    assert not lost.exists()
 
 
 def _config(directory: Path, root: Path, more: str = "") -> Path:

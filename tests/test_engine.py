@@ -291,8 +291,8 @@ def test_a_round_of_inspects_passes_over_what_is_no_container(tmp_path: Path) ->
                 connection.sendall(kept(b"{}" if "garbled" in target else body))
 
     with served(tmp_path, answering) as address:
-        round_ = Engine(address).inspects(["a", "gone", "garbled", "b"], LONG_S)
-        assert [each and each.name for each in round_] == ["a", None, None, "b"]
+        round_ = Engine(address).inspects(["a", "gone", "garbled", "a/b", "b"], LONG_S)
+        assert [each and each.name for each in round_] == ["a", None, None, "a%2Fb", "b"]
 
 
 def kept(body: bytes, status: str = "200 OK") -> bytes:

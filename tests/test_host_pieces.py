@@ -163,6 +163,10 @@ def test_where_a_daemon_keeps_its_things() -> None:
     assert filed.hosts == ()
     assert layout.parse_config("{,}") == {}
     assert layout.parse_config("[1]") == {}
+    moved = layout.containerd_home('version = 2\nroot = "/big/containerd"\n[plugins]\n')
+    assert str(moved) == "/big/containerd"
+    for text in ("", "version = 3", "root = 7", "root ="):
+        assert layout.containerd_home(text) == usual.containerd_root()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Box, Image, Kind, Survey, Tree, Usage, Volume
 from dockerdoctor.model import Fault
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough, need, plan
+from dockerdoctor.regret import CRUMBS
 from tests.fakehost import FakeHost
 from tests.stock import DAY, MIB, NOW, OLD, box, image, survey
 
@@ -173,6 +174,26 @@ def test_logs_and_anonymous_volumes_go_only_where_that_is_allowed() -> None:
         (Kind.LOG, 40 * MIB),
         (Kind.VOLUME, MIB),
     ]
+
+
+def test_on_a_brimful_disk_some_nameless_images_go_before_the_cache_that_has_their_layers() -> None:
+    """BuildKit cannot write down what it removes, until some kB are free."""
+    layers = [f"l{number}" for number in range(20)]
+    nameless = [image(f"of {layer}", [layer], tagged=False) for layer in layers]
+    found = survey(nameless, cached={"c": 900 * MIB}, cached_chains=layers)
+    assert plan(found, use(0.5), ALL, {}, NOW).steps[0].what.kind is Kind.CACHE
+    told = plan(found, use(1.0), Allowed(), {}, NOW)
+    kinds = [step.what.kind for step in told.steps]
+    assert kinds == [*[Kind.DANGLING] * CRUMBS, Kind.CACHE]
+
+
+def test_what_could_not_be_removed_stands_in_nobodys_way() -> None:
+    found = survey([image("a", ["a"]), image("b", ["b"])])
+    little = use(0.0105, inodes=0.0)
+    told = plan(found, little, ALL, {}, NOW)
+    assert names(told) == ["a:latest"]
+    told = plan(found, little, ALL, {}, NOW, without=[told.steps[0].what.ident])
+    assert names(told) == ["b:latest"]
 
 
 def test_no_log_is_cut_for_the_sake_of_inodes() -> None:

@@ -115,7 +115,7 @@ def test_without_a_layer_database_the_daemon_tells_of_its_images() -> None:
     assert sizes == {"sha256:1": 40, "sha256:2": 30, "sha256:3": 0, "build cache": 1}
     use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
     told = plan(found, use, Allowed(grace_s=0.0, orphans=True), {}, 1.9e9)
-    assert [step.name for step in told.steps] == ["3", "(oldest first)", "web:1"]
+    assert [step.name for step in told.steps] == ["3", "(oldest first)", "web:1 (and 1 more)"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[{}]", b'[{"Id": 5}]', b'[{"Id":"a","Size":-1}]'])
@@ -240,7 +240,7 @@ def test_an_image_that_is_taken_while_it_is_removed_keeps_all_its_names(tmp_path
         path = unquote(target.partition("/v1.43")[2])
         if method != "GET":
             acts.append(f"{method} {path.partition('&')[0].partition('?force')[0]}")
-        if method == "DELETE" and "web:2" in path:
+        if len(acts) == 2 and method == "DELETE":
             message = b'{"message":"conflict: unable to remove repository reference"}'
             connection.sendall(answer(message, "409 Conflict"))
         elif method == "POST":
@@ -250,11 +250,12 @@ def test_an_image_that_is_taken_while_it_is_removed_keeps_all_its_names(tmp_path
             told = [] if users else about_image(RepoTags=["host:5000/web:1", "web:2"])
             connection.sendall(answer(json.dumps(told).encode(), head="Api-Version: 1.43\r\n"))
 
-    what = removal(Kind.IMAGE, IMAGE, tags=("host:5000/web:1", "web:2"))
+    names = ("host:5000/web:1", "web:2")
     with served(tmp_path, speak) as address:
-        assert "is in use" in Engine(address).remove(what, LONG_S)
-    again = f"POST /images/{IMAGE}/tag?tag=1"
-    assert acts == ["DELETE /images/host:5000/web:1", "DELETE /images/web:2", again]
+        told = Engine(address).remove(removal(Kind.IMAGE, IMAGE, tags=names), LONG_S)
+    assert "is in use" in told
+    assert sorted(acts[:2]) == [f"DELETE /images/{name}" for name in names]
+    assert acts[2:] == [f"POST /images/{IMAGE}/tag?tag={acts[0][-1]}"]
 
 
 def test_a_dangling_image_goes_by_its_id(tmp_path: Path) -> None:
@@ -428,8 +429,13 @@ def test_a_plan_is_shown_and_nothing_is_done(config: Path) -> None:
     assert "image old:1" in ran.out
     assert "web:1" not in ran.out
     assert "Named volumes are never touched" in ran.out
+    assert "it has no container" in ran.out
+    assert "only what needs no daemon would now be removed" in ran.err
     told = json.loads(dockerdoctor("disk", "reclaim", "--to", "1%", "--json", config=config).out)
     assert [step["name"] for step in told["plan"]["steps"]] == ["old:1"]
+    said = dockerdoctor("disk", "reclaim", "--plan", "--to", "1%", "--json", config=config)
+    assert json.loads(said.out).keys() == {"schema_version", "plan"}
+    assert dockerdoctor("disk", "reclaim", "--plan", "--apply", config=config).code == 64
     assert not (config.parent / "state/record.sqlite").exists()
 
 
@@ -447,7 +453,8 @@ def test_a_log_is_cut_by_name_and_only_with_a_yes(config: Path) -> None:
     assert dockerdoctor("disk", "logs", "--cut", "one", config=config).code == 64
     assert dockerdoctor("disk", "logs", "--cut", "none", "--yes", config=config).code == 64
     ran = dockerdoctor("disk", "logs", "--cut", "one", "--keep", "1MiB", "--yes", config=config)
-    assert (ran.code, ran.out) == (0, "log of one: cut, 2 MiB given back\n")
+    assert ran.code == 0
+    assert ran.out.startswith("log of one: cut, ")  # others write to the same disk meanwhile
 
 
 def test_a_data_root_that_is_none_is_said(tmp_path: Path) -> None:

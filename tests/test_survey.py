@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,16 +14,27 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from dockerdoctor.account import Part, account, cache_names, orphans, store_account, topped
+from dockerdoctor.account import (
+    Part,
+    account,
+    by_files,
+    cache_names,
+    orphans,
+    store_account,
+    topped,
+)
+from dockerdoctor.cli.disktext import disk_text, inodes_first
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock
+from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Survey
 from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
-from dockerdoctor.host.storage.walk import Walk
+from dockerdoctor.host.storage.walk import MAX_DEPTH, Walk
 from dockerdoctor.model import Fault
+from tests.clirun import environment
 from tests.dataroot import DataRoot, ident
 
 MIB = 1 << 20
@@ -329,6 +341,22 @@ def test_the_tree_is_cut_to_its_largest_parts_and_still_adds_up(root: DataRoot) 
     assert sum(each.usage.bytes for each in images.parts) == images.usage.bytes
 
 
+def test_where_inodes_run_out_first_files_are_told_and_most_come_first(root: DataRoot) -> None:
+    root.image("large:1", {"large": 5 * MIB}, OLD)
+    root.image("many:1", {"many": 1}, OLD, files=300)
+    whole = account(look(root))
+    use = DiskUse(root.path, 1 << 30, 1 << 29, 0.5, 0.9, 1000)
+    assert not inodes_first(replace(use, inodes_used_ratio=0.4))
+    assert inodes_first(use)
+    lines = disk_text([by_files(whole)], use, [], 80).splitlines()
+    assert "     FILES         WHAT" in lines
+    assert [line.split()[-2] for line in lines if ":1" in line] == ["many:1", "large:1"]
+    assert find(by_files(whole), "image", "many:1").usage.inodes > 300
+    in_bytes = disk_text([whole], replace(use, used_ratio=0.95), [], 80)
+    assert "SIZE" in in_bytes
+    assert in_bytes.index("large:1") < in_bytes.index("many:1")
+
+
 def test_several_hands_count_what_one_counts(root: DataRoot) -> None:
     for number in range(12):
         root.tree(f"t{number:02}", 10, files=30)
@@ -374,6 +402,22 @@ def test_helpers_help_also_beside_a_thread_that_waits(root: DataRoot, tmp_path: 
     assert set((tmp_path / "pids").read_text().split()) - {str(os.getpid())}
 
 
+def test_what_is_too_long_for_a_helper_to_tell_is_measured_here(root: DataRoot) -> None:
+    deep = root.tree("deep", 10).joinpath("diff", *["d"] * (MAX_DEPTH - 2))
+    for number in range(40):
+        (deep / f"x{number}").mkdir(parents=True)
+    root.tree("other", 10)
+    told = []
+    for hands in (1, 2):
+        with Directory.root(root.path / "overlay2") as directory:
+            walk = Walk(directory.stat(".").st_dev)
+            names, place = ["deep", "other"], "p" * 4000
+            found = dict(measured(walk, directory, names, place, hands, patience_s=0.0))
+        told.append((found, walk.skipped, walk.walked))
+    assert told[0] == told[1]
+    assert len(told[0][1]) == 40
+
+
 def test_of_links_within_one_tree_nothing_is_remembered(root: DataRoot) -> None:
     tree = root.tree("t", 10)
     (tree / "diff/again").hardlink_to(tree / "diff/d0/f0")
@@ -402,3 +446,14 @@ def test_a_helper_that_dies_is_no_loss(root: DataRoot) -> None:
         root.tree(f"t{number:02}", 10)
     names: list[str] = [Mortal(f"t{number:02}") for number in range(12)]
     assert sizes(root, names, 3) == sizes(root, names, 1)
+
+
+def test_who_surveys_by_a_command_is_the_last_in_every_queue() -> None:
+    if not shutil.which("ionice"):
+        pytest.skip("ionice is not installed")
+    code = (
+        "import os, subprocess; from dockerdoctor.host.storage import idle; idle.give_way();"
+        "print(os.nice(0), flush=True); subprocess.run(['ionice', '-p', str(os.getpid())])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
+    assert told.stdout.split() == [str(min(19, os.nice(0) + 10)).encode(), b"idle"]

@@ -50,6 +50,8 @@ def show(
         }
         terminal.emit_raw(pretty(told))
         return 0
+    if disktext.inodes_first(use):
+        wholes = [account.by_files(each) for each in wholes]
     if not all_:
         wholes = [account.topped(each, disktext.SHOWN) for each in wholes]
     terminal.emit(disktext.disk_text(wholes, use, found.skipped, terminal.width()))

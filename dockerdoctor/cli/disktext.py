@@ -17,17 +17,27 @@ if TYPE_CHECKING:
 SHOWN = 6
 """Parts of each level that are shown unless all are wanted."""
 MAX_NAME = 40
+INODES_MATTER = 0.5
+"""Below this share of them nobody is short of inodes."""
+
+
+def inodes_first(use: DiskUse) -> bool:
+    """Whether it will run out of inodes before it runs out of bytes."""
+    return use.inodes_used_ratio > max(use.used_ratio, INODES_MATTER)
 
 
 def disk_text(
     wholes: Sequence[Part], use: DiskUse | None, notes: Sequence[str], columns: int | None
 ) -> str:
-    """The tree, largest first, under a line that says how full the file system is."""
+    """The tree under a line that says how full the file system is: sizes, or files where those run
+    out first."""
+    files = use is not None and inodes_first(use)
     lines: list[str] = []
     for whole in wholes:
         lines += [*([""] if lines else []), *_head(whole, use if not lines else None, columns)]
-        lines.append(f"{'SIZE':>10} {'':>6}  WHAT")
-        lines += [_cut(line, columns) for part in whole.parts for line in _tree(part, whole, 0)]
+        lines.append(f"{'FILES' if files else 'SIZE':>10} {'':>6}  WHAT")
+        tree = (line for part in whole.parts for line in _tree(part, whole, files))
+        lines += [_cut(line, columns) for line in tree]
     notes = [f"[!] {note}" for note in notes]
     return "\n".join([*lines, *[piece for note in notes for piece in wrap(note, columns)]])
 
@@ -56,15 +66,17 @@ def _head(whole: Part, use: DiskUse | None, columns: int | None) -> list[str]:
     return [piece for line in lines for piece in wrap(line, columns)] + [""]
 
 
-def _tree(part: Part, whole: Part, depth: int) -> Iterator[str]:
-    share = plain_ratio(part.usage.bytes / whole.usage.bytes) if whole.usage.bytes else ""
+def _tree(part: Part, whole: Part, files: bool, depth: int = 0) -> Iterator[str]:
+    mine, all_of_it = (each.usage.inodes if files else each.usage.bytes for each in (part, whole))
+    size = f"{mine:,}" if files else plain_bytes(mine)
+    share = plain_ratio(mine / all_of_it) if all_of_it else ""
     name = on_a_line(part.name)
     name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
     note = f"  ({part.note})" if part.note else ""
     shown = share if depth == 0 else ""
-    yield f"{plain_bytes(part.usage.bytes):>10} {shown:>6}  {'  ' * depth}{name}{note}"
+    yield f"{size:>10} {shown:>6}  {'  ' * depth}{name}{note}"
     for inner in part.parts:
-        yield from _tree(inner, whole, depth + 1)
+        yield from _tree(inner, whole, files, depth + 1)
 
 
 def _cut(line: str, columns: int | None) -> str:

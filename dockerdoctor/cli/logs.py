@@ -15,7 +15,6 @@ from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty, wrap
 from dockerdoctor.cli.table import table
 from dockerdoctor.errors import UsageError
 from dockerdoctor.host.layout import CONFIG_FILE
-from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import logs
 from dockerdoctor.host.storage.facts import Survey
@@ -133,7 +132,7 @@ def cut(options: Options, *, names: Sequence[str], keep: str, yes: bool) -> int:
             if not ident or not name:
                 raise UsageError(f"there is no container {name}", "`dockerdoctor disk logs --all`")
             idents.append((name, ident))
-        return max(_cut(host, root, name, ident, keep_bytes) for name, ident in idents)
+        return max(_cut(root, name, ident, keep_bytes) for name, ident in idents)
     finally:
         host.close()
 
@@ -145,14 +144,14 @@ def _size(keep: str) -> int:
         raise UsageError(f"--keep: {error}") from None
 
 
-def _cut(host: LinuxHost, root: Path, name: str, ident: str, keep_bytes: int) -> int:
+def _cut(root: Path, name: str, ident: str, keep_bytes: int) -> int:
     if readers := logs.readers(ident):
         terminal.say(
             f"[!] the log of {name} is read by {', '.join(readers)}: who follows it goes on, who "
             "begins anew finds a hole"
         )
-    before = host.disk(root, STAT_S).free_bytes
+    before = logs.on_disk(root, ident)
     why = logs.cut(root, ident, keep_bytes)
-    freed = max(0, host.disk(root, STAT_S).free_bytes - before)
+    freed = max(0, before - logs.on_disk(root, ident))
     terminal.emit(f"log of {name}: {why or f'cut, {plain_bytes(freed)} given back'}")
     return int(bool(why))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import textwrap
 from typing import Literal
@@ -35,6 +34,8 @@ def pretty(value: object) -> bytes:
     try:
         encoded = msgspec.json.encode(value)
     except UnicodeEncodeError:
+        import json  # seldom needed
+
         text = json.dumps(msgspec.to_builtins(value), ensure_ascii=False)
         encoded = text.encode("utf-8", "replace")
     return msgspec.json.format(encoded, indent=2)

@@ -56,14 +56,14 @@ def reclaim_now(
         )
     host = compose.host(config, options.own_address(config))
     try:
-        daemon = not apply or _answers(host, allowed)
+        answers = _answers(host, allowed, apply)
         found, _ = surveyed(config)
-        if daemon:
+        if answers:
             found = _with_images(host, found, apply)
         now, where = clock.now().wall, room(host, found)
         use, uses = host.disk(where.path, STAT_S), _uses(config)
-        steady = _steady(host, allowed)
-        wanted = plan(found, use, allowed, uses, now, steady, daemon, where.kinds)
+        steady, all_of_it = _steady(host, allowed), answers or not apply
+        wanted = plan(found, use, allowed, uses, now, steady, all_of_it, where.kinds)
         told = reclaimtext.plan_text(wanted, where, use, allowed, now, terminal.width())
         if not apply or not wanted.steps:
             if json:
@@ -99,14 +99,15 @@ def _allowed(configured: Allowed, to: str, also: Also) -> Allowed:
     return replace(allowed, start_ratio=0.0, stop_ratio=stop)
 
 
-def _answers(host: LinuxHost, allowed: Allowed) -> bool:
+def _answers(host: LinuxHost, allowed: Allowed, apply: bool) -> bool:
     """One that does not answer is asked to remove nothing. HostFault where nothing else may go."""
     try:
         host.ping(PING_S)
     except HostFault as fault:
-        if not (allowed.cut_logs or allowed.orphans):
+        if apply and not (allowed.cut_logs or allowed.orphans):
             raise
-        terminal.say(f"{fault.sentence}: only what needs no daemon is removed")
+        when = "is" if apply else "would now be"
+        terminal.say(f"{fault.sentence}: only what needs no daemon {when} removed")
         return False
     return True
 
@@ -155,7 +156,10 @@ def _tell(wanted: Plan, where: Room, came: Reclaimed, json: bool) -> int:
         terminal.emit(f"{head}: {len(gone)} removed, about {frees}; the disk is {full} full now")
         if not (came.enough or came.stopped):
             terminal.emit("    what still eats it: `dockerdoctor disk`, `dockerdoctor disk logs`")
-        terminal.emit(f"    on record: dockerdoctor incidents show {came.incident}")
+        record = f"on record: dockerdoctor incidents show {came.incident}"
+        terminal.emit(
+            f"    {record if came.incident else 'not on record: it could not be written'}"
+        )
     return 130 if came.stopped else 0 if came.enough else 1
 
 
@@ -165,7 +169,8 @@ def _json(wanted: Plan, where: Room, came: Reclaimed | None) -> bytes:
         "plan": reclaimtext.plan_json(wanted, where),
     }
     if came is not None:
-        told["incident"] = came.incident
+        if came.incident:
+            told["incident"] = came.incident
         told["enough"] = came.enough
         told["done"] = [
             {"id": done.step.what.ident, "name": done.step.name, "why_not": done.why}

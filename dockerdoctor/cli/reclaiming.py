@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.cli.progress import Progress
 from dockerdoctor.config import Config
+from dockerdoctor.errors import DoctorError
 from dockerdoctor.host import clock
 from dockerdoctor.host.linux import LinuxHost
 from dockerdoctor.host.lock import held
@@ -17,6 +18,7 @@ from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.model import BY_HAND, Attempt, Impact, Incident, Outcome, Severity
 from dockerdoctor.reclaim import STAT_S, Done, Plan, Room, carry_out, fullness, low_enough
+from dockerdoctor.record import Record
 from dockerdoctor.store import Store, incident_id
 from dockerdoctor.units import plain, plain_bytes
 
@@ -27,6 +29,7 @@ class Reclaimed(Struct, frozen=True):
     """What came of it."""
 
     incident: str
+    """Its id on record; empty where nothing could be written."""
     done: tuple[Done, ...]
     use: DiskUse
     enough: bool
@@ -40,13 +43,22 @@ def reclaim(config: Config, host: LinuxHost, room: Room, plan: Plan, allowed: Al
         progress = Progress(lambda: clock.now().mono, sys.stderr)
         patience = Patience()
         try:
-            return _reclaim(_Journal(store, host, room), plan, allowed, progress, patience)
+            came = _reclaim(_Journal(store, host, room), plan, allowed, progress, patience)
         finally:
             progress.done()
             patience.restore()
             store.shut()
             for note in store.take_notes():
                 progress.say(note)
+    return came if _is_on_record(config, came.incident) else replace(came, incident="")
+
+
+def _is_on_record(config: Config, incident: str) -> bool:
+    """The disk may have refused all of it."""
+    try:
+        return Record(config.watch.record).incident(incident) is not None
+    except DoctorError:
+        return False
 
 
 def _reclaim(

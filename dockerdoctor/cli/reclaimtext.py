@@ -108,7 +108,7 @@ def _amount(usage: Usage) -> str:
     if usage.bytes or not usage.inodes:
         words.append(plain_bytes(usage.bytes))
     if usage.inodes:
-        words.append(f"{usage.inodes:,} inodes")
+        words.append(f"{usage.inodes:,} inode{'s' * (usage.inodes != 1)}")
     return " and ".join(words)
 
 

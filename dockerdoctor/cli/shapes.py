@@ -166,7 +166,7 @@ class RemovedJson(TypedDict):
 
 
 class ReclaimJson(TypedDict):
-    """`disk reclaim --json`; the last three only with --apply."""
+    """`disk reclaim --json`; the last three only with --apply, the incident only if on record."""
 
     schema_version: Version
     plan: ReclaimPlanJson

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 
@@ -23,6 +24,7 @@ STAT_S = 5.0
 QUIET_S = 2.0
 PROGRESS_S = 0.5
 MOST_HANDS = 4
+BAR = 20
 
 
 def surveyed(
@@ -38,7 +40,8 @@ def surveyed(
     other = remote.remote(mounts(), root.stat().st_dev)
     idle.give_way()
     remembered = Remembered(config.watch.sizes)
-    progress = _Progress(lambda: clock.now().mono)
+    most = round(use.inodes_total * use.inodes_used_ratio)
+    progress = _Progress(lambda: clock.now().mono, most)
     try:
         store = places.get(Place.CONTAINERD)
         found = survey(
@@ -68,8 +71,9 @@ def _hands() -> int:
 class _Progress:
     """One moving line on a terminal, once it takes longer than QUIET_S."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float], most: int) -> None:
+        """`most`: the files that the whole file system has; 0 where that is not told."""
+        self._now, self._most = now, most
         self._began = self._said = now()
         self._files = 0
         self._shown = False
@@ -80,10 +84,20 @@ class _Progress:
         if now - self._began < QUIET_S or now - self._said < PROGRESS_S or not sys.stderr.isatty():
             return
         self._said, self._shown = now, True
-        sys.stderr.write(f"\r\x1b[Kcounting: {self._files:,} files, {now - self._began:.0f} s")
+        told = counting(self._files, self._most, now - self._began)
+        sys.stderr.write(f"\r\x1b[K{told}"[: shutil.get_terminal_size().columns + 3])
         sys.stderr.flush()
 
     def done(self) -> None:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def counting(files: int, most: int, took_s: float) -> str:
+    """How far it is: nobody knows how many files the data-root has, only how many its disk has."""
+    if not most:
+        return f"counting: {files:,} files, {took_s:.0f} s"
+    done = min(BAR, files * BAR // most)
+    bar = f"[{'#' * done}{' ' * (BAR - done)}]"
+    return f"counting {bar} {files:,} of at most {max(most, files):,} files, {took_s:.0f} s"

@@ -139,7 +139,7 @@ class Engine:
         return self._get("list of goroutines", goroutines.TARGET, timeout_s)
 
     def _inspect(self, ident: str, timeout_s: float) -> bytes:
-        return self._get(_lane(ident), _target(ident), timeout_s)
+        return self._get(_lane(ident), _target(_named(ident)), timeout_s)
 
     def _get(
         self, kind: str, target: str, timeout_s: float, max_body: int = http.MAX_BODY
@@ -203,7 +203,7 @@ def _parts(version: str) -> tuple[int, ...]:
 
 
 def _target(ident: str) -> str:
-    return f"/containers/{quote(_named(ident), safe='')}/json"
+    return f"/containers/{quote(ident, safe='')}/json"
 
 
 def _lane(ident: str) -> str:

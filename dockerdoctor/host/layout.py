@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -144,13 +143,17 @@ def config_file(argv: Sequence[str]) -> Path:
     return Path(flags(argv).get("--config-file") or CONFIG_FILE)
 
 
+class _Containerd(msgspec.Struct):
+    root: str = ""
+
+
 def containerd_home(text: str) -> Path:
     """The root that a containerd's config.toml says, or the usual one."""
-    with contextlib.suppress(tomllib.TOMLDecodeError):
-        root = tomllib.loads(text).get("root")
-        if isinstance(root, str) and root:
-            return Path(root)
-    return CONTAINERD_HOME
+    root = ""
+    if text:  # to read TOML is to load its reader
+        with contextlib.suppress(msgspec.MsgspecError):
+            root = msgspec.toml.decode(text, type=_Containerd).root
+    return Path(root) if root else CONTAINERD_HOME
 
 
 def read(argv: Sequence[str], lanes: Lanes) -> Layout:

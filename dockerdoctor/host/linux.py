@@ -54,6 +54,8 @@ from dockerdoctor.model import Instant, Process
 
 FILE_S = 2.0
 """Deadline of reading one small file that may hang."""
+INFO_S = 10.0
+"""Deadline of asking where the images are: a containerd that hangs does not tell."""
 
 
 class LinuxHost:
@@ -186,7 +188,7 @@ class LinuxHost:
         return self._door.survey(self._lanes, self.places()[Place.DATA_ROOT])
 
     def with_images(self, found: Survey, timeout_s: float) -> Survey:
-        if found.layers and self.info(timeout_s).storage_driver != imagestore.DRIVER:
+        if found.layers and self.info(min(INFO_S, timeout_s)).storage_driver != imagestore.DRIVER:
             return found
         return self._engine.with_images(found, timeout_s)
 

@@ -1,7 +1,9 @@
-"""Which file systems are another machine's, by the kernel's table of mounts; they are not asked."""
+"""What is mounted where, by the kernel's table: file systems of other machines, which are not
+asked, and directories that lie elsewhere on the same disk."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -24,6 +26,34 @@ def remote(table: str, device: int) -> str:
         mount, _, system = line.partition(" - ")
         fields, told = mount.split(), system.split()
         if len(fields) > 2 and fields[2] == number and len(told) > 1 and told[0] in _TYPES:
-            source = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), told[1])
-            return f"{told[0]} ({source})"
+            return f"{told[0]} ({_plain(told[1])})"
     return ""
+
+
+def grafted(table: str, root: Path, device: int) -> frozenset[int]:
+    """Inodes of the directories that are bind-mounted below `root` from another place of the same
+    file system (a volume of `o=bind`): by its device number nothing tells them from what is there.
+    Empty where the table names the device otherwise (btrfs)."""
+    number, top = f"{os.major(device)}:{os.minor(device)}", os.path.realpath(root)
+    lines = (line.split() for line in table.splitlines())
+    known = [tuple(map(_plain, each[3:5])) for each in lines if len(each) > 4 and each[2] == number]
+    around = [each for each in known if _below(top, each[1])]
+    if not around:
+        return frozenset()
+    base, mounted = max(around, key=lambda each: len(each[1]))
+    own = os.path.join(base, os.path.relpath(top, mounted))  # noqa: PTH118
+    inner = [place for source, place in known if _below(place, top) and not _below(source, own)]
+    found: set[int] = set()
+    for place in inner:
+        with contextlib.suppress(OSError):
+            found.add(os.lstat(place).st_ino)
+    return frozenset(found)
+
+
+def _below(path: str, top: str) -> bool:
+    return Path(path).is_relative_to(os.path.normpath(top))
+
+
+def _plain(field: str) -> str:
+    """As the path is: the table writes blanks as \\040."""
+    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), field)

@@ -105,7 +105,8 @@ def _image(api: APIClient, what: Removal) -> str:
         return f"is used by {len(users)} containers"
     # By reference and without force: the last one takes the layers along, and a reference that was
     # moved to another image meanwhile is seen above.
-    return _without_names(api, what.ident, sorted(references, key=lambda each: "@" in each))
+    names = sorted(references, key=lambda each: ("@" in each, each))
+    return _without_names(api, what.ident, names)
 
 
 def _without_names(api: APIClient, ident: str, references: list[str]) -> str:

@@ -15,8 +15,7 @@ OTHERS = {Place.RUN: "run", Place.CONTAINERD: "containerd"}
 
 
 def run(view: HostView) -> Readings:
-    """The data-root, and the others where they exist and have a file system of their own. HostFault
-    when it cannot be seen."""
+    """The data-root, and the others where they exist. HostFault when it cannot be seen."""
     places = view.places()
     root = view.disk(places[Place.DATA_ROOT], TIMEOUT_S)
     readings: dict[str, Value] = {
@@ -33,10 +32,10 @@ def run(view: HostView) -> Readings:
             if fault.fault is not Fault.MISSING:
                 raise
             continue
-        if use.device == root.device and place is Place.CONTAINERD:
-            continue
         readings[f"{name}_used_ratio"] = use.used_ratio
         readings[f"{name}_inodes_ratio"] = use.inodes_used_ratio
+        if place is Place.CONTAINERD:
+            readings["containerd_apart"] = use.device != root.device
     return readings
 
 
@@ -56,15 +55,9 @@ PROBE = Probe(
         ),
         Reading("run_used_ratio", Kind.GAUGE, "Used share of /run", "ratio"),
         Reading("run_inodes_ratio", Kind.GAUGE, "Used share of the inodes of /run", "ratio"),
-        Reading(
-            "containerd_used_ratio",
-            Kind.GAUGE,
-            "Used share of containerd's root, where that is another file system than the data-root",
-            "ratio",
-        ),
-        Reading(
-            "containerd_inodes_ratio", Kind.GAUGE, "Used share of its inodes, likewise", "ratio"
-        ),
+        Reading("containerd_used_ratio", Kind.GAUGE, "Used share of containerd's root", "ratio"),
+        Reading("containerd_inodes_ratio", Kind.GAUGE, "Used share of its inodes", "ratio"),
+        Reading("containerd_apart", Kind.FLAG, "Whether that is not the data-root's file system"),
     ),
     timeout_s=3 * TIMEOUT_S + 0.5,
     run=run,

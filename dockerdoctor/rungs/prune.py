@@ -15,7 +15,6 @@ from collections import Counter
 
 from msgspec.structs import replace
 
-from dockerdoctor.allowed import Step
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.view import HostControl
@@ -28,7 +27,8 @@ CALL_S = 45.0
 STEADY_S = 3600.0
 """After a start of the daemon, before a stopped container may be called litter."""
 ROUNDS = 3
-"""Sizes that the layer database tells are too small or too large: look again, plan again."""
+"""Sizes that the layer database tells are too small or too large: look again, plan again. What
+could not be removed is left out once: after what comes next there may be room for it."""
 SHOWN = 3
 
 
@@ -45,22 +45,23 @@ def run(control: HostControl, scene: Scene) -> Note:
 
     began = use()
     done: list[Done] = []
+    gone: set[str] = set()
+    stayed: set[str] = set()
     for _ in range(ROUNDS):
-        now = control.now().wall
-        wanted = plan(found, use(), allowed, scene.image_use, now, steady, kinds=where.kinds)
-        steps = [step for step in wanted.steps if not _tried(step, done)]
-        done += carry_out(steps, control, lambda: low_enough(use(), allowed))
-        if not steps or low_enough(use(), allowed):
+        now, without = control.now().wall, gone | stayed
+        args = (found, use(), allowed, scene.image_use, now, steady)
+        wanted = plan(*args, kinds=where.kinds, without=without)
+        came = carry_out(wanted.steps, control, lambda: low_enough(use(), allowed))
+        done += came
+        if not came or low_enough(use(), allowed):
             break
+        gone |= {each.step.what.ident for each in came if not each.why}
+        stayed = {each.step.what.ident for each in came if each.why}
         found = control.with_images(control.survey(), CALL_S)
     freed = max(0, use().free_bytes - began.free_bytes)
     removed = freed or any(not each.why for each in done)
     says = f"{_told(done)}; {plain(freed, 'bytes')} given back on {where.name}"
     return Note(says, futile="" if removed else "nothing that may go was found")
-
-
-def _tried(step: Step, done: list[Done]) -> bool:
-    return any(each.step.what.ident == step.what.ident for each in done)
 
 
 def _told(done: list[Done]) -> str:

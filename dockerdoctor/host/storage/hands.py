@@ -2,7 +2,8 @@
 
 In: a `Walk`, an open directory, names. Out: a `Usage` for each name, as the walk alone would tell.
 Helpers are forked only once it has taken a moment; they take names from a pipe until it is empty
-and tell each result by a socket. What is not told, because a helper died, is measured here.
+and tell each result by a socket. What is not told (a helper died, or had too much to tell) is
+measured here.
 
 They are forked although threads may be there (a look with a deadline leaves one behind): a helper
 does nothing but read directories, and takes no lock that another thread could have held.
@@ -74,11 +75,11 @@ def _together(
     walk: Walk, directory: Directory, names: Sequence[str], place: str, hands: int
 ) -> Iterator[tuple[str, Usage]]:
     """Until all are told: by the helpers, or else by this process."""
+    from socket import AF_UNIX, SOCK_SEQPACKET, socketpair  # seldom needed, and slow to load
+
     jobs, put = os.pipe()
     os.write(put, b"".join(_JOB.pack(number) for number in range(len(names))))
     os.close(put)
-    from socket import AF_UNIX, SOCK_SEQPACKET, socketpair  # seldom needed, and slow to load
-
     told_here, tell = socketpair(AF_UNIX, SOCK_SEQPACKET)
     helpers: list[int] = []
     waiting = dict(enumerate(names))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dockerdoctor.host.storage.layerdb import HEX
 from dockerdoctor.host.storage.opened import Directory
+from dockerdoctor.host.storage.walk import BLOCK
 
 _PUNCH_HOLE_KEEP_SIZE = 0x02 | 0x01
 _BLOCK = 4096
@@ -35,6 +36,14 @@ def cut(root: Path, ident: str, keep_bytes: int) -> str:
             return "is gone already"
         except OSError as error:  # a link (ELOOP), an append-only file, a file system without holes
             return f"cannot be cut ({error.strerror})"
+
+
+def on_disk(root: Path, ident: str) -> int:
+    """Bytes that a container's log takes; 0 when it is gone."""
+    try:
+        return (root / "containers" / ident / f"{ident}-json.log").lstat().st_blocks * BLOCK
+    except OSError:
+        return 0
 
 
 def readers(ident: str) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import clock
+from dockerdoctor.host import clock, remote
 from dockerdoctor.host.storage import homes, tmp, trees
 from dockerdoctor.host.storage.databases import databases
 from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage, Volume
@@ -53,7 +53,8 @@ def survey(
                 "name the right one: [daemon] data_root in the configuration",
             )
         device = top.stat(".").st_dev
-        work = Work(Walk(device, tick), remembered, now(), measure, hands, recall and measure)
+        walk = Walk(device, tick, _grafted(root, device, measure))
+        work = Work(walk, remembered, now(), measure, hands, recall and measure)
         driver = _driver(top, names)
         told = databases(top, driver, work)
         boxes, logs, rest = homes.homes(root, top, work)
@@ -75,9 +76,16 @@ def survey(
         found = replace(found, rest=_rest(found, top, names, work))
     if store is not None and measure and not store.is_relative_to(root):
         found = replace(found, store=_store(store, work), store_root=store)
-    walk = work.walk
     more = [f"and {walk.more_skipped} more"] if walk.more_skipped else []
     return replace(found, skipped=(*walk.skipped, *more), walked=walk.walked, taken=now())
+
+
+def _grafted(root: Path, device: int, measure: bool) -> frozenset[int]:
+    """What is walked never leads out by a mount of the same disk."""
+    try:
+        return remote.grafted(remote.mounts(), root, device) if measure else frozenset()
+    except OSError:
+        return frozenset()
 
 
 def _driver(top: Directory, names: list[str]) -> str:

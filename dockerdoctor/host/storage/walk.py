@@ -27,8 +27,14 @@ _MOUNTPOINTS = ("merged", "shm", "rootfs")
 class Walk:
     """Counts several trees of one file system; a hard link into two of them counts once."""
 
-    def __init__(self, device: int, tick: Callable[[int], None] = lambda _: None) -> None:
-        """`tick` is told the inodes looked at so far, directory by directory."""
+    def __init__(
+        self,
+        device: int,
+        tick: Callable[[int], None] = lambda _: None,
+        grafted: frozenset[int] = frozenset(),
+    ) -> None:
+        """`tick` is told the inodes looked at so far, directory by directory; `grafted` are inodes
+        of directories that are mounted here and lie elsewhere."""
         self.device = device
         self.walked = 0
         self.skipped: list[str] = []
@@ -36,6 +42,7 @@ class Walk:
         self.links: dict[int, list[int]] = {}
         """Of files with names that were not seen yet: blocks, and how many names; by inode."""
         self.tick = tick
+        self._grafted = grafted
 
     def skip(self, what: str, why: str) -> None:
         """Put on record what was not counted."""
@@ -134,6 +141,10 @@ class Walk:
                             self.skip(name, "another file system is mounted there")
                         continue
                     if seen.st_mode & _TYPE == _DIRECTORY:
+                        if seen.st_ino in self._grafted:
+                            name = f"{told}/.../{entry.name}"
+                            self.skip(name, "a directory from elsewhere is mounted there")
+                            continue
                         inner.append(entry.name)
                     elif seen.st_nlink > 1 and not self._first(seen):
                         continue
