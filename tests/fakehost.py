@@ -100,6 +100,7 @@ class FakeHost(FakeMachine):
             frozen=live.frozen,
             cpu_s=age_s * 0.01,
             stuck_threads=1 if live.held else 0,
+            idle_s=live.idle_s,
         )
 
     def places(self) -> Mapping[Place, Path]:
