@@ -37,10 +37,10 @@ def stopped(scene: Scene) -> str:
 def starting(scene: Scene) -> str:
     """A starting daemon accepts connections and answers nobody: it looks just like a hang."""
     if scene.word("unit.active_state") in ("activating", "reloading"):
-        return (
-            "the daemon is starting (unit "
-            f"{scene.word('unit.active_state')}/{scene.word('unit.sub_state')}): it may answer late"
-        )
+        state = f"{scene.word('unit.active_state')}/{scene.word('unit.sub_state')}"
+        idle_s = scene.number("process.idle_s")
+        gets_on = f"done nothing for {plain(idle_s, 'seconds')}" if idle_s > STILL_S else "at work"
+        return f"the daemon is starting (unit {state}, {gets_on}): it may answer late"
     return ""
 
 
@@ -121,6 +121,8 @@ def building(scene: Scene) -> str:
     return ""
 
 
+STILL_S = 60.0
+"""Without processor time and I/O; less is a pause."""
 WAITING_S = 3.0
 """In state D without a break: longer than a busy disk keeps one request. From 30 s on no rung can
 help any more, and each says so."""

@@ -136,9 +136,12 @@ def _less(left: Usage, freed: Usage) -> Usage:
 
 REMOVE_S = 120.0
 """For one removal: an image with tens of thousands of files on a slow disk."""
+PING_S = 5.0
 BUSY_TRIES = 12
 BUSY_S = 5.0
 """Between two tries while somebody else prunes or removes: a minute in all, not for each step."""
+HOPELESS = (Fault.MISSING, Fault.DENIED)
+"""There is no daemon, or it is not for us to ask."""
 
 
 class Done(Struct, frozen=True):
@@ -146,6 +149,8 @@ class Done(Struct, frozen=True):
 
     step: Step
     why: str = ""
+    late: bool = False
+    """It had not ended when its time was over; dockerd may still be at it."""
 
 
 def carry_out(
@@ -156,32 +161,45 @@ def carry_out(
     ended: Callable[[Done], None] = lambda _: None,
 ) -> tuple[Done, ...]:
     """One step after the other until there is `enough` room. A step that cannot be done is told in
-    its Done; a daemon that no longer answers ends it."""
+    its Done; a daemon that no longer answers ends it.
+
+    One that answers and yet does not end a removal is not asked for more of that kind: a single
+    container that hangs keeps dockerd from deleting any image (seen on 20.10, 26.1 and 28.5)."""
     done: list[Done] = []
     waits = iter(range(BUSY_TRIES))
     for step in steps:
         if enough():
             break
+        if step.what.kind in {each.step.what.kind for each in done if each.late}:
+            continue
         began(step)
-        why, over = _remove(step, control, waits)
-        done.append(Done(step, why))
+        why, fault = _remove(step, control, waits)
+        done.append(Done(step, why, fault is Fault.TIMEOUT))
         ended(done[-1])
-        if over:
+        if fault in HOPELESS or (fault is Fault.TIMEOUT and not _answers(control)):
             break
     return tuple(done)
 
 
-def _remove(step: Step, control: HostControl, waits: Iterator[int]) -> tuple[str, bool]:
-    """Why it was not removed, and whether to end it all. `waits`: how often to wait yet."""
+def _remove(step: Step, control: HostControl, waits: Iterator[int]) -> tuple[str, Fault | None]:
+    """Why it was not removed; with the fault, where it is one. `waits`: how often to wait yet."""
     while True:
         try:
-            return control.remove(step.what, REMOVE_S), False
+            return control.remove(step.what, REMOVE_S), None
         except HostFault as fault:
             if not any(words in fault.sentence for words in BUSY):
-                return fault.sentence, fault.fault in (Fault.TIMEOUT, Fault.MISSING, Fault.DENIED)
+                return fault.sentence, fault.fault
             if next(waits, None) is None:
-                return f"somebody else is at it, and was waited for ({fault.sentence})", False
+                return f"somebody else is at it, and was waited for ({fault.sentence})", None
             control.pause(BUSY_S)
+
+
+def _answers(control: HostControl) -> bool:
+    try:
+        control.ping(PING_S)
+    except HostFault:
+        return False
+    return True
 
 
 def low_enough(use: DiskUse, allowed: Allowed) -> bool:

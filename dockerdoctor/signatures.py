@@ -4,7 +4,8 @@ One table, read from top to bottom; the first that fits names the line. Recorded
 26.1 and 28.5, others from moby's source. What users choose (paths, commands, names) can be part of
 a message, so every pattern holds on to the beginning or the end of what the daemon itself says; and
 still a message alone is never a reason to act. Errors that only a client is told (a name that is
-taken, an API that is too old) never reach the journal, seen on all three: CLIENT_ERRORS has them.
+taken, a second prune, an API that is too old) never reach the journal, seen on all three:
+CLIENT_ERRORS has them.
 """
 
 from __future__ import annotations
@@ -116,6 +117,11 @@ SIGNATURES = (
         r"^[Ff]ailed to load container\b",
     ),
     _of(
+        "name_kept",
+        "A create that failed and was not undone",
+        r"^failed to cleanup container on create error\b",
+    ),
+    _of(
         "layer_leftover",
         "A layer that cannot be registered for what an old pull left",
         r"^failed to register layer: .*(?:file exists|directory not empty)$",
@@ -174,7 +180,13 @@ SIGNATURES = (
     _of(
         "resolver",
         "A container without name resolution",
-        r"^Resolver (?:Setup/)?Start failed for container (?P<whom>[0-9a-f]+)",
+        r"^Resolver (?:Setup.)?(?:Start|[Ff]unction) failed for container (?P<whom>[0-9a-f]+)",
+    ),
+    _of(
+        "resolver_rules",
+        "A rule that leads a container to its name server and could not be written",
+        # All that 20.10 says of it; later ones name the container, as above.
+        r"^set up rule failed, \[-t nat -I DOCKER_(?:OUTPUT|POSTROUTING) ",
     ),
 )
 
@@ -197,6 +209,15 @@ CLIENT_ERRORS = (
         "without a container: a restart in a quiet hour builds its names anew (moby #25416)",
         "deleting directories of a daemon that runs",
         re.compile(r"^Conflict\. The container name \S+ is already in use by container "),
+    ),
+    ClientError(
+        "prune-running",
+        "another prune runs, and dockerd takes one at a time; it has no deadline",
+        "wait for it. After minutes: `dockerdoctor check` names a container that hangs; "
+        "`dockerdoctor explain` reads from a dump what it waits for; a restart in a quiet hour "
+        "ends it",
+        "asking again and again, or beside it: every prune of that kind gets the same answer",
+        re.compile(r"^a prune operation is already running$"),
     ),
     ClientError(
         "client-too-old",

@@ -100,6 +100,7 @@ class FakeHost(FakeMachine):
             frozen=live.frozen,
             cpu_s=age_s * 0.01,
             stuck_threads=1 if live.held else 0,
+            idle_s=live.idle_s,
         )
 
     def places(self) -> Mapping[Place, Path]:
@@ -191,7 +192,7 @@ class FakeHost(FakeMachine):
     def builds(self, timeout_s: float) -> Builds:
         self._fail("builds")
         self._must_serve(timeout_s)
-        seen = Builds(self.live_builds, copies=self.live_copies)
+        seen = Builds(self.live_builds, copies=self.live_copies, prunes=self.live_prunes)
         return self.grown.saw_builds(seen, self.now().mono)
 
     def waiting(self, timeout_s: float) -> int:

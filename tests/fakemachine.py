@@ -78,6 +78,7 @@ class FakeMachine:
         self.all_shims: list[FakeProcess] = []
         self.live_builds = 0
         self.live_copies = 0
+        self.live_prunes = 0
         self.flown = Flights()
         self.all_clients: tuple[Client, ...] = ()
         self.dumps = True

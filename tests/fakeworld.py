@@ -38,6 +38,7 @@ class FakeProcess:
     end_takes_s: float = 0.5
     """From taking SIGTERM to its end; `inf` when its shutdown hangs too."""
     rss_bytes: int = 90 << 20
+    idle_s: float = 0.0
     pending: set[int] = field(default_factory=set)
     blocked: Callable[[], bool] = lambda: False
     """While this holds, its shutdown does not end (dockerd waits for a hung containerd)."""

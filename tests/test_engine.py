@@ -345,6 +345,11 @@ COPIES = b"""
 1 @ 0x43c0ce 0x44c2a5
 #\t0x1b6cca9\tgithub.com/docker/docker/api/server/router/container.(*containerRouter).putContainersArchive+0x109\tcopy.go:113
 """
+PRUNE = b"""
+1 @ 0x43c0ce 0x44c2a5
+#\t0x1ea\tgithub.com/docker/docker/container.(*State).IsRunning+0x12\tstate.go:245
+#\t0x1eb\tgithub.com/docker/docker/daemon.(*Daemon).ContainersPrune+0x39d\tprune.go:70
+"""
 
 
 @pytest.mark.parametrize(
@@ -352,10 +357,11 @@ COPIES = b"""
     [
         (PROFILE, Builds(4)),
         (PROFILE + COPIES, Builds(4, copies=3)),
+        (PROFILE + PRUNE, Builds(4, prunes=1)),
         (PROFILE.partition(b"\n\n")[0], Builds(0)),
     ],
 )
-def test_builds_and_copies_are_counted_by_the_goroutines_that_drive_them(
+def test_builds_copies_and_prunes_are_counted_by_the_goroutines_that_drive_them(
     tmp_path: Path, body: bytes, seen: Builds
 ) -> None:
     with served(tmp_path, saying(answer(body))) as address:

@@ -123,12 +123,12 @@ def test_a_suspect_is_looked_for_only_while_it_leaks(tmp_path: Path) -> None:
     assert trend.run(host)["clients"] == "not known: nobody wants to know"
 
 
-def test_builds_go_on_from_the_first_that_was_seen_to_the_look_that_sees_none() -> None:
+def test_builds_and_prunes_go_on_from_the_first_seen_to_the_look_that_sees_none() -> None:
     watch = GrowthWatch()
     assert watch.saw_builds(Builds(0), 10.0) == Builds(0)
     assert watch.saw_builds(Builds(2), 40.0) == Builds(2, 0.0)
-    assert watch.saw_builds(Builds(1), 70.0) == Builds(1, 30.0)
-    assert watch.saw_builds(Builds(0), 100.0) == Builds(0)
+    assert watch.saw_builds(Builds(1, prunes=1), 70.0) == Builds(1, 30.0, prunes=1)
+    assert watch.saw_builds(Builds(0, prunes=2), 100.0) == Builds(0, prunes=2, pruning_s=30.0)
     assert watch.saw_builds(Builds(1), 130.0) == Builds(1, 0.0)
 
 

@@ -12,6 +12,7 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, disks, journal, launch, layout, pids, programs
 from dockerdoctor.host.dryrun import DryRun
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.notify import notify
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
@@ -165,8 +166,19 @@ def test_where_a_daemon_keeps_its_things() -> None:
     assert layout.parse_config("[1]") == {}
     moved = layout.containerd_home('version = 2\nroot = "/big/containerd"\n[plugins]\n')
     assert str(moved) == "/big/containerd"
+    assert layout.layout(["dockerd"], {"userns-remap": "default"}).maps_users
     for text in ("", "version = 3", "root = 7", "root ="):
         assert layout.containerd_home(text) == usual.containerd_root()
+
+
+def test_a_daemon_that_maps_users_keeps_its_things_one_directory_deeper(tmp_path: Path) -> None:
+    argv = ["dockerd", f"--data-root={tmp_path}", "--userns-remap=default"]
+    assert layout.read(argv, Lanes()).data_root == tmp_path
+    for name, changed in (("100000.100000", 1), ("200000.200000", 2), ("overlay2", 3)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (changed, changed))
+    assert layout.read(argv, Lanes()).data_root == tmp_path / "200000.200000"
+    assert layout.read(argv[:2], Lanes()).data_root == tmp_path
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,12 @@ def test_a_recorded_message_is_recognised(line: dict[str, str]) -> None:
             "layer_leftover",
         ),
         ('Resolver Setup/Start failed for container 0a1b, "Chain already exists"', "resolver"),
+        ('Resolver Setup Function failed for container 0a1b, "no such file"', "resolver"),
+        (
+            "set up rule failed, [-t nat -I DOCKER_OUTPUT -d 127.0.0.11 -p udp --dport 53 -j DNAT "
+            "--to-destination 127.0.0.11:38720]",
+            "resolver_rules",
+        ),
         ("panic: freepages: failed to get all reachable pages", "bolt_panic"),
         ("Container failed to exit within 10s of kill - trying direct SIGKILL", "ghost"),
         (
@@ -100,6 +106,7 @@ TOO_OLD = (
             "name-taken",
         ),
         (f"Error response from daemon: {TOO_OLD}", "client-too-old"),
+        ("Error response from daemon: a prune operation is already running", "prune-running"),
         (TOO_OLD, "client-too-old"),
         (
             "Error response from daemon: could not find an available, non-overlapping IPv4 address "
@@ -204,8 +211,16 @@ def said(message: str, at: float = 1000.0, program: str = "dockerd") -> Line:
     return Line(at, message, program, unit=unit)
 
 
-def systemd(message_id: str, at: float = 1000.0, unit: str = "docker.service") -> Line:
-    return Line(at, "…", "systemd", message_id, unit)
+def systemd(
+    message_id: str, at: float = 1000.0, unit: str = "docker.service", message: str = "…"
+) -> Line:
+    return Line(at, message, "systemd", message_id, unit)
+
+
+def died(at: float = 1000.0, unit: str = "docker.service", how: str = "killed") -> Line:
+    """Its main process has ended."""
+    message = f"{unit}: Main process exited, code={how}, status=9/KILL"
+    return systemd(journalwatch.ENDED, at, unit, message)
 
 
 def folded(*lines: Line, now: float = 1000.0) -> JournalTally:
@@ -229,6 +244,36 @@ def test_the_cause_is_known_by_the_whole_message_however_long_it_is() -> None:
     seen = folded(systemd(STARTING), said(f"{why}: invalid database"))
     assert seen.cause == "network_db"
     assert len(seen.first_error) == MAX_SAID
+
+
+KERNEL_KILLS, OOMD_KILLS = journalwatch.FOR_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("message_id", "name"), [(KERNEL_KILLS, "oom_kills"), (OOMD_KILLS, "oomd_kills")]
+)
+def test_a_daemon_that_was_killed_for_memory_is_counted_by_systemds_word(
+    message_id: str, name: str
+) -> None:
+    told = systemd(message_id, message="docker.service: a process was killed")
+    for lines in ([told, died()], [told, died(), *start(1000.0)]):  # nor does the next one end it
+        seen = folded(*lines)
+        assert seen.counts_1h == {name: 1}
+        assert seen.last == {name: "docker.service: a process was killed"}
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        (),  # a docker-proxy was killed, the daemon lives
+        (died(at=2000.0),),
+        (died(unit="containerd.service"),),
+        (died(how="exited"),),
+        (said(died().message),),
+    ],
+)
+def test_a_daemon_that_ended_otherwise_was_not_killed_for_memory(after: tuple[Line, ...]) -> None:
+    assert folded(systemd(KERNEL_KILLS), *after).counts_1h == {}
 
 
 def test_a_line_of_routine_is_no_first_error() -> None:

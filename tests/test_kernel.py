@@ -62,6 +62,11 @@ def test_a_pipe_in_the_logs_place_is_no_log(tmp_path: Path) -> None:
             "oom",
         ),
         ("Memory cgroup out of memory: Killed process 4711 (dockerd), UID 0, total-vm:1kB", "oom"),
+        (  # Linux 6.18, word for word, of a process named dockerd
+            "Memory cgroup out of memory: Killed process 4711 (dockerd) total-vm:217524kB, "
+            "anon-rss:16256kB, file-rss:5296kB, shmem-rss:0kB, UID:0 pgtables:84kB oom_score_adj:0",
+            "oom",
+        ),
         ("Killed process 4711 (dockerd) total-vm:1kB, anon-rss:2kB, file-rss:0kB", "oom"),
         ("EXT4-fs (sda1): Remounting filesystem read-only", "fs"),
         (
@@ -95,9 +100,11 @@ def test_old_messages_do_not_count() -> None:
     assert signs.count("netdev", NETDEV_S, 101.0 + NETDEV_S) == 0
 
 
-def test_a_file_server_is_silent_until_it_says_ok() -> None:
-    silent = "nfs: server nas not responding, still trying"
+@pytest.mark.parametrize("waits", ["still trying", "timed out"])  # net/sunrpc/clnt.c says no more
+def test_a_file_server_is_silent_until_it_says_ok(waits: str) -> None:
+    silent = f"nfs: server nas not responding, {waits}"
     assert folded(silent).silent_nfs(200.0) == "nas"
+    assert folded(silent.replace("nas", "fd00::1")).silent_nfs(200.0) == "fd00::1"
     assert folded(silent, "nfs: server nas OK").silent_nfs(200.0) == ""
     assert folded(silent).silent_nfs(100.0 + HOUR_S + 1) == ""
 

@@ -152,6 +152,17 @@ def test_one_that_was_cut_off_is_finished_by_the_next(root: DataRoot) -> None:
     assert [each.name for each in (root.path / "tmp").iterdir()] == ["GetImageBlob1"]
 
 
+def test_one_that_was_cut_off_is_finished_where_nothing_else_is_left_to_do(root: DataRoot) -> None:
+    cut_off = root.path / "tmp" / f"{OURS}{LOST}"
+    (root.path / "overlay2" / LOST).rename(cut_off)
+    found = survey(root.path, Remembered(None))
+    use = DiskUse(root.path, 1 << 30, 0, 1.0, 0.1, 1000)
+    (step,) = plan(found, use, Allowed(orphans=True), {}, found.taken, daemon=False).steps
+    assert (step.what.kind, step.frees.bytes > 0) == (Kind.TMP, True)
+    assert tmp.remove(root.path, step.what.ident, step.what.before, PATIENCE_S) == ""
+    assert not cut_off.exists()
+
+
 def test_orphans_are_planned_only_where_that_is_allowed_and_only_old_ones(root: DataRoot) -> None:
     found = survey(root.path, Remembered(None), now=later)
     use = DiskUse(root.path, 1 << 30, 0, 1.0, 0.1, 1000)

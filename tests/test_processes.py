@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import cgroups, processes
+from dockerdoctor.host.progress import Progress, io_bytes, parse_io
 from dockerdoctor.host.shims import belongs
 from dockerdoctor.model import Fault, Process
 
@@ -165,3 +166,24 @@ def test_waiting_for_an_end_that_does_not_come_has_an_end(
 def test_nobody_has_a_pid_that_is_too_large() -> None:
     assert processes.identify(1 << 22) is None
     assert processes.identify(0) is None
+
+
+def test_a_process_that_only_waits_gets_nowhere() -> None:
+    seen, process = Progress(), Process(7, 1, "dockerd")
+    looks = [
+        *((0.0, 0, 0.0), (0.05, 0, 10.0), (0.10, 0, 20.0)),  # 0.5 %: a Go program's timers
+        *((0.15, 70_000, 30.0), (0.20, 70_010, 40.0), (1.20, 70_020, 50.0), (1.2, 70_030, 60.0)),
+    ]
+    idle = [seen.idle_s(process, cpu, io, now) for cpu, io, now in looks]
+    assert idle == [0, 10, 20, 0, 10, 0, 10]
+    for pid in range(20):
+        assert seen.idle_s(Process(pid, 2, "other"), 5.0, 5, 70.0) == 0
+    assert seen.idle_s(process, 1.2, 70_030, 70.0) == 0, "forgotten: as seen for the first time"
+
+
+def test_what_a_process_reads_and_writes_is_counted() -> None:
+    assert parse_io("rchar: 12\nwchar: 30\nsyscr: 5\nread_bytes: 4096\n") == 42
+    assert parse_io("") == parse_io("rchar\nwchar: x\n") == 0
+    before = io_bytes(os.getpid())
+    Path("/proc/self/status").read_text()
+    assert io_bytes(os.getpid()) > before

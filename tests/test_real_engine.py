@@ -110,6 +110,15 @@ def test_a_real_daemon_is_seen_as_it_is(engine: Engine, make: Callable[..., str]
     assert caught.value.fault is Fault.MISSING
 
 
+def test_many_are_inspected_over_one_connection_and_nobody_waits_in_a_daemon_at_rest(
+    engine: Engine, make: Callable[..., str]
+) -> None:
+    idents = [make(f"one-{number}", "true") for number in range(3)]
+    told = engine.inspects([idents[0], "nobody", *idents[1:]], PATIENCE_S)
+    assert [each and each.name for each in told] == ["one-0", None, "one-1", "one-2"]
+    eventually(lambda: engine.waiting(PATIENCE_S) == 0, PATIENCE_S)
+
+
 def test_a_daemon_that_finds_a_client_too_old_is_known_to_live(engine: Engine) -> None:
     answer = http.ask(engine.address, "GET", "/v1.0/_ping", PATIENCE_S)
     assert answer.head.status == 400

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Box, Image, Kind, Survey, Tree, Usage, Volume
+from dockerdoctor.host.storage.facts import Box, Image, Kind, Removal, Survey, Tree, Usage, Volume
 from dockerdoctor.model import Fault
 from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough, need, plan
 from dockerdoctor.regret import CRUMBS
@@ -396,6 +396,33 @@ def test_a_daemon_that_hangs_is_asked_nothing_more(tmp_path: Path) -> None:
     done = carry_out(planned(host.stock).steps, host, lambda: False)
     assert len(done) == 1
     assert "no answer" in done[0].why
+
+
+class LateHost(FakeHost):
+    """Some things hang when they are to be removed, and the daemon is well."""
+
+    late: tuple[str, ...] = ()
+
+    def remove(self, what: Removal, timeout_s: float) -> str:
+        if what.ident in self.late:
+            raise HostFault(Fault.TIMEOUT, f"no answer within {timeout_s:g} s")
+        return super().remove(what, timeout_s)
+
+
+def test_one_thing_that_hangs_does_not_keep_what_is_of_another_kind(tmp_path: Path) -> None:
+    host = LateHost(tmp_path)
+    images = [image(f"i{number}", [f"l{number}"]) for number in range(4)]
+    host.stock = survey(images, [box("c1", images[0]), box("c2", images[0])])
+    steps = planned(host.stock).steps
+    kinds = [step.what.kind for step in steps]
+    assert kinds[:3] == [Kind.CONTAINER, Kind.CONTAINER, Kind.IMAGE]
+    assert Kind.CONTAINER not in kinds[2:]
+    host.late = (steps[0].what.ident,)
+    done = carry_out(steps, host, lambda: False)
+    assert [(each.step, each.late) for each in done] == [
+        (steps[0], True),
+        *((step, False) for step in steps[2:]),
+    ]
 
 
 class BusyHost(FakeHost):

@@ -135,3 +135,18 @@ def test_what_ran_is_brought_back_also_by_a_start_that_takes_longer_than_its_run
     assert story.attempts()[-1].note == "started web"
     story.goes_on_for(60)
     assert story.watch.scene().running[0].name == "web"
+
+
+def test_a_start_that_works_is_waited_for_and_one_that_stands_still_is_told(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    story.host.dockerd.start_takes_s = 3600.0
+    story.host.dockerd.stop(job="restart")
+    story.goes_on_for(900)
+    assert story.said[-1].startswith("starting: the daemon is starting (unit activating/start, at")
+    assert story.incidents == []
+    story.host.dockerd_process.idle_s = 400.0
+    story.goes_on_for(60)
+    assert "done nothing for 6 min 40 s" in story.said[-1]
+    assert [each.rule for each in story.incidents] == ["start-stands-still"]
+    assert story.acts == []

@@ -60,7 +60,9 @@ dockerdoctor rules show {rule}
 
 MADE = "<!-- Made from the rule by `make generate`. Without this line the page is yours. -->"
 
+STACKS = "http://docker/debug/pprof/goroutine?debug=2"
 LOOK: Mapping[str, str] = {
+    "builds": f"curl -s --unix-socket /run/docker.sock '{STACKS}' | dockerdoctor explain -",
     "journal": "journalctl -u docker -n 200 --no-pager",
     "containerd": "journalctl -u containerd -n 50 --no-pager",
     "unit": "systemctl status docker.service docker.socket",

@@ -185,6 +185,11 @@ def _made_exact(cause: Cause, clue: Clue) -> Cause:
     )
 
 
+def _can(rung: Rung, scene: Scene) -> bool:
+    """Whether it could help now: it is not useless, and there is the room that it needs."""
+    return not rung.useless(scene) and not rung.room(scene)
+
+
 def _times(
     cause: Cause, rule: Rule | None, scene: Scene, rungs: Mapping[str, Rung], past: Stats
 ) -> tuple[Time, ...]:
@@ -193,7 +198,7 @@ def _times(
     if cause.rule in holds.HOLDS:
         return ()
     cured = {each.rung: each for each in past.rungs}
-    ladder = [name for name in (rule.ladder if rule else ()) if not rungs[name].useless(scene)]
+    ladder = [name for name in (rule.ladder if rule else ()) if _can(rungs[name], scene)]
     timed = [
         Time(name, RUNG_BY_HAND.get(name, ""), seen.median_s, seen.cured)
         if (seen := cured.get(name))

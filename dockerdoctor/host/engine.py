@@ -90,9 +90,13 @@ class Engine:
                 yield None
 
     def builds(self, timeout_s: float) -> Builds:
-        """The image builds and the copies that run. Takes no lock of a container."""
+        """The image builds, copies and prunes that run. Takes no lock of a container."""
         found = self._goroutines(timeout_s)
-        return Builds(goroutines.builds(found), copies=goroutines.copies(found))
+        return Builds(
+            goroutines.builds(found),
+            copies=goroutines.copies(found),
+            prunes=goroutines.prunes(found),
+        )
 
     def waiting(self, timeout_s: float) -> int:
         """How many requests wait for a lock, or for what containerd is to do. Takes none itself."""

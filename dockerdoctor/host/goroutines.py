@@ -21,6 +21,14 @@ a daemon at rest has none of them."""
 COPIES = (b"containerRouter).getContainersArchive+", b"containerRouter).putContainersArchive+")
 """Likewise of a `docker cp`, out of a container and into one."""
 
+PRUNES = (
+    b").ContainersPrune+",
+    b").NetworksPrune+",
+    b").ImagesPrune+",
+    b"/volume/service.(*VolumesService).Prune+",
+)
+"""Of the prunes that refuse a second one while they run (so named in 20.10, 26.1 and 28.5)."""
+
 OWN = b"/daemon.(*Daemon)."
 """On the stack of a request or an event that the daemon works at."""
 LOCKS = (b"sync.runtime_SemacquireMutex+", b"sync.runtime_SemacquireRWMutex")
@@ -40,6 +48,11 @@ def builds(body: bytes) -> int:
 def copies(body: bytes) -> int:
     """The copies to or from a container that run: each holds its lock to its end, by right."""
     return _count(body, lambda block: any(mark in block for mark in COPIES))
+
+
+def prunes(body: bytes) -> int:
+    """The prunes that run, of containers, networks, images or volumes."""
+    return _count(body, lambda block: any(mark in block for mark in PRUNES))
 
 
 def waiting(body: bytes) -> int:

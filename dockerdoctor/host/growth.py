@@ -64,6 +64,7 @@ class GrowthWatch:
         self._process: Process | None = None
         self._version = ""
         self._building_since: float | None = None
+        self._pruning_since: float | None = None
 
     def saw_process(self, process: Process, rss_bytes: int, now: float) -> None:
         """Its vitals were read at `now` (monotonic, s)."""
@@ -83,9 +84,11 @@ class GrowthWatch:
     def saw_builds(self, seen: Builds, now: float) -> Builds:
         """These run; what that makes with what was seen before."""
         with self._lock:
-            since = (self._building_since or now) if seen.live else None
-            self._building_since = since
-        return replace(seen, since_s=now - since if since is not None else 0.0)
+            self._building_since = (self._building_since or now) if seen.live else None
+            self._pruning_since = (self._pruning_since or now) if seen.prunes else None
+            building_s = now - (self._building_since or now)
+            pruning_s = now - (self._pruning_since or now)
+        return replace(seen, since_s=building_s, pruning_s=pruning_s)
 
     def told(self) -> Growth:
         """What it amounts to."""

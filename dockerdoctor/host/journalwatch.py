@@ -36,6 +36,22 @@ MAX_MESSAGE = 4096
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 """systemd's message ids: a unit begins to start, has started."""
+FOR_MEMORY = {
+    "fe6faa94e7774663a0da52717891d8ef": "oom_kills",
+    "d989611b15e44c9dbf31e3c81256e4ed": "oomd_kills",
+}
+"""Likewise (the words differ from version to version): processes of a unit were killed for want of
+memory, by the kernel and by systemd-oomd, and what we count that as. Only systemd 246 and later say
+so, where cgroups are unified."""
+ENDED = "98e322203f7a4ed290d09fe03c09fe15"
+KILLED = "Main process exited, code=killed"
+"""The main process of a unit has ended, and how."""
+ENDED_S = 60.0
+"""After the word of a kill for memory, a main process that ends was what was killed; it comes in
+the same second. What else was killed (a docker-proxy, a shim) leaves it alive."""
+ITSELF = "exe"
+"""Up to 20.10 dockerd runs itself again, as /proc/self/exe, for what it does in a container's
+network; nothing else of docker.service has that name."""
 
 
 class Line(Struct, frozen=True):
@@ -98,6 +114,10 @@ def _message(said: object) -> str:
     return text[:MAX_MESSAGE]
 
 
+def _is_daemon(program: str) -> bool:
+    return any(name.fullmatch(program) for name in programs.DAEMONS)
+
+
 class Sign(Struct, frozen=True):
     """A message that is known."""
 
@@ -117,6 +137,7 @@ class Tally:
     def __init__(self, dockerd_unit: str) -> None:
         self._unit = dockerd_unit
         self._signs: dict[str, collections.deque[Sign]] = {}
+        self._for_memory: dict[str, Line] = {}
         self._starting: dict[str, float] = {}
         """When each unit began its latest start."""
         self._lines = 0
@@ -129,7 +150,7 @@ class Tally:
             self._lines += 1
             if line.program == "systemd":
                 self._follow(line)
-            elif any(name.fullmatch(line.program) for name in programs.DAEMONS):
+            elif line.program == ITSELF or _is_daemon(line.program):
                 self._take(line)
 
     def told(self, now: float) -> JournalTally:
@@ -153,20 +174,30 @@ class Tally:
         )
 
     def _follow(self, line: Line) -> None:
-        """A unit's start."""
-        if line.message_id == STARTING:
-            self._starting[line.unit] = line.at
-        elif line.message_id == STARTED:
-            self._forget(line.unit, self._starting.get(line.unit, -math.inf))
-        else:
-            return
-        if line.unit == self._unit:
-            self._first_error = self._cause = ""
+        """A unit's start, or the end of its main process."""
+        if line.message_id in (STARTING, STARTED):
+            if line.message_id == STARTING:
+                self._starting[line.unit] = line.at
+            else:
+                self._forget(line.unit, self._starting.get(line.unit, -math.inf))
+            if line.unit == self._unit:
+                self._first_error = self._cause = ""
+        elif line.message_id in FOR_MEMORY:
+            self._for_memory[line.unit] = line
+        elif line.message_id == ENDED and KILLED in line.message:
+            why = self._for_memory.pop(line.unit, None)
+            if why and line.at - why.at <= ENDED_S:
+                # Of no unit: the next daemon does not end what killed this one.
+                sign = Sign(line.at, "", why.message[:MAX_SAID], "")
+                self._count(FOR_MEMORY[why.message_id], sign)
 
     def _forget(self, unit: str, before: float) -> None:
         for name, kept in self._signs.items():
             stay = (sign for sign in kept if sign.unit != unit or sign.at >= before)
             self._signs[name] = collections.deque(stay, maxlen=KEPT)
+
+    def _count(self, name: str, sign: Sign) -> None:
+        self._signs.setdefault(name, collections.deque(maxlen=KEPT)).append(sign)
 
     def _take(self, line: Line) -> None:
         said = essence(line.message)
@@ -177,8 +208,7 @@ class Tally:
         if not self._first_error and by_dockerd and is_last_word(line.message):
             self._first_error, self._cause = said[:MAX_SAID], name
         if name:
-            kept = self._signs.setdefault(name, collections.deque(maxlen=KEPT))
-            kept.append(Sign(line.at, line.unit, said[:MAX_SAID], whom(said)))
+            self._count(name, Sign(line.at, line.unit, said[:MAX_SAID], whom(said)))
 
 
 class JournalWatch:

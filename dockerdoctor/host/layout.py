@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,7 +31,9 @@ SYSTEM_CONTAINERD = Path("/run/containerd/containerd.sock")
 _SHORT = {"-g": "--graph", "-p": "--pidfile"}
 _FLAGS = frozenset(
     ("--data-root", "--graph", "--exec-root", "--containerd", "--containerd-namespace")
-) | {"--config-file", "--pidfile"}
+) | {"--config-file", "--pidfile", "--userns-remap"}
+_MAPPED = re.compile(r"\d+\.\d+")
+"""What a daemon that maps users calls its directory in the data-root: the first uid and gid."""
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -45,6 +48,8 @@ class Layout(msgspec.Struct, frozen=True):
     """The root of the system's containerd."""
     namespace: str = "moby"
     """containerd's namespace of this daemon: shims of others are not ours."""
+    maps_users: bool = False
+    """Whether it keeps its things one directory deeper, by the users that it maps to."""
     hosts: tuple[str, ...] = ()
     """Where it was told to listen; empty: at the usual socket, or nobody knows."""
 
@@ -134,6 +139,7 @@ def layout(argv: Sequence[str], config: Mapping[str, str]) -> Layout:
         containerd=Path(containerd) if containerd else None,
         pidfile=Path(said("--pidfile") or usual.pidfile),
         namespace=said("--containerd-namespace") or usual.namespace,
+        maps_users=bool(said("--userns-remap")),
         hosts=(*hosts(argv), *config.get("hosts", "").splitlines()),
     )
 
@@ -156,6 +162,12 @@ def containerd_home(text: str) -> Path:
     return Path(root) if root else CONTAINERD_HOME
 
 
+def mapped(root: Path) -> Path:
+    """The directory of the users that were mapped to last; `root` itself where there is none."""
+    found = [each for each in root.iterdir() if _MAPPED.fullmatch(each.name)]
+    return max(found, key=lambda each: each.stat().st_mtime, default=root)
+
+
 def read(argv: Sequence[str], lanes: Lanes) -> Layout:
     """The layout by a command line, the daemon.json that it reads and containerd's configuration;
     one that cannot be read says nothing."""
@@ -166,4 +178,9 @@ def read(argv: Sequence[str], lanes: Lanes) -> Layout:
         return ""
 
     found = layout(argv, parse_config(text(config_file(argv))))
+    if found.maps_users:
+        with contextlib.suppress(HostFault, OSError):
+            root = found.data_root
+            inner = lanes.run(f"look into {root}", lambda: mapped(root), FILE_S)
+            found = replace(found, data_root=inner)
     return replace(found, containerd_home=containerd_home(text(CONTAINERD_CONFIG)))

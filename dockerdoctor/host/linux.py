@@ -20,6 +20,7 @@ from dockerdoctor.host import (
     kernel,
     processes,
     programs,
+    progress,
     shims,
     upkeep,
 )
@@ -82,6 +83,7 @@ class LinuxHost:
         self.pressure = PressureWatch().look
         self._kernel = kernel.KernelWatch(self._lanes)
         self._growth = GrowthWatch()
+        self._progress = progress.Progress()
         self._asked = asked = Asked(
             address, None if stranger else keeper, self._engine, self._growth, self._elsewhere
         )
@@ -124,10 +126,11 @@ class LinuxHost:
         return self.keeper.main_process(which)
 
     def vitals(self, process: Process) -> ProcessVitals:
-        found = processes.vitals(process)
+        found, now = processes.vitals(process), self.now().mono
+        idle_s = self._progress.idle_s(process, found.cpu_s, progress.io_bytes(process.pid), now)
         if programs.is_dockerd(process):
             self._growth.saw_process(process, found.rss_bytes, self.now().mono)
-        return found
+        return replace(found, idle_s=idle_s)
 
     def places(self) -> Mapping[Place, Path]:
         found = self.layout()

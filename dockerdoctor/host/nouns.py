@@ -93,6 +93,8 @@ class ProcessVitals(Struct, frozen=True):
     """User and system time so far."""
     stuck_threads: int = 0
     """Threads in state D, of all its threads."""
+    idle_s: float = 0.0
+    """For how long it has used no processor time and done no I/O, as far as it was looked at."""
 
 
 class DiskUse(Struct, frozen=True):

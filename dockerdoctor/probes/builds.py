@@ -1,9 +1,10 @@
-"""Work that takes long by right: image builds, and copies to and from containers.
+"""Work that takes long by right: image builds, copies to and from containers, prunes.
 
 While an image is built the daemon's memory is a peak (20 GB were seen); `docker cp` holds its
-container's lock to its end, and that may be as far away as its client likes. Seen by the goroutines
-of the daemon itself, as no other call tells it: BuildKit runs its steps beside the containers, and
-the export at the end, which takes most of the memory, runs nothing.
+container's lock to its end, and that may be as far away as its client likes; a prune has no
+deadline, and while it runs every other is refused. Seen by the goroutines of the daemon itself, as
+no other call tells it: BuildKit runs its steps beside the containers, the export at the end, which
+takes the most memory, runs nothing, and a second prune that asks whether one runs may be the first.
 """
 
 from __future__ import annotations
@@ -25,16 +26,24 @@ def run(view: HostView) -> Readings:
         if fault.fault not in NO_ANSWER:
             raise
         return {}
-    return {"live": seen.live, "since_s": seen.since_s, "copies": seen.copies}
+    return {
+        "live": seen.live,
+        "since_s": seen.since_s,
+        "copies": seen.copies,
+        "prunes": seen.prunes,
+        "pruning_s": seen.pruning_s,
+    }
 
 
 PROBE = Probe(
     name="builds",
-    help="image builds and copies (docker cp) that run now, by the daemon's own goroutines",
+    help="image builds, copies (docker cp) and prunes that run, by the daemon's own goroutines",
     readings=(
         Reading("live", Kind.GAUGE, "Image builds that run"),
         Reading("since_s", Kind.GAUGE, "How long there has been one without a break", "seconds"),
         Reading("copies", Kind.GAUGE, "Copies to or from a container that run"),
+        Reading("prunes", Kind.GAUGE, "Prunes that run (containers, networks, images, volumes)"),
+        Reading("pruning_s", Kind.GAUGE, "How long a prune has run without a break", "seconds"),
     ),
     timeout_s=TIMEOUT_S + 0.5,
     run=run,

@@ -15,6 +15,11 @@ from dockerdoctor.probes.leftovers import some
 from dockerdoctor.signatures import SIGNATURES
 
 TIMEOUT_S = 4.0
+COUNTED = {
+    **{each.name: each.help for each in SIGNATURES},
+    "oom_kills": "Times that the kernel killed dockerd or containerd for memory, as systemd says",
+    "oomd_kills": "Times that systemd-oomd killed dockerd or containerd",
+}
 NO_JOURNAL = "no journal is kept that could say why"
 NOTHING_SAID = "no error of its start is in the journal"
 
@@ -30,10 +35,10 @@ def run(view: HostView) -> Readings:
         "first_error": seen.first_error or NOTHING_SAID,
         "cause": seen.cause,
     }
-    for signature in SIGNATURES:
-        readings[signature.name] = seen.counts_1h.get(signature.name, 0)
-        if signature.name in seen.last:
-            readings[f"{signature.name}_said"] = seen.last[signature.name]
+    for name in COUNTED:
+        readings[name] = seen.counts_1h.get(name, 0)
+        if name in seen.last:
+            readings[f"{name}_said"] = seen.last[name]
     nameless = since_told(view.roster(), seen.whom.get("resolver", {}))
     return {**readings, "nameless": len(nameless), "nameless_names": some(nameless)}
 
@@ -57,10 +62,10 @@ PROBE = Probe(
         Reading("cause", Kind.STATE, "Which of the known ones that is"),
         Reading("nameless", Kind.GAUGE, "Containers that run without name resolution"),
         Reading("nameless_names", Kind.TEXT, "Which ones those are"),
-        *(Reading(each.name, Kind.GAUGE, f"{each.help}, in an hour") for each in SIGNATURES),
+        *(Reading(name, Kind.GAUGE, f"{means}, in an hour") for name, means in COUNTED.items()),
         *(
-            Reading(f"{each.name}_said", Kind.TEXT, f"{each.help}: the newest message")
-            for each in SIGNATURES
+            Reading(f"{name}_said", Kind.TEXT, f"{means}: the newest message")
+            for name, means in COUNTED.items()
         ),
     ),
     timeout_s=TIMEOUT_S + 1.0,

@@ -28,6 +28,7 @@ def run(view: HostView) -> Readings:
         "swap_bytes": vitals.swap_bytes,
         "threads": vitals.threads,
         "stuck_threads": vitals.stuck_threads,
+        "idle_s": vitals.idle_s,
         **files,
         "cpu_seconds": vitals.cpu_s,
         "state": vitals.state,
@@ -48,6 +49,9 @@ PROBE = Probe(
         Reading("swap_bytes", Kind.GAUGE, "Memory of dockerd that is swapped out", "bytes"),
         Reading("threads", Kind.GAUGE, "Threads of dockerd"),
         Reading("stuck_threads", Kind.GAUGE, "Threads in state D: the kernel holds them"),
+        Reading(
+            "idle_s", Kind.GAUGE, "For how long it has done nothing: no CPU, no I/O", "seconds"
+        ),
         Reading("fds", Kind.GAUGE, "Open file descriptors of dockerd"),
         Reading("fds_ratio", Kind.GAUGE, "Open file descriptors against their limit", "ratio"),
         Reading("cpu_seconds", Kind.COUNTER, "Processor time of dockerd so far", "seconds"),

@@ -53,7 +53,7 @@ def run(control: HostControl, scene: Scene) -> Note:
         wanted = plan(*args, kinds=where.kinds, without=without)
         came = carry_out(wanted.steps, control, lambda: low_enough(use(), allowed))
         done += came
-        if not came or low_enough(use(), allowed):
+        if not came or any(each.late for each in came) or low_enough(use(), allowed):
             break
         gone |= {each.step.what.ident for each in came if not each.why}
         stayed = {each.step.what.ident for each in came if each.why}

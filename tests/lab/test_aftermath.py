@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from dockerdoctor.host.journalwatch import FOR_MEMORY
 from dockerdoctor.model import Outcome, Value
 from tests.lab import faults
 from tests.lab.host import LabHost
-from tests.lab.watchdog import WAIT_S, Watchdog, note, rungs
+from tests.lab.watchdog import WAIT_S, Watchdog, found, note, rungs, wait_found
 
 ON_ONE_SUITE = True
 """`make table` asks all engines; this saves every other run three minutes."""
@@ -22,6 +23,8 @@ HAIRPIN = (
     *("-m", "tcp", "--dport", "80", "-j", "MASQUERADE"),
 )
 CHECK = ("--health-cmd", "true", "--health-interval", "1s", "--health-timeout", "1s")
+STILL_S = 8.0
+"""Two looks, in which nobody may act."""
 Tell = Callable[[str, object], None]
 
 
@@ -80,6 +83,61 @@ def test_health_checks_that_a_kill_has_stopped_are_named(
         host.docker("restart", "checked")
         host.wait(lambda: host.docker(*last).stdout.strip() != "0", WAIT_S, "the first check")
         assert readings(host, "health")["stopped"] == 0
+
+
+@pytest.mark.fault("F38", "name-resolution-broken")
+def test_containers_without_name_resolution_after_a_restart_are_named(
+    watchdog: Watchdog, record_property: Tell
+) -> None:
+    """Where a restart finds dockerd's chain without the rule that leads to it, 20.10 writes the
+    rule again; later engines give up on that container. Without a loopback all of them do."""
+    host, began = watchdog.host, time.time()
+    names = ("cut", "flushed", "well")
+    host.docker("network", "create", "lan", check=False)
+    for name in names:
+        host.start_container(name, "--network", "lan")
+    assert nameless(host, names) == set()
+    faults.cut_name_server(host, "cut")
+    faults.flushed_loopback(host, "flushed")
+    host.systemctl("restart", "docker.service", timeout=WAIT_S)
+    host.wait(host.serving, WAIT_S, "the next daemon")
+    broken = nameless(host, names)
+    record_property("without names after a restart", sorted(broken))
+    assert broken == ({"flushed"} if host.suite == "bookworm" else {"cut", "flushed"})
+    told = wait_found(host, "name-resolution-broken")
+    assert {name for name in names if name in told} == broken
+    host.docker("restart", *broken, timeout=WAIT_S)
+    assert nameless(host, names) == set()
+    assert "name-resolution-broken" not in found(host)
+    assert watchdog.acts(began) == []
+
+
+def nameless(host: LabHost, names: tuple[str, ...]) -> set[str]:
+    """Those that cannot resolve one of these names."""
+    ask = ("busybox", "nslookup", names[-1])
+    return {
+        name
+        for name in names
+        if host.docker("exec", name, *ask, timeout=WAIT_S, check=False).returncode != 0
+    }
+
+
+@pytest.mark.fault("F46", "dockerd-killed-by-oomd")
+def test_a_daemon_that_was_killed_for_memory_is_started_by_systemd_alone(
+    watchdog: Watchdog,
+) -> None:
+    """By systemd-oomd's own marks: the memory controller is not the lab's, so that the kernel can
+    kill nobody for it. What systemd says then is known by an id that each version has."""
+    host, began = watchdog.host, time.time()
+    restarts = int(host.show("docker.service", "NRestarts")["NRestarts"])
+    dead = faults.killed_by_oomd(host)
+    host.wait(lambda: host.serving() and host.main_pid() != dead, WAIT_S, "the next daemon")
+    assert "1 times in an hour" in wait_found(host, "dockerd-killed-by-oomd")
+    watchdog.watch_for(STILL_S)
+    assert host.show("docker.service", "NRestarts")["NRestarts"] == str(restarts + 1)
+    assert watchdog.acts(began) == []
+    catalog = host.read("/usr/lib/systemd/catalog/systemd.catalog")
+    assert "OOM killer" in catalog.partition(f"-- {next(iter(FOR_MEMORY))}\n")[2].split("\n\n")[0]
 
 
 @pytest.mark.fault("F31", "daemon-down", "clear-pid-file")

@@ -6,6 +6,7 @@ One host, one watchdog that looks all the time: it must not act, whatever else i
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 
@@ -13,7 +14,16 @@ import pytest
 
 from tests.lab import faults
 from tests.lab.host import IMAGE, LabHost
-from tests.lab.watchdog import POLICY, Watchdog, found, rungs, vitals, wait_found
+from tests.lab.watchdog import (
+    COMMAND,
+    POLICY,
+    WAIT_S,
+    Watchdog,
+    found,
+    rungs,
+    vitals,
+    wait_found,
+)
 
 DATA_ROOT_MB = 400
 ON_ONE_SUITE = True
@@ -40,6 +50,24 @@ when = ["api.listeners >= 500"]
 severity = "critical"
 """
 """Nobody waits for 4 GiB, or for two minutes, in a test. What is critical is put on record."""
+
+
+PRUNING = """
+[prune-stuck]
+when = ["builds.prunes >= 1", "builds.pruning_s >= 5s"]
+looks = 1
+severity = "critical"
+
+[container-stuck]
+ladder = ["dump-stacks"]
+"""
+"""Else the container that holds the prune up would be ended within a minute, and the prune too."""
+LITTER = """
+head -c 20000000 /dev/urandom >/root/litter
+tar -C /root -c litter | docker import - litter:1
+rm /root/litter
+"""
+"""An image that nobody uses."""
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +150,52 @@ def test_a_container_that_cannot_be_removed_is_named(watching: Watchdog) -> None
     host.start_container("c1")
     with untouched(host), faults.unremovable(host, "c1"):
         assert "c1" in wait_found(host, "container-not-removable")
+
+
+@pytest.mark.fault("F10", "name-held-by-nobody")
+def test_a_name_that_nobody_is_seen_to_have_is_told(watching: Watchdog) -> None:
+    host = watching.host
+    create = ("create", "--name", "taken", IMAGE, "true")
+    host.docker(*create)
+    with untouched(host):
+        assert "is already in use by container" in host.docker(*create, check=False).stderr
+        assert "name-held-by-nobody" not in found(host)  # somebody has it, whom all can see
+        host.docker("rm", "taken")
+    with faults.kept_name(host, "taken"), untouched(host):
+        said = host.docker(*create, check=False).stderr
+        assert host.docker("ps", "--all", "--quiet").stdout == ""
+        wait_found(host, "name-held-by-nobody")
+        explained = host.run(COMMAND, "explain", "--said", said, "--json").stdout
+        assert json.loads(explained)["name"] == "name-taken"
+    host.docker(*create)
+    assert "name-held-by-nobody" not in found(host)
+
+
+@pytest.mark.thorough
+@pytest.mark.fault("F25", "prune-stuck")
+def test_a_prune_that_does_not_end_is_told_and_a_reclaim_beside_it_ends(watchdog: Watchdog) -> None:
+    host, began = watchdog.host, time.time()
+    watchdog.begin(POLICY + '[disk]\ngrace = "0s"\n', PRUNING)
+    host.start_container("stuck")
+    host.run("sh", "-ec", LITTER)
+    prune = ("container", "prune", "--force")
+    with untouched(host), faults.stuck_container(host, "stuck"):
+        held = host.spawn("docker", *prune)
+        told = watchdog.wait_for(began, "prune-stuck", lambda _: True)
+        assert "dockerd refuses every other (409) until it ends" in told.says
+        said = host.docker(*prune, check=False).stderr
+        explained = host.run(COMMAND, "explain", "--said", said, "--json").stdout
+        assert json.loads(explained)["name"] == "prune-running"
+        words = ("disk", "reclaim", "--apply", "--yes", "--to", "1%", "--json")
+        reclaimed = json.loads(host.run(COMMAND, *words, timeout=WAIT_S, check=False).stdout)
+        (tried,) = reclaimed["done"]  # dockerd waits for the same container
+        assert tried["name"] == "litter:1"
+        assert "has not ended within" in tried["why_not"]
+        assert tried["why_not"] in watchdog.record.find(reclaimed["incident"]).attempts[0].note
+    assert held.wait(WAIT_S) == 0
+    host.wait(lambda: "litter" not in host.docker("images").stdout, WAIT_S, "it to go after all")
+    watchdog.wait_closed(began, "prune-stuck")
+    assert set(watchdog.acts(began)) == {"reclaim"}
 
 
 @pytest.mark.fault("F33", "firewall-flushed")

@@ -40,7 +40,7 @@ def copied(host: LabHost) -> Iterator[None]:
     host.wait(lambda: not host.hangs("docker", *PID), WAIT_S, "the lock to be free again")
 
 
-@pytest.mark.fault("copy", "nothing: a copy holds the lock by right")
+@pytest.mark.fault("F2c", "nothing: a copy holds the lock by right")
 def test_a_copy_that_takes_its_time_is_no_stuck_container(watchdog: Watchdog) -> None:
     host = watchdog.host
     host.start_container("copied", cmd=COPIED)

@@ -20,17 +20,18 @@ from dockerdoctor.host.storage.work import Work, itself
 
 
 def entries(top: Directory, work: Work) -> dict[str, Tree]:
-    """By name, without what was moved there by us. A tree is measured where all is."""
+    """By name. What we moved there is old, whenever it was: it was on its way out. A tree is
+    measured where all is."""
     found: dict[str, Tree] = {}
     with contextlib.suppress(OSError), top.sub(aside.PLACE) as place:
         for name in place.names():
             with contextlib.suppress(OSError):
-                born = _changed(place, name)
+                born = 0.0 if name.startswith(aside.OURS) else _changed(place, name)
                 # With a walk of its own: another part counts these files too.
                 walk = Walk(work.walk.device)
                 usage = walk.tree(place, name) if work.measure else itself(place, name)
                 found[name] = Tree(usage, born)
-    return {name: tree for name, tree in found.items() if not name.startswith(aside.OURS)}
+    return found
 
 
 def remove(root: Path, name: str, before: float, timeout_s: float) -> str:
@@ -43,6 +44,8 @@ def remove(root: Path, name: str, before: float, timeout_s: float) -> str:
             with aside.aside(top) as place:
                 if not aside.cleared(place, deadline):
                     return aside.LATER
+                if name.startswith(aside.OURS):
+                    return ""
                 if why := _why_it_stays(place, name, before):
                     return why
                 aside.moved(place, name, place)

@@ -81,6 +81,24 @@ def orphan_proxy(host: LabHost, port: int = 18081) -> Iterator[int]:
         os.close(proxy)
 
 
+def cut_name_server(host: LabHost, container: str) -> None:
+    """Delete the rule that leads a container's questions to dockerd's name server, but not its
+    chain. `docker restart` undoes it."""
+    rule = ("OUTPUT", "-d", "127.0.0.11", "-j", "DOCKER_OUTPUT")
+    _in_network(host, container, "iptables", "-t", "nat", "-D", *rule)
+
+
+def flushed_loopback(host: LabHost, container: str) -> None:
+    """Take a container's 127.0.0.1 away, where dockerd's name server listens, as whoever has
+    NET_ADMIN can. `docker restart` undoes it."""
+    _in_network(host, container, "ip", "address", "flush", "dev", "lo")
+
+
+def _in_network(host: LabHost, container: str, *argv: str) -> None:
+    pid = host.docker("inspect", "--format", "{{.State.Pid}}", container).stdout.strip()
+    host.run("nsenter", "--target", pid, "--net", *argv)
+
+
 def listening(host: LabHost, port: int) -> bool:
     """Tell whether a TCP port (IPv4) is held in the host."""
     sockets = (

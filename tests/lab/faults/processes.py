@@ -116,6 +116,17 @@ def kill_unit(host: LabHost, unit: str = "docker.service") -> int:
     return pid
 
 
+def killed_by_oomd(host: LabHost, unit: str = "docker.service") -> int:
+    """Do what systemd-oomd does when the host runs out of memory: mark the unit's cgroup and
+    SIGKILL all that is in it; return the main process's outer pid. Nothing to undo."""
+    group, pid = host.unit_cgroup(unit), host.main_pid(unit)
+    for mark in ("user.oomd_ooms", "user.oomd_kill"):
+        before = int(os.getxattr(group, mark)) if mark in os.listxattr(group) else 0
+        os.setxattr(group, mark, str(before + 1).encode())
+    kill(host, [int(each) for each in (group / "cgroup.procs").read_text().split()])
+    return pid
+
+
 def kill_unit_with_shims(host: LabHost) -> list[int]:
     """SIGKILL dockerd and every containerd-shim; return their outer pids. The containers go too."""
     shims = [pid for pid in host.processes() if "containerd-shim" in outer.program(pid)]

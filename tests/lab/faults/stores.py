@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from tests.lab import outer
 from tests.lab.faults.disks import DATA_ROOT
 from tests.lab.faults.files import UNIT_TIMEOUT_S, down, garbled_file, up
-from tests.lab.host import LabHost
+from tests.lab.host import IMAGE, LabHost
 
 CONTAINERD_DB = "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db"
 CONTAINERD = "containerd.service"
@@ -83,6 +83,25 @@ def unremovable(host: LabHost, container: str) -> Iterator[None]:
     finally:
         host.run("chattr", "-i", file)
         host.docker("rm", "--force", container)
+
+
+@contextlib.contextmanager
+def kept_name(host: LabHost, name: str) -> Iterator[None]:
+    """Fail a create, and its undoing too, by flags of two directories (`data_root_mb`: ext4): the
+    name stays taken by a container that is in no list. A restart ends it."""
+    flags = {f"{DATA_ROOT}/image/overlay2/layerdb/mounts": "a", f"{DATA_ROOT}/containers": "i"}
+    for directory, flag in flags.items():
+        host.run("chattr", f"+{flag}", directory)
+    try:
+        host.docker("create", "--name", name, IMAGE, "true", check=False)
+    finally:
+        for directory, flag in flags.items():
+            host.run("chattr", f"-{flag}", directory)
+    try:
+        yield
+    finally:
+        down(host)
+        host.settle()
 
 
 @contextlib.contextmanager
