@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tarfile
 import time
@@ -17,6 +18,7 @@ import docker
 import docker.errors
 import pytest
 
+from dockerdoctor import aftermath
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import http
 from dockerdoctor.host.address import parse
@@ -117,6 +119,41 @@ def test_many_are_inspected_over_one_connection_and_nobody_waits_in_a_daemon_at_
     told = engine.inspects([idents[0], "nobody", *idents[1:]], PATIENCE_S)
     assert [each and each.name for each in told] == ["one-0", None, "one-1", "one-2"]
     eventually(lambda: engine.waiting(PATIENCE_S) == 0, PATIENCE_S)
+
+
+def test_a_copy_that_nobody_reads_holds_its_containers_lock_and_is_counted(
+    daemon: BareDaemon, engine: Engine, make: Callable[..., str]
+) -> None:
+    make("copied", "sleep", "1000")
+    engine.start_container("copied", PATIENCE_S)
+    with socket.socket(socket.AF_UNIX) as client_of_cp:
+        client_of_cp.connect(str(daemon.socket))
+        target = "/containers/copied/archive?path=/bin/busybox"
+        client_of_cp.sendall(http.request_bytes("GET", target))
+        eventually(lambda: engine.builds(PATIENCE_S).copies == 1)
+        eventually(lambda: is_late(engine, "copied"))
+        assert engine.builds(PATIENCE_S).copies == 1
+    eventually(lambda: engine.builds(PATIENCE_S).copies == 0)
+    eventually(lambda: not is_late(engine, "copied"))
+
+
+def is_late(engine: Engine, name: str) -> bool:
+    try:
+        engine.container(name, 1.0)
+    except HostFault as fault:
+        return fault.fault is Fault.TIMEOUT
+    return False
+
+
+def test_who_shares_a_network_needs_the_other_by_its_id(
+    engine: Engine, make: Callable[..., str]
+) -> None:
+    owner = make("owner", "sleep", "1000")
+    make("guest", "sleep", "1000", network="container:owner")
+    guest = engine.container("guest", PATIENCE_S)
+    ran = [guest, engine.container("owner", PATIENCE_S)]
+    assert guest.links == (owner,)
+    assert [each.name for each in aftermath.in_order(ran)] == ["owner", "guest"]
 
 
 def test_a_daemon_that_finds_a_client_too_old_is_known_to_live(engine: Engine) -> None:
