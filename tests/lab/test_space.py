@@ -105,7 +105,8 @@ def test_what_builds_leave_is_given_back(room: Room) -> None:
     room.fill(0.96, a_build)
     with faults.full_data_root(room.host):
         cured(room, room.begin(RULES), "disk-full")
-        room.assert_at_the_mark()
+        assert room.used() <= 0.80  # all of the cache, as long as nobody has measured it
+        room.assert_untouched()
 
 
 @pytest.mark.fault("F16i", "inodes-high", "prune")
@@ -128,6 +129,7 @@ def test_inodes_that_are_used_up_are_given_back(room: Room, make: Litter) -> Non
 
 def test_what_eats_the_disk_is_told_while_no_daemon_runs(room: Room) -> None:
     host = room.host
+    room.watchdog.configure(CONFIG)
     with faults.frozen(host):
         told = json.loads(room.doctor("disk", "--json", "--all"))
         du = host.run("du", "-sxB1", DATA_ROOT).stdout.split()[0]
