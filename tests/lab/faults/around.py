@@ -17,6 +17,7 @@ SYSTEMCTL = "/usr/local/sbin/systemctl"
 PRESSURE = "/proc/pressure/cpu"
 LOAD = "/proc/loadavg"
 FIGURES = {PRESSURE: "/tmp/lab-pressure", LOAD: "/tmp/lab-load"}
+SEEN_BY = "/run/systemd/system/dockerdoctor.service.d/lab-figures.conf"
 PLUGIN = "/run/docker/plugins/lab.sock"
 DPKG = """
 import fcntl, time
@@ -69,15 +70,21 @@ def packages_installed(host: LabHost) -> Iterator[None]:
 @contextlib.contextmanager
 def starved(host: LabHost) -> Iterator[None]:
     """Let the kernel's figures say that nobody runs. The figures alone: the outer machine, whose
-    figures they are, has other work to do. A service that starts meanwhile has mounts of its own,
-    and keeps these files: at the end they say that all is calm."""
+    figures they are, has other work to do. A service that starts meanwhile has mounts of its own
+    (with systemd 252 a /proc of its own), and keeps these files: at the end they say that all is
+    calm."""
     _tell(host, share=99.0, load=900.0)
+    binds = " ".join(f"{file}:{over}" for over, file in FIGURES.items())
+    host.put(SEEN_BY, f"[Service]\nBindReadOnlyPaths={binds}\n")
+    host.systemctl("daemon-reload")
     for over, file in FIGURES.items():
         host.run("mount", "--bind", file, over)
     try:
         yield
     finally:
         _tell(host, share=0.0, load=0.1)
+        host.run("rm", SEEN_BY)
+        host.systemctl("daemon-reload")
         for over in FIGURES:
             host.run("umount", "--lazy", over)
 
