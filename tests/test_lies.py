@@ -57,6 +57,10 @@ class Keeper(PidFileKeeper):
     def main_process(self, which: Service) -> Process | None:
         return None
 
+    def dockerd_argv(self) -> Sequence[str]:
+        """With a containerd of its own: no shim of a daemon that runs on this machine is its."""
+        return ("dockerd", "--containerd", "/nowhere/containerd.sock")
+
     def asleep(self) -> str:
         return ""
 
