@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from dockerdoctor.allowed import Allowed
+from dockerdoctor.cli.reclaimtext import plan_text
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Box, Image, Kind, Removal, Survey, Tree, Usage, Volume
 from dockerdoctor.model import Fault
-from dockerdoctor.reclaim import Done, Plan, carry_out, low_enough, need, plan
+from dockerdoctor.reclaim import Done, Plan, Room, carry_out, low_enough, need, plan
 from dockerdoctor.regret import CRUMBS
 from tests.fakehost import FakeHost
 from tests.stock import DAY, MIB, NOW, OLD, box, image, survey
@@ -94,6 +95,14 @@ def test_inodes_alone_call_for_room_too() -> None:
     assert told.need.bytes == 0
     assert 19 <= told.need.inodes <= 21
     assert len(told.steps) in (2, 3)
+
+
+def test_inodes_that_nobody_tells_beforehand_are_not_said_to_be_too_few() -> None:
+    """As of containerd's image store, or before anything was measured."""
+    brimful, allowed, where = use(0.2, inodes=1.0), Allowed(), Room(Path("/d"), "d", tuple(Kind))
+    for measured, said in ((True, "Not enough: "), (False, "is not known beforehand")):
+        told = plan(survey([image("a", ["a"])], measured=measured), brimful, allowed, {}, NOW)
+        assert said in plan_text(told, where, brimful, allowed, NOW, None)
 
 
 def test_an_image_seen_in_use_lately_is_young() -> None:

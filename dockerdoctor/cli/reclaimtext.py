@@ -88,7 +88,9 @@ def _ends(plan: Plan, allowed: Allowed) -> list[str]:
     lines = [head] if kinds else []
     lines += [f"    {kind}: {SAFE[kind]}" for kind in kinds]
     lines += [f"In all at most {_amount(plan.frees)}; it ends as soon as that is enough."]
-    if plan.short.bytes or plan.short.inodes:
+    if plan.short.inodes and not plan.short.bytes and _some_untold(plan):
+        lines.append("[!] How many inodes the image store gives back is not known beforehand.")
+    elif plan.short.bytes or plan.short.inodes:
         lines.append(f"[!] Not enough: {_amount(plan.short)} more must go by other means.")
         hints = [
             *([] if allowed.cut_logs else ["--logs (cut logs that nobody rotates)"]),
@@ -101,6 +103,11 @@ def _ends(plan: Plan, allowed: Allowed) -> list[str]:
         told = "; ".join(f"{count} × {why}" for why, count in plan.spared)
         lines.append(f"Left alone: {told}. Named volumes are never touched.")
     return lines
+
+
+def _some_untold(plan: Plan) -> bool:
+    """Whether something has bytes, and inodes that the daemon does not tell."""
+    return any(step.frees.bytes and not step.frees.inodes for step in plan.steps)
 
 
 def _amount(usage: Usage) -> str:
