@@ -154,6 +154,7 @@ class FakeUnit:
         self.unit_file = "enabled"
         self.load = "loaded"
         self.stop_timeout_s = 90.0
+        self.watchdog_s = 0.0
         self.start_takes_s = 1.0
         self.start_fails = ""
         """A result ("exit-code") that every start ends with; empty when it works."""
@@ -180,6 +181,7 @@ class FakeUnit:
             left_inactive_mono_s=live.born if live else None,
             stop_timeout_s=self.stop_timeout_s,
             restart=self.restart,
+            watchdog_s=self.watchdog_s,
             job=self.job,
         )
 

@@ -81,6 +81,7 @@ TimeoutStopUSec=1min 30s
 MainPID=84
 Result=success
 NRestarts=0
+WatchdogUSec=30s
 """
 
 
@@ -98,6 +99,7 @@ def test_a_running_service_and_its_socket() -> None:
 def test_the_order_of_properties_does_not_matter() -> None:
     (service,) = parse_show(SYSTEMD_262)
     assert (service.name, service.main_pid, service.load) == ("docker.service", 84, "loaded")
+    assert service.watchdog_s == 30.0
 
 
 def test_a_job_under_way_is_seen_and_its_type_comes_from_the_list() -> None:

@@ -150,3 +150,14 @@ def test_a_start_that_works_is_waited_for_and_one_that_stands_still_is_told(tmp_
     assert "done nothing for 6 min 40 s" in story.said[-1]
     assert [each.rule for each in story.incidents] == ["start-stands-still"]
     assert story.acts == []
+
+
+def test_a_watchdog_of_systemds_that_dockerd_never_feeds_is_told(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd.watchdog_s = float("inf")
+    story.goes_on_for(30)
+    assert story.said[-1].startswith("well: ")
+    story.host.dockerd.watchdog_s = 30.0
+    story.goes_on_for(30)
+    assert story.said[-1].startswith("told: docker.service has WatchdogSec=30 s: dockerd feeds it")
+    assert story.acts == []

@@ -67,6 +67,8 @@ class ServiceState(Struct, frozen=True):
     for ever, or no systemd."""
     restart: str = ""
     """Restart=: no, on-failure, always, ..."""
+    watchdog_s: float = 0.0
+    """WatchdogUSec; 0 or `inf`: systemd waits for no sign of life."""
     job: str = ""
     """The job under way (start, stop, restart), empty when there is none."""
 

@@ -45,7 +45,8 @@ CLOSE_S = 5.0
 
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
-    "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job"
+    "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job,"
+    "WatchdogUSec"
 )
 
 _UNIT_S = {
@@ -105,6 +106,7 @@ def _state(said: Mapping[str, str]) -> ServiceState:
             left_inactive_mono_s=left_us / 1e6 if left_us else None,
             stop_timeout_s=seconds(stop_timeout) if stop_timeout else 90.0,
             restart=said.get("Restart", ""),
+            watchdog_s=seconds(said.get("WatchdogUSec") or "0"),
             job=said.get("Job", "") if said.get("Job", "0") != "0" else "",
         )
     except (KeyError, ValueError) as error:

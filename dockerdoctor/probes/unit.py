@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service, ServiceState
@@ -24,6 +26,7 @@ def run(view: HostView) -> Readings:
         "job": state.job,
         "restarts": state.restarts,
         "stop_timeout_s": state.stop_timeout_s,
+        "watchdog_s": 0.0 if math.isinf(state.watchdog_s) else state.watchdog_s,
         "stopped_by_operator": stopped_on_purpose(state) and not limit,
         "start_limit_hit": limit,
         "pid_file_names": _pid_file_names(view) if state.active == "failed" else "",
@@ -75,6 +78,7 @@ PROBE = Probe(
         Reading("job", Kind.STATE, "The job under way: start, stop, restart"),
         Reading("restarts", Kind.COUNTER, "Automatic restarts by systemd (NRestarts)"),
         Reading("stop_timeout_s", Kind.GAUGE, "How long systemd waits for its stop", "seconds"),
+        Reading("watchdog_s", Kind.GAUGE, "WatchdogSec of docker.service; 0: none", "seconds"),
         Reading("since_start_s", Kind.GAUGE, "Time since it last began to start", "seconds"),
         Reading("start_limit_hit", Kind.FLAG, "Whether its start limit was hit"),
         Reading("pid_file_names", Kind.TEXT, "Who has the pid in a failed daemon's pid file"),

@@ -140,7 +140,7 @@ def test_an_incident_s_duration_leads_to_the_incident(scene: Scene) -> None:
         "/api/v1/query_exemplars",
         query="dockerdoctor_incident_seconds_bucket",
         start=f"{scene.at - 3600:.0f}",
-        end=f"{scene.at:.0f}",
+        end=f"{scene.at:.3f}",
     )
     (series,) = json.loads(found[1])["data"]
     assert series["seriesLabels"]["instance"] == scene.healed
