@@ -348,11 +348,13 @@ def test_a_container_without_name_resolution_is_named_until_it_is_started_again(
     ident = "0a1b" * 16
     tally = folded(said(f'Resolver Start failed for container {ident}, "Chain already exists"'))
     assert tally.whom == {"resolver": {ident: 1000.0}}
-    web = Container(ident, "web", "running", started_at=900.0)
+    web = Container(ident, "web", "running", started_at=900.0, inspected=True)
     told = tally.whom["resolver"]
     assert journal.since_told([web, Container("c2", "other", "running")], told) == ["web"]
     assert journal.since_told([replace(web, started_at=1001.0)], told) == []
     assert journal.since_told([replace(web, state="exited")], told) == []
+    only_listed = Container(ident, "web", "running")
+    assert journal.since_told([only_listed], told) == []
 
 
 def test_without_units_there_is_no_journal() -> None:

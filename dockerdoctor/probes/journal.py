@@ -44,12 +44,10 @@ def run(view: HostView) -> Readings:
 
 
 def since_told(roster: Sequence[Container], told: Mapping[str, float]) -> list[str]:
-    """The names of the containers that run and have not been started since they were told of."""
-    return [
-        each.name
-        for each in roster
-        if each.state == "running" and each.started_at < told.get(each.id, 0.0)
-    ]
+    """The names of the containers that run and have not been started since they were told of, by an
+    inspect: the list does not tell when that was."""
+    running = (each for each in roster if each.inspected and each.state == "running")
+    return [each.name for each in running if each.started_at < told.get(each.id, 0.0)]
 
 
 PROBE = Probe(
