@@ -62,6 +62,7 @@ def test_a_copy_that_takes_its_time_is_no_stuck_container(watchdog: Watchdog) ->
 def swarm(watchdog: Watchdog) -> Iterator[LabHost]:
     """A swarm of one node, with a service of one container."""
     host = watchdog.host
+    host.import_busybox()
     host.docker("swarm", "init", "--advertise-addr", "127.0.0.1", timeout=WAIT_S)
     try:
         words = ("--detach", "--no-resolve-image", "--restart-delay", "1s", "--name", "svc")
