@@ -38,12 +38,15 @@ link.connect("/run/docker.sock")
 body = context.getvalue()
 head = f"POST /build?version={version}&nocache=1&networkmode=none HTTP/1.1"
 kind = f"Host: docker\\r\\nContent-Type: application/x-tar\\r\\nContent-Length: {len(body)}"
-link.sendall(f"{head}\\r\\n{kind}\\r\\nConnection: close\\r\\n\\r\\n".encode() + body)
-while more := link.recv(65536):
-    sys.stdout.write(more.decode("utf-8", "replace"))
+link.sendall(f"{head}\\r\\n{kind}\\r\\n\\r\\n".encode() + body)
+said = b""
+while not said.endswith(b"\\r\\n0\\r\\n\\r\\n") and (more := link.recv(65536)):
+    said += more
+sys.stdout.write(said.decode("utf-8", "replace"))
 """
 """Build a Dockerfile, by the classic builder (1) or BuildKit (2): the docker CLI of 26 and later
-has no BuildKit without a plugin, the API has."""
+has no BuildKit without a plugin, the API has. Without `Connection: close`: a daemon that was told
+so does not notice that its client has left, and builds on."""
 STORM = "while :; do docker run --rm {image} true; done >/dev/null 2>&1"
 
 
