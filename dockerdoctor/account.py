@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dockerdoctor.host.storage.facts import NOTHING, Box, Image, Survey, Usage
+from dockerdoctor.host.storage.facts import NOTHING, Box, Image, Survey, Usage, sum_of
 from dockerdoctor.host.storage.layerdb import on_a_line
 from dockerdoctor.units import plain_seconds
 
@@ -218,14 +218,6 @@ def _sum(kind: str, name: str, parts: Iterable[Part], note: str = "") -> Part:
     listed = [part for part in parts if part.usage.inodes or part.usage.bytes]
     ordered = sorted(listed, key=lambda part: (-part.usage.bytes, part.name))
     return Part(kind, name, sum_of(part.usage for part in ordered), note, tuple(ordered))
-
-
-def sum_of(usages: Iterable[Usage]) -> Usage:
-    """All together."""
-    bytes_ = inodes = 0
-    for usage in usages:
-        bytes_, inodes = bytes_ + usage.bytes, inodes + usage.inodes
-    return Usage(bytes_, inodes)
 
 
 UNUSED = "unused"

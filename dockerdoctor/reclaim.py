@@ -18,7 +18,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host.imagestore import DRIVER
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.removal import BUSY
-from dockerdoctor.host.storage.facts import NOTHING, Kind, Survey, Usage
+from dockerdoctor.host.storage.facts import NOTHING, Kind, Survey, Usage, sum_of
 from dockerdoctor.host.view import HostControl, HostView
 from dockerdoctor.model import Fault
 from dockerdoctor.regret import Scene, stages
@@ -70,10 +70,7 @@ class Plan(Struct, frozen=True):
     @property
     def frees(self) -> Usage:
         """All steps together."""
-        return Usage(
-            sum(step.frees.bytes for step in self.steps),
-            sum(step.frees.inodes for step in self.steps),
-        )
+        return sum_of(step.frees for step in self.steps)
 
 
 def need(use: DiskUse, stop_ratio: float) -> Usage:

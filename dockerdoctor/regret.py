@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from dockerdoctor.account import cache_names, image_name, orphans, sum_of
+from dockerdoctor.account import cache_names, image_name, orphans
 from dockerdoctor.allowed import Allowed, Step
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
@@ -26,6 +26,7 @@ from dockerdoctor.host.storage.facts import (
     Survey,
     Usage,
     Volume,
+    sum_of,
 )
 from dockerdoctor.host.storage.layerdb import NAME, familiar, on_a_line
 

@@ -25,8 +25,6 @@ GRADES: Mapping[Grade, str] = {
     Grade.FOLLOWS: "a symptom",
     Grade.AGAINST: "told, but mended since",
 }
-FIRST_STEPS = ("unit", "journal", "disk", "vitals")
-"""How every walk begins that nobody has shortened."""
 
 
 class Step(Struct, frozen=True):

@@ -9,7 +9,7 @@ from dockerdoctor.cli.plain import wrap
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Kind, Usage
-from dockerdoctor.reclaim import Plan, Room
+from dockerdoctor.reclaim import Plan, Room, fullness
 from dockerdoctor.units import plain_bytes, plain_ratio, plain_seconds
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _line(number: int, step: Step, now: float) -> str:
 
 def _less(use: DiskUse) -> str:
     """A share that is below what is used now."""
-    full = max(use.used_ratio, use.inodes_used_ratio)
+    full = fullness(use)
     return next((f"{share}%" for share in (50, 20, 5) if share / 100 < full), "1%")
 
 

@@ -1,8 +1,8 @@
 """Removes one thing of a full data-root, after asking the daemon whether what was planned by holds.
 
 In: the SDK's client, a `Removal`. Out: why it stays, or empty; APIError with words of BUSY while
-somebody else is at it. Never forced: what is in use is
-refused by the daemon itself. Volumes go only one by one, by their 64 digits.
+somebody else is at it. Never forced: what is in use is refused by the daemon itself. Volumes go
+only one by one, by their 64 digits.
 """
 
 from __future__ import annotations

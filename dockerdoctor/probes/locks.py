@@ -69,12 +69,18 @@ def run(view: HostView) -> Readings:
 def ask(view: HostView, somebody_waits: bool) -> None:
     """Those that hang, to learn that they are well again; then those whose turn it is."""
     end = view.now().mono + ROUND_S
-    for each in view.roster():
-        if each.hangs_since is not None and view.now().mono < end:
-            with contextlib.suppress(HostFault):
-                view.container(each.id, INSPECT_S)
+    ask_again(view, end)
     now = view.now().mono
     view.inspect(due(view.roster(), view.answered(), now, somebody_waits), INSPECT_S, end - now)
+
+
+def ask_again(view: HostView, until: float = math.inf) -> None:
+    """Those that hang, for the roster to tell which of them are well again; no more of them are
+    asked from `until` on (monotonic clock, s)."""
+    for each in view.roster():
+        if each.hangs_since is not None and view.now().mono < until:
+            with contextlib.suppress(HostFault):
+                view.container(each.id, INSPECT_S)
 
 
 def due(

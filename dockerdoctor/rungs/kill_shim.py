@@ -8,19 +8,17 @@ somebody copies to or from a container, that copy may be what holds the lock, by
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 
 from dockerdoctor.declare import Note, Rung, Scene
-from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.roster import stuck
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
+from dockerdoctor.probes.locks import ask_again
 from dockerdoctor.rungs._common import SIGKILL, container_held, held_by_the_kernel
 
 LOOK_S = 3.0
-INSPECT_S = 1.0
 COPYING = "somebody copies to or from a container: that holds its lock until it ends"
 
 
@@ -44,10 +42,7 @@ def run(control: HostControl, scene: Scene) -> Note:
 
 def hanging(control: HostControl) -> Sequence[Container]:
     """Those that run and have hung for longer than may be, asked just now."""
-    for each in control.roster():
-        if each.hangs_since is not None:
-            with contextlib.suppress(HostFault):
-                control.container(each.id, INSPECT_S)
+    ask_again(control)
     found = stuck(control.roster(), control.now().mono)
     return [each for each, _ in found if each.state == "running"]
 

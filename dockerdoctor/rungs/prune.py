@@ -2,11 +2,11 @@
 on another file system) and no more, in the order of regret.
 
 The plan of `disk reclaim`, made from the data-root's own databases (or by what the daemon tells of
-containerd's image store): long-stopped containers and
-dangling images, build cache, images by last use. Only on a daemon that answers: a hung one is asked
-nothing, as a prune blocks on the same locks. Never volumes (they may go by hand only); logs where
-the configuration allows it. Never containers soon after a start, when those that only failed to
-come back look like litter (moby #38883).
+containerd's image store): long-stopped containers and dangling images, build cache, images by last
+use. Only on a daemon that answers: a hung one is asked nothing, as a prune blocks on the same
+locks. Never volumes (they may go by hand only); logs where the configuration allows it. Never
+containers soon after a start, when those that only failed to come back look like litter
+(moby #38883).
 """
 
 from __future__ import annotations

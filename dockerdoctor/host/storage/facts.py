@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -21,6 +21,14 @@ class Usage(Struct, frozen=True, array_like=True):
 
 
 NOTHING = Usage()
+
+
+def sum_of(usages: Iterable[Usage]) -> Usage:
+    """All together."""
+    bytes_ = inodes = 0
+    for usage in usages:
+        bytes_, inodes = bytes_ + usage.bytes, inodes + usage.inodes
+    return Usage(bytes_, inodes)
 
 
 class Layer(Struct, frozen=True, array_like=True):
@@ -192,10 +200,11 @@ class Survey(Struct, frozen=True):
     @property
     def total(self) -> Usage:
         """All of it, as `du -sx` counts (containerd's own root not included)."""
-        parts = [
-            *self.rest.values(),
-            *(tree.usage for tree in self.trees.values()),
-            *(log.usage for log in self.logs.values()),
-            *(volume.usage for volume in self.volumes.values()),
-        ]
-        return Usage(sum(part.bytes for part in parts), sum(part.inodes for part in parts))
+        return sum_of(
+            [
+                *self.rest.values(),
+                *(tree.usage for tree in self.trees.values()),
+                *(log.usage for log in self.logs.values()),
+                *(volume.usage for volume in self.volumes.values()),
+            ]
+        )

@@ -19,7 +19,6 @@ Skip = Callable[[str, str], None]
 HEX = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[0-9a-zA-Z_-]{1,128}")
 """Of a directory of the driver: 64 hex digits, or 25 of the build cache's alphabet."""
-TRUE = ("", "1", "true", "yes")
 KEEP_LABELS = ("keep", "dockerdoctor.keep")
 
 

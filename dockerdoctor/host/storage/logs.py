@@ -16,6 +16,7 @@ import stat
 from collections import Counter
 from pathlib import Path
 
+from dockerdoctor.host.storage import holders
 from dockerdoctor.host.storage.layerdb import HEX
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.walk import BLOCK
@@ -50,15 +51,12 @@ def readers(ident: str) -> list[str]:
     """Who has a container's log open to read it, as "promtail (pid 12)"; dockerd itself for each
     `docker logs`. Found by the file's name: others may see it in another place. Root sees all."""
     found: Counter[str] = Counter()
-    for entry in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError, ValueError):  # gone meanwhile, or not ours to see
-            if not str(entry.readlink()).endswith(f"/{ident}-json.log"):
-                continue
-            process = entry.parents[1]
-            told = (process / "fdinfo" / entry.name).read_text()
+    for entry in holders.entries(lambda path: path.endswith(f"/{ident}-json.log")):
+        with contextlib.suppress(OSError, ValueError):  # gone meanwhile
+            told = (entry.parents[1] / "fdinfo" / entry.name).read_text()
             flags = next(line for line in told.splitlines() if line.startswith("flags:"))
             if int(flags.split()[1], 8) & os.O_ACCMODE == os.O_RDONLY:
-                found[f"{(process / 'comm').read_text().strip()} (pid {process.name})"] += 1
+                found[holders.owner(entry)] += 1
     return [f"{who}, {count} times" if count > 1 else who for who, count in found.items()]
 
 

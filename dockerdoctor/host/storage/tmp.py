@@ -12,7 +12,7 @@ import stat
 import time
 from pathlib import Path
 
-from dockerdoctor.host.storage import aside
+from dockerdoctor.host.storage import aside, holders
 from dockerdoctor.host.storage.facts import Tree
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.walk import Walk
@@ -64,11 +64,9 @@ def _why_it_stays(place: Directory, name: str, before: float) -> str:
         return "is mounted"
     if _changed(place, name) >= before:
         return "has changed since"
-    for entry in Path("/proc").glob("[0-9]*/fd/*"):
+    for entry in holders.entries(lambda path: _named(name, f"{path} ")):
         with contextlib.suppress(OSError):  # gone meanwhile
-            if _named(name, f"{entry.readlink()} "):
-                who = (entry.parents[1] / "comm").read_text().strip()
-                return f"is open: {who} (pid {entry.parents[1].name})"
+            return f"is open: {holders.owner(entry)}"
     return ""
 
 
