@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+COMPOSE = "com.docker.compose"
+"""How the labels of Compose begin."""
 MAX_NEEDS = 100
 """Services that are believed to be needed by one."""
 MAX_NAME = 512
@@ -24,9 +26,9 @@ class Keepers(msgspec.Struct):
 class Labels(Keepers):
     """Those that Compose puts on its containers as well."""
 
-    project: str = msgspec.field(name="com.docker.compose.project", default="")
-    service: str = msgspec.field(name="com.docker.compose.service", default="")
-    depends_on: str = msgspec.field(name="com.docker.compose.depends_on", default="")
+    project: str = msgspec.field(name=f"{COMPOSE}.project", default="")
+    service: str = msgspec.field(name=f"{COMPOSE}.service", default="")
+    depends_on: str = msgspec.field(name=f"{COMPOSE}.depends_on", default="")
 
 
 KEEPERS = Keepers.__struct_fields__

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dockerdoctor.host.labels import COMPOSE
 from dockerdoctor.host.storage.facts import Box
 from dockerdoctor.host.storage.layerdb import Skip, kept_by_label, moment, on_a_line
 from dockerdoctor.host.storage.opened import Directory, readable
@@ -22,10 +23,6 @@ CACHED_LOG = "container-cached.log"
 """What is kept here of logs that a driver sends elsewhere, for `docker logs`: 5 files of 20 MB at
 most (from 20.10 on)."""
 _ROTATED = re.compile(r"(\.\d+(\.gz)?)?")
-
-
-COMPOSE = "com.docker.compose"
-"""How compose's labels begin."""
 
 
 class _State(msgspec.Struct, rename="pascal"):
