@@ -245,6 +245,12 @@ def built(kind: str, into: Path) -> Path:
     return unpacked
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="there is one worker")
+def test_tests_that_start_a_daemon_here_share_a_worker(request: pytest.FixtureRequest) -> None:
+    """Else two daemons write one /etc/docker; a pytest that xdist does not know ignores groups."""
+    assert request.node.nodeid.endswith("@here")
+
+
 def test_the_rules_are_found_from_a_checkout() -> None:
     told = run_python(RULES, CHECKOUT)
     assert_all_rules(told)
