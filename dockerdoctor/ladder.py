@@ -202,7 +202,7 @@ def _costly(
         return GiveUp(why, finding)
     others = [attempt for owner, attempt in past.recent if owner != incident]
     since = now - max((each.ended or each.began for each in others), default=float("-inf"))
-    if since < scene.policy.cooldown_s:
+    if abs(since) < scene.policy.cooldown_s:  # one of tomorrow is no reason to wait a day
         left = min(scene.policy.cooldown_s, scene.policy.cooldown_s - since)
         return Hold("cool-down", f"the last climb was just now: wait {plain(left, 'seconds')} more")
     ours = any(attempt.impact >= Impact.DAEMON and not attempt.skipped for attempt in attempts)
