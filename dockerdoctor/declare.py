@@ -94,6 +94,8 @@ class Rung(Struct, frozen=True):
     hopeless: Callable[[Scene], str] = always_can
     takes: str = ""
     """What it costs in words, where it interrupts nobody and yet takes something away."""
+    restarts: bool = False
+    """Whether it ends a dockerd that runs: first it must be certain that the next one starts."""
 
 
 class Clue(Struct, frozen=True):

@@ -40,6 +40,9 @@ from dockerdoctor.store import Store
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
 
+CONFIGURATION = "configuration"
+"""The hold of a rung that would end a daemon whose next start fails."""
+
 
 class _Now(Struct):
     """The last look."""
@@ -202,8 +205,14 @@ class Watch:
         assert self._now.judgement is not None
         now = self._control.now().wall
         scene = self.scene()
-        past = self._past(scene, now)
-        return decide(self._now.judgement.verdict, past, scene, self.knowledge.rungs, now)
+        past, rungs = self._past(scene, now), self.knowledge.rungs
+        decision = decide(self._now.judgement.verdict, past, scene, rungs, now)
+        if isinstance(decision, Climb) and rungs[decision.rung].restarts:
+            from dockerdoctor.checks.configuration import refused  # seldom needed, slow to load
+
+            if why := refused(self._control):
+                return Hold(CONFIGURATION, f"{why}: dockerd would not start again, mend that first")
+        return decision
 
     def _past(self, scene: Scene, now: float) -> Past:
         policy = scene.policy

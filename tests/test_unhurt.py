@@ -76,6 +76,35 @@ def hung(story: Story) -> tuple[Outcome, str]:
     return incident.outcome, incident.attempts[-1].rung
 
 
+def test_a_daemon_that_would_not_start_again_is_not_ended(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    story.host.closeup.daemon_json('{"debug": true,\n}')
+    story.host.closeup.changed = story.host.now().wall
+    story.host.dockerd_process.frozen = True
+    story.goes_on_for(600)
+    assert story.acts == []
+    held = story.said[-1]
+    assert held.startswith("configuration: /etc/docker/daemon.json: line 2, column 1: ")
+    assert held.endswith("dockerd would not start again, mend that first")
+    story.host.closeup.daemon_json('{"debug": true, "hosts": ["fd://"]}')
+    story.goes_on_for(30)
+    assert "both give hosts (-H in /lib/systemd/system/docker.service)" in story.said[-1]
+    assert hung(story) == (Outcome.OPEN, "dump-stacks")
+    story.host.closeup.daemon_json('{"debug": true}')
+    story.goes_on_until(lambda: hung(story)[0] is not Outcome.OPEN)
+    assert hung(story) == (Outcome.CURED, "sigkill")
+
+
+def test_what_the_daemon_has_started_with_is_no_reason_to_leave_it_hung(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.closeup.daemon_json("\ufeff{}")  # engines since 23 take the mark, readers may not
+    story.goes_on_for(30)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert hung(story) == (Outcome.CURED, "sigkill")
+
+
 def test_a_containerd_that_takes_long_to_start_is_left_to_it(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.goes_on_for(10)

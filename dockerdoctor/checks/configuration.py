@@ -87,6 +87,19 @@ def run(view: HostView) -> Sequence[Clue]:
     return [Clue(rule, well, Severity.INFO, against=True) for rule in (BAD, CONFLICT, FLAG)]
 
 
+def refused(view: HostView) -> str:
+    """Why a dockerd that runs would not start again: what has been changed since its start. Empty
+    where nothing certain speaks against it, and where nobody can see."""
+    try:
+        words = command(view)
+        found = daemon_json(view, words)
+    except HostFault:
+        return ""
+    if found.keys is None:
+        return "" if _taken(view, found) else f"{found.path}: {found.wrong}"
+    return next((clue.says for clue in _conflicts(found, words, down=True)), "")
+
+
 def _bad(file: DaemonJson, wrong: str, down: bool) -> Clue:
     return Clue(
         BAD,

@@ -49,4 +49,5 @@ RUNG = Rung(
     room=full,
     useless=useless,
     hopeless=still_deaf,
+    restarts=True,
 )

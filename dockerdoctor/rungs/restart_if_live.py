@@ -26,4 +26,5 @@ RUNG = Rung(
     room=restart.RUNG.room,
     useless=useless,
     hopeless=restart.RUNG.hopeless,
+    restarts=True,
 )

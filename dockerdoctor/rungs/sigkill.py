@@ -42,4 +42,5 @@ RUNG = Rung(
     run=run,
     room=full,
     useless=nobody_can,
+    restarts=True,
 )

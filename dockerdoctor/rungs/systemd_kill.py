@@ -59,4 +59,5 @@ RUNG = Rung(
     run=run,
     room=full,
     useless=useless,
+    restarts=True,
 )
