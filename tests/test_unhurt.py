@@ -76,6 +76,18 @@ def hung(story: Story) -> tuple[Outcome, str]:
     return incident.outcome, incident.attempts[-1].rung
 
 
+def test_who_is_no_dockerd_is_not_asked_for_its_stacks(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    shell = replace(story.host.dockerd_process.identity, name="sh")  # `ExecStart=/bin/sh -c ...`
+    story.host.dockerd_process.identity = shell
+    story.host.containerd_process.state = "T"
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.climbed() == ["dump-stacks", "restart-containerd"]
+    assert "its unit runs sh, which SIGUSR1 would end" in story.attempts()[0].note
+    assert [act for act in story.acts if "signal sh" in act] == []
+
+
 def test_a_daemon_that_would_not_start_again_is_not_ended(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.goes_on_for(30)
