@@ -155,6 +155,8 @@ class FakeUnit:
         self.load = "loaded"
         self.stop_timeout_s = 90.0
         self.watchdog_s = 0.0
+        self.kill_mode = "process"
+        self.along: frozenset[str] = frozenset()
         self.start_takes_s = 1.0
         self.start_fails = ""
         """A result ("exit-code") that every start ends with; empty when it works."""
@@ -183,6 +185,8 @@ class FakeUnit:
             restart=self.restart,
             watchdog_s=self.watchdog_s,
             job=self.job,
+            kill_mode=self.kill_mode,
+            along=self.along,
         )
 
     def start(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from dockerdoctor import aftermath
 from dockerdoctor.host.nouns import Container, Place, Service
-from dockerdoctor.model import Outcome
+from dockerdoctor.model import Impact, Outcome, Policy
 from tests.fakehost import disk_use
 from tests.story import Story
 
@@ -74,6 +75,23 @@ def hung(story: Story) -> tuple[Outcome, str]:
     """How the incident of the daemon that hangs stands, and what was climbed last in it."""
     incident = next(each for each in story.incidents if each.rule == "daemon-unresponsive")
     return incident.outcome, incident.attempts[-1].rung
+
+
+@pytest.mark.parametrize("why", ["its unit kills the shims", "docker.service goes with it"])
+def test_a_containerd_that_takes_the_containers_along_costs_them(tmp_path: Path, why: str) -> None:
+    story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
+    containerd = story.host.units[Service.CONTAINERD]
+    if why == "its unit kills the shims":
+        containerd.kill_mode = "mixed"
+    else:
+        containerd.along = frozenset({"docker.service"})
+    story.goes_on_for(30)
+    story.host.containerd_process.state = "T"
+    story.goes_on_for(120)
+    assert story.acts == ["signal dockerd SIGUSR1"]  # the evidence
+    assert "restart-containerd: it costs its containers, the policy allows the daemon" in (
+        story.incidents[0].why
+    )
 
 
 def test_who_is_no_dockerd_is_not_asked_for_its_stacks(tmp_path: Path) -> None:

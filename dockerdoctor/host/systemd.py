@@ -46,8 +46,9 @@ CLOSE_S = 5.0
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
     "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job,"
-    "WatchdogUSec"
+    "WatchdogUSec,KillMode,RequiredBy,BoundBy,ConsistsOf"
 )
+_ALONG = ("RequiredBy", "BoundBy", "ConsistsOf")
 
 _UNIT_S = {
     "us": 1e-6,
@@ -108,6 +109,8 @@ def _state(said: Mapping[str, str]) -> ServiceState:
             restart=said.get("Restart", ""),
             watchdog_s=seconds(said.get("WatchdogUSec") or "0"),
             job=said.get("Job", "") if said.get("Job", "0") != "0" else "",
+            kill_mode=said.get("KillMode", ""),
+            along=frozenset(word for key in _ALONG for word in said.get(key, "").split()),
         )
     except (KeyError, ValueError) as error:
         raise HostFault(
