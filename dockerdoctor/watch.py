@@ -203,15 +203,19 @@ class Watch:
 
     def _decide(self) -> Decision:
         assert self._now.judgement is not None
-        now = self._control.now().wall
-        scene = self.scene()
-        past, rungs = self._past(scene, now), self.knowledge.rungs
-        decision = decide(self._now.judgement.verdict, past, scene, rungs, now)
-        if isinstance(decision, Climb) and rungs[decision.rung].restarts:
-            from dockerdoctor.checks.configuration import refused  # seldom needed, slow to load
+        now, scene, rungs = self._control.now().wall, self.scene(), self.knowledge.rungs
+        verdict, past = self._now.judgement.verdict, self._past(scene, now)
+        decision = decide(verdict, past, scene, rungs, now)
+        if not (isinstance(decision, Climb) and rungs[decision.rung].restarts):
+            return decision
+        from dockerdoctor.checks.configuration import next_start  # seldom needed, slow to load
 
-            if why := refused(self._control):
-                return Hold(CONFIGURATION, f"{why}: dockerd would not start again, mend that first")
+        start = next_start(self._control)
+        if why := start.refused:
+            return Hold(CONFIGURATION, f"{why}: dockerd would not start again, mend that first")
+        if scene.flag("api.live_restore") and not start.live_restore:
+            seen = {**scene.readings, "api.live_restore": False}
+            return decide(verdict, past, replace(scene, readings=seen), rungs, now)
         return decision
 
     def _past(self, scene: Scene, now: float) -> Past:

@@ -126,6 +126,20 @@ def test_a_daemon_that_would_not_start_again_is_not_ended(tmp_path: Path) -> Non
     assert hung(story) == (Outcome.CURED, "sigkill")
 
 
+def test_live_restore_that_is_off_at_the_next_start_spares_nobody(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
+    story.host.engine = replace(story.host.engine, live_restore=True)
+    story.host.closeup.daemon_json('{"debug": true}')  # it was in there when the daemon started
+    story.goes_on_for(30)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents) and hung(story)[0] is not Outcome.OPEN)
+    assert hung(story)[0] is Outcome.GAVE_UP
+    assert "restart: it costs its containers, the policy allows the daemon" in (
+        story.incidents[0].why
+    )
+    assert story.acts == []
+
+
 def test_what_the_daemon_has_started_with_is_no_reason_to_leave_it_hung(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.host.closeup.daemon_json("\ufeff{}")  # engines since 23 take the mark, readers may not
