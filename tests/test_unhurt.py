@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from dockerdoctor import aftermath
-from dockerdoctor.host.nouns import Container, Place, Service
+from dockerdoctor.host.nouns import Container, Place, Service, ServiceState
 from dockerdoctor.model import Impact, Outcome, Policy
+from dockerdoctor.probes.unit import stopped_on_purpose
 from tests.fakehost import disk_use
 from tests.story import Story
 
@@ -75,6 +76,14 @@ def hung(story: Story) -> tuple[Outcome, str]:
     """How the incident of the daemon that hangs stands, and what was climbed last in it."""
     incident = next(each for each in story.incidents if each.rule == "daemon-unresponsive")
     return incident.outcome, incident.attempts[-1].rung
+
+
+def test_who_stops_a_daemon_before_systemd_starts_it_again_wants_it_down() -> None:
+    """As systemd 257 tells it, after a kill -9 and a stop within RestartSec=."""
+    down = ServiceState("docker.service", "inactive", "dead", "signal", restart="always")
+    assert stopped_on_purpose(down)
+    assert not stopped_on_purpose(replace(down, job="start"))
+    assert not stopped_on_purpose(replace(down, active="activating", sub="auto-restart"))
 
 
 @pytest.mark.parametrize("why", ["its unit kills the shims", "docker.service goes with it"])

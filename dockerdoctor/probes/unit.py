@@ -56,14 +56,14 @@ def _pid_file_names(view: HostView) -> str:
 
 
 def stopped_on_purpose(state: ServiceState) -> bool:
-    """Down after a clean exit and nobody is starting it: `systemctl stop`, or never started. Or it
-    hung, did not hear that stop and was killed for it, by systemd or by hand: one that is killed
-    without a stop is started again by systemd."""
+    """Down and nobody is starting it: `systemctl stop`, or never started. Or it hung, did not hear
+    that stop and was killed for it, by systemd or by hand: one that is killed without a stop is
+    started again by systemd. One that ended by itself and was stopped before systemd started it
+    again is inactive too, whatever its result."""
     if state.job:
         return False
-    clean = state.active == "inactive" and state.result == "success"
     killed = state.active == "failed" and state.result in ("timeout", "signal")
-    return clean or (killed and state.restart not in ("", "no"))
+    return state.active == "inactive" or (killed and state.restart not in ("", "no"))
 
 
 PROBE = Probe(
