@@ -67,7 +67,7 @@ class PidFileKeeper:
             active, sub = self._present(process)
             return bare.state("dockerd", active, sub, process)
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:  # noqa: ARG002
         """Nobody starts this daemon for whoever connects."""
         return ""
 

@@ -50,17 +50,8 @@ _PROPERTIES = (
 )
 _ALONG = ("RequiredBy", "BoundBy", "ConsistsOf")
 
-_UNIT_S = {
-    "us": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-    "w": 604800.0,
-    "month": 2629800.0,
-    "y": 31557600.0,
-}
+_UNIT_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_S |= {"w": 604800.0, "month": 2629800.0, "y": 31557600.0}
 
 
 def seconds(text: str) -> float:
@@ -135,6 +126,8 @@ class SystemdKeeper:
         self._shown: tuple[float, Mapping[str, ServiceState]] = (-math.inf, {})
         self._main: dict[Service, Process] = {}
         self._well = False
+        self._up: Process | None = None
+        """The dockerd that has answered: it is past its start."""
         self._calm_s = CALM_S
         self._command_line = CommandLine(units.get(Service.DOCKERD, ""))
 
@@ -146,9 +139,12 @@ class SystemdKeeper:
             raise HostFault(Fault.MISSING, f"there is no unit {unit}")
         return state
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:
         """See `Keeper`. A daemon without a unit of that name is nobody's to wake. One that is being
-        stopped would be started again by whoever comes to its socket; not one being restarted."""
+        stopped would be started again by whoever comes to its socket; not one being restarted.
+        An answer that is kept is too old: a connection that comes too late wakes the daemon."""
+        if listens and self._main.get(Service.DOCKERD) == self._up:
+            return ""
         self.forget()
         try:
             state = self.state(Service.DOCKERD)
@@ -156,6 +152,8 @@ class SystemdKeeper:
             if fault.fault is Fault.MISSING:
                 return ""
             raise
+        if state.active == "activating":
+            return f"{state.name} is starting: it answers nobody before it is up"
         stopping = state.active == "deactivating" and state.job not in ("start", "restart")
         if stopping or state.active in ("inactive", "failed"):
             return f"{state.name} is {state.active}: to connect would start it"
@@ -182,6 +180,8 @@ class SystemdKeeper:
     def answered(self, well: bool) -> None:
         """Silence makes every older answer of systemd's worthless."""
         self._well = well
+        if well:
+            self._up = self._main.get(Service.DOCKERD)
 
     def look_closely(self, close: bool) -> None:
         """Older answers then hold for less long."""
