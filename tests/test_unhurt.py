@@ -135,6 +135,15 @@ def test_a_daemon_that_would_not_start_again_is_not_ended(tmp_path: Path) -> Non
     assert hung(story) == (Outcome.CURED, "sigkill")
 
 
+def test_a_socket_that_somebody_removed_costs_one_restart(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    story.host.socket_removed = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert hung(story) == (Outcome.CURED, "restart")
+    assert "restart socket dockerd" in story.acts
+
+
 def test_live_restore_that_is_off_at_the_next_start_spares_nobody(tmp_path: Path) -> None:
     story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
     story.host.engine = replace(story.host.engine, live_restore=True)

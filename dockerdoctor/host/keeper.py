@@ -60,7 +60,7 @@ class Keeper(Protocol):
         """Ask for a stop."""
         ...
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         """Ask for a restart."""
         ...
 

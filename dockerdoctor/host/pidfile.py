@@ -135,11 +135,11 @@ class PidFileKeeper:
         elif Service.CONTAINERD not in which:
             self._only_dockerd(*which)
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         """SIGTERM and a start once it is gone. A containerd is started again by its dockerd."""
-        self.stop(which)
-        if which is Service.DOCKERD:
-            self.start(which)
+        self.stop(*which)
+        if Service.DOCKERD in which:
+            self.start(*which)
 
     def kill(self, which: Service, signum: int) -> None:
         """A signal to the main process. HostFault(MISSING) while there is none."""

@@ -200,9 +200,9 @@ class SystemdKeeper:
         """`systemctl stop --no-block` of those that exist."""
         self._act("stop", which)
 
-    def restart(self, which: Service) -> None:
-        """`systemctl restart --no-block`."""
-        self._act("restart", (which,))
+    def restart(self, *which: Service) -> None:
+        """`systemctl restart --no-block` of those that exist."""
+        self._act("restart", which)
 
     def kill(self, which: Service, signum: int) -> None:
         """A signal to the main process. `--kill-who` is taken by all versions (`--kill-whom` since

@@ -215,7 +215,7 @@ class HostControl(HostView, Protocol):
         """Ask for a stop."""
         ...
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         """Ask for a restart; without systemd SIGTERM, and a start once it is gone."""
         ...
 
