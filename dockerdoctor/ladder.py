@@ -107,12 +107,14 @@ def _idle(verdict: Verdict, past: Past, scene: Scene) -> Hold:
 def _unfinished(
     attempts: Sequence[Attempt], scene: Scene, rungs: Mapping[str, Rung], finding: Finding
 ) -> Climb | None:
-    """A rung that was cut short with the daemon down: only the start is missing."""
+    """A rung that was cut short with the daemon down: only the start is missing. A prune that was
+    cut short has stopped nobody."""
     last = attempts[-1] if attempts else None
     if (
         last is None
         or last.ended is not None
         or last.impact < Impact.DAEMON
+        or (last.rung in rungs and rungs[last.rung].takes)
         or "start" not in rungs
         or scene.word("unit.active_state") not in ("inactive", "failed")
     ):

@@ -212,6 +212,14 @@ def test_a_rung_that_was_cut_short_with_the_daemon_down_is_finished_by_a_start()
     assert step.rung == "start"
 
 
+def test_who_stops_a_daemon_after_a_prune_was_cut_short_is_not_overruled() -> None:
+    cut = incident(attempt("prune", 290, None, Impact.DAEMON))
+    stopped = scene(unit__active_state="inactive", unit__stopped_by_operator=True)
+    step = decide(sick(finding("prune")), past(cut), stopped, RUNGS, NOW)
+    assert isinstance(step, Hold)
+    assert step.reason == "stopped"
+
+
 def test_a_rung_that_was_cut_short_with_the_daemon_up_is_not_repeated() -> None:
     cut = incident(attempt("dump-stacks", 289, 290, Impact.NONE), attempt("restart", 290, None))
     step = choose(scene(ping__answered=False), cut)
