@@ -155,6 +155,7 @@ class FakeUnit:
         self.load = "loaded"
         self.stop_timeout_s = 90.0
         self.watchdog_s = 0.0
+        self.served = True
         self.kill_mode = "process"
         self.along: frozenset[str] = frozenset()
         self.start_takes_s = 1.0
@@ -185,6 +186,7 @@ class FakeUnit:
             restart=self.restart,
             watchdog_s=self.watchdog_s,
             job=self.job,
+            served=self.served,
             kill_mode=self.kill_mode,
             along=self.along,
         )

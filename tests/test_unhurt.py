@@ -243,6 +243,22 @@ def test_a_start_that_works_is_waited_for_and_one_that_stands_still_is_told(tmp_
     assert story.acts == []
 
 
+def test_one_that_does_not_tell_when_it_is_up_is_given_its_start(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd.stop(job="restart")
+    story.host.advance(3)
+    story.host.dockerd.served = False  # Type=exec
+    story.host.dockerd_process.hung = True
+    story.goes_on_for(1800)
+    assert story.acts == []
+    assert story.said[-1].startswith(
+        "starting: the daemon has answered nobody since it was started"
+    )
+    story.host.dockerd_process.idle_s = 400.0
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert hung(story) == (Outcome.CURED, "restart")
+
+
 def test_a_watchdog_of_systemds_that_dockerd_never_feeds_is_told(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.host.dockerd.watchdog_s = float("inf")

@@ -46,7 +46,7 @@ CLOSE_S = 5.0
 _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
     "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job,"
-    "WatchdogUSec,KillMode,RequiredBy,BoundBy,ConsistsOf"
+    "WatchdogUSec,Type,KillMode,RequiredBy,BoundBy,ConsistsOf"
 )
 _ALONG = ("RequiredBy", "BoundBy", "ConsistsOf")
 
@@ -100,6 +100,7 @@ def _state(said: Mapping[str, str]) -> ServiceState:
             restart=said.get("Restart", ""),
             watchdog_s=seconds(said.get("WatchdogUSec") or "0"),
             job=said.get("Job", "") if said.get("Job", "0") != "0" else "",
+            served=said.get("Type", "notify").startswith("notify"),
             kill_mode=said.get("KillMode", ""),
             along=frozenset(word for key in _ALONG for word in said.get(key, "").split()),
         )
@@ -137,7 +138,8 @@ class SystemdKeeper:
         state = self._show().get(unit)
         if state is None or state.load == "not-found":
             raise HostFault(Fault.MISSING, f"there is no unit {unit}")
-        return state
+        up = self._up is not None and state.main_pid == self._up.pid
+        return replace(state, served=state.served or up)
 
     def asleep(self, listens: bool) -> str:
         """See `Keeper`. A daemon without a unit of that name is nobody's to wake. One that is being
@@ -146,12 +148,9 @@ class SystemdKeeper:
         if listens and self._main.get(Service.DOCKERD) == self._up:
             return ""
         self.forget()
-        try:
-            state = self.state(Service.DOCKERD)
-        except HostFault as fault:
-            if fault.fault is Fault.MISSING:
-                return ""
-            raise
+        state = self._show().get(self._unit(Service.DOCKERD))
+        if state is None or state.load == "not-found":
+            return ""
         if state.active == "activating":
             return f"{state.name} is starting: it answers nobody before it is up"
         stopping = state.active == "deactivating" and state.job not in ("start", "restart")
