@@ -44,20 +44,22 @@ WATCHED = "net/http.(*connReader).backgroundRead+"
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareDaemon]:
     require_engine()
-    if not (busybox := shutil.which("busybox")):
-        pytest.skip("busybox (Debian: busybox-static) is needed for an image")
+    archive = image()
     with bare_daemon(tmp_path_factory.mktemp("e", numbered=True)) as running:
         eventually(lambda: answers(running), PATIENCE_S)
-        client(running).import_image_from_data(_tar(Path(busybox)), repository=IMAGE)
+        client(running).import_image_from_data(archive, repository=IMAGE)
         yield running
         for line in client(running).containers(all=True):
             client(running).remove_container(line["Id"], force=True)
 
 
-def _tar(busybox: Path) -> bytes:
+def image() -> bytes:
+    """An image's only layer, as a tar."""
+    if not (busybox := shutil.which("busybox")):
+        pytest.skip("busybox (Debian: busybox-static) is needed for an image")
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
-        tar.add(busybox.resolve(), "bin/busybox")
+        tar.add(Path(busybox).resolve(), "bin/busybox")
         for name in ("sleep", "true"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
