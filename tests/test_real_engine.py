@@ -158,10 +158,19 @@ def hung_containerd(daemon: BareDaemon, engine: Engine) -> Iterator[None]:
     assert containerd is not None
     os.kill(containerd.pid, signal.SIGSTOP)
     try:
+        eventually(lambda: stands_still(containerd.pid))
         yield
     finally:
         os.kill(containerd.pid, signal.SIGCONT)
     eventually(lambda: under_way(engine, INFO) == 0)
+
+
+def stands_still(pid: int) -> bool:
+    """Whether it has stopped: each thread does when its turn comes, and answers until then."""
+    with contextlib.suppress(OSError):  # one of them has ended meanwhile
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        return all(") T " in (each / "stat").read_text() for each in threads)
+    return False
 
 
 @pytest.mark.usefixtures("hung_containerd")
