@@ -104,7 +104,7 @@ def main(
 
     Without a command: `check`.
     """
-    ctx.obj = Options(config, host, context, debug, no_input)
+    ctx.obj = Options(config, host, context, no_input)
 
 
 DEFAULTS = {

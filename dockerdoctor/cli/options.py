@@ -23,7 +23,6 @@ class Options(NamedTuple):
     config: Path | None = None
     host: str = ""
     context: str = ""
-    debug: bool = False
     no_input: bool = False
 
     def load(self) -> Config:

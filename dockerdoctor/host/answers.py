@@ -64,13 +64,12 @@ class _Port(Wanted):
 
 
 class Listed(Wanted):
-    """One line of `GET /containers/json`. `created` is in s since the epoch."""
+    """One line of `GET /containers/json`."""
 
     id: Ident
     names: list[Text] | None = None
     image: Text = ""
     state: Text = ""
-    created: int = 0
     labels: labels.Keepers | None = None
     ports: list[_Port] | None = None
     network_settings: _Networks | None = None

@@ -1,4 +1,4 @@
-"""Stopped containers that nobody wants back. In: the SDK's client. Out: which were removed.
+"""Whether a stopped container is wanted back. In: the SDK's client, an id. Out: yes or no.
 
 Not `POST /containers/prune`: its `until` counts from the creation, so that a container created a
 year ago and stopped a minute ago is gone, with all it wrote. That is every container that did not
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dockerdoctor.host.answers import Count, Ident, Text, Wanted, understood
+from dockerdoctor.host.answers import Text, Wanted, understood
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.layerdb import kept_by_label
 
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 STATES = ("exited", "dead")
 NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
-
-
-class _Line(Wanted):
-    id: Ident
-    created: int = 0
-    size_rw: Count = 0
 
 
 class _State(Wanted):
