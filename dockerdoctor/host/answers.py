@@ -17,7 +17,8 @@ import msgspec
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import http, labels
 from dockerdoctor.host.address import Address
-from dockerdoctor.host.healthchecks import Health, Healthcheck, check_within_s, checked_at, wall
+from dockerdoctor.host.clock import wall
+from dockerdoctor.host.healthchecks import Health, Healthcheck, check_within_s, checked_at
 from dockerdoctor.host.nouns import Container, EngineInfo
 from dockerdoctor.model import Fault
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dockerdoctor.host.answers import Text, Wanted, understood
+from dockerdoctor.host.clock import wall
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.layerdb import kept_by_label
 
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 STATES = ("exited", "dead")
-NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
 class _State(Wanted):
     status: Text = ""
-    finished_at: datetime.datetime = NEVER
+    finished_at: datetime.datetime | None = None
 
 
 class _Policy(Wanted):
@@ -55,7 +55,6 @@ def is_litter(api: APIClient, ident: str, ended_before: float) -> bool:
     return (
         seen.state.status in STATES
         and seen.host_config.restart_policy.name not in COMES_BACK
-        and seen.state.finished_at.timestamp() < ended_before
-        and seen.state.finished_at != NEVER
+        and 0 < wall(seen.state.finished_at) < ended_before
         and not kept_by_label(seen.config.labels if seen.config else None)
     )
