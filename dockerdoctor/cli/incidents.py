@@ -115,12 +115,13 @@ def report(
 def stats(ctx: typer.Context, json: Json = False) -> int:
     """Tell how often, how long, which rung cures, and the time saved against healing by hand."""
     from dockerdoctor.cli import incidentstats, terminal
+    from dockerdoctor.declare import Rung, load
     from dockerdoctor.host import clock
     from dockerdoctor.storerows import INCIDENTS_KEPT
 
     found = _record(ctx.obj).incidents(INCIDENTS_KEPT)
     now = clock.now().wall
-    summed = incidentstats.stats(found, now)
+    summed = incidentstats.stats(found, load("dockerdoctor.rungs", Rung), now)
     if json:
         terminal.emit_raw(incidentstats.stats_json(summed))
     elif found:
