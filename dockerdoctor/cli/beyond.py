@@ -10,7 +10,7 @@ from dockerdoctor import holds
 from dockerdoctor.cli.history import Watchdog
 from dockerdoctor.cli.report import Found, State
 from dockerdoctor.declare import Scene
-from dockerdoctor.judge import Rule
+from dockerdoctor.judge import Rule, probes_of
 from dockerdoctor.model import Fault, Sample, Severity
 
 PS = "ps -C dockerd -o pid,lstart,args"
@@ -55,8 +55,8 @@ def _blind_for(rule: str, rules: Mapping[str, Rule], samples: Mapping[str, Sampl
     """Whether this look could not see what the rule asks about."""
     if rule not in rules:
         return False
-    probes = {condition.reading.partition(".")[0] for condition in rules[rule].when}
-    return any(probe not in samples or samples[probe].fault for probe in probes)
+    asked = probes_of(rules[rule].when)
+    return any(probe not in samples or samples[probe].fault for probe in asked)
 
 
 def held(scene: Scene, units: Sequence[str]) -> list[Found]:

@@ -14,7 +14,7 @@ from dockerdoctor.cli.history import Since, Watchdog
 from dockerdoctor.cli.report import EXIT, Found, Looked, Report, State, Unseen
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import THROUGH_THE_DAEMON, at_once
-from dockerdoctor.judge import MUST_SEE, Rule, judge
+from dockerdoctor.judge import MUST_SEE, Rule, flatten, judge
 from dockerdoctor.model import Fault, Finding, Health, Incident, Outcome, Readings, Sample
 from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain
@@ -137,12 +137,7 @@ def _conclusion(
     if not answered or (health is Health.BLIND and unit_matters):
         blind = sorted(unseen, key=lambda each: each.probe not in MUST_SEE)
         return State.UNKNOWN, blind[0].detail if blind else "cannot see enough to judge"
-    readings = {
-        f"{sample.probe}.{name}": value
-        for sample in looked.samples.values()
-        for name, value in sample.readings.items()
-    }
-    return State.OK, vitals(readings) or "well"
+    return State.OK, vitals(flatten(looked.samples)) or "well"
 
 
 def _notes(looked: Looked) -> tuple[str, ...]:
