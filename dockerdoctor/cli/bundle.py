@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.options import Options, value_of
 
 if TYPE_CHECKING:
     from dockerdoctor.bundle import Collected
@@ -35,10 +35,10 @@ def bundle(
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.bundleparts import parts
     from dockerdoctor.host import clock
-    from dockerdoctor.units import plain_bytes
+    from dockerdoctor.units import parse_bytes, plain_bytes
 
     options: Options = ctx.obj
-    limit = _size(max_size)
+    limit = int(value_of("--max-size", max_size, parse_bytes))
     wall = clock.now().wall
     stamp = terminal.iso(wall)[:19].replace("-", "").replace(":", "").replace("T", "-")
     root = f"dockerdoctor-{os.uname().nodename}-{stamp}"
@@ -55,16 +55,6 @@ def bundle(
     hidden = sum(int(line.partition(" ")[0]) for each in found.hidden.values() for line in each)
     terminal.say(f"  hidden: {hidden} values, listed in its README.txt")
     return 0
-
-
-def _size(text: str) -> int:
-    from dockerdoctor.errors import UsageError
-    from dockerdoctor.units import parse_bytes
-
-    try:
-        return int(parse_bytes(text))
-    except ValueError as error:
-        raise UsageError(f"--max-size: {error}") from error
 
 
 def _write(path: Path, found: Collected, root: str, wall: float) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.options import Options, value_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +40,7 @@ def pause(
     from dockerdoctor.units import parse_seconds
 
     options: Options = ctx.obj
-    try:
-        seconds = math.inf if span in FOR_EVER else parse_seconds(span)
-    except ValueError as error:
-        raise UsageError(f"--for: {error}") from error
+    seconds = math.inf if span in FOR_EVER else value_of("--for", span, parse_seconds)
     if seconds <= 0:
         raise UsageError("--for: a pause of no time is none", "say how long: 30min, 2h, ever")
     now = clock.now().wall

@@ -1,4 +1,4 @@
-"""Text folded to a terminal's width, and JSON that people can read. Loads nothing that is slow."""
+"""Text folded or cut to a terminal's width, and JSON for people. Loads nothing that is slow."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ def wrap(line: str, columns: int | None) -> list[str]:
         break_on_hyphens=False,
         replace_whitespace=False,
     )
+
+
+def cut(line: str, columns: int | None) -> str:
+    """On one line of so many columns; None: all of it."""
+    return line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…"
 
 
 def pretty(value: object) -> bytes:

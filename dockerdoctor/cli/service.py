@@ -90,7 +90,7 @@ def _asked(options: Options) -> tuple[Config, Path, Path | None]:
 
 
 def _write(path: Path, text: str) -> None:
-    from dockerdoctor.errors import DoctorError, Exit, NotPermitted
+    from dockerdoctor.errors import CannotCreate, NotPermitted
     from dockerdoctor.host.files import write_atomic
 
     try:
@@ -98,6 +98,4 @@ def _write(path: Path, text: str) -> None:
     except PermissionError as error:
         raise NotPermitted(f"{path} may not be written", "run as root") from error
     except OSError as error:
-        failed = DoctorError(f"{path} cannot be written: {error.strerror}")
-        failed.exit = Exit.CANNOT_CREATE
-        raise failed from error
+        raise CannotCreate(f"{path} cannot be written: {error.strerror}") from error
