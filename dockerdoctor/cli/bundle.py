@@ -23,11 +23,17 @@ def bundle(
         str, typer.Option(help="Of all files, uncompressed.", metavar="SIZE")
     ] = "64MiB",
 ) -> int:
-    """Gather vitals, journals, units, configuration, dumps and the record into one tar.gz.
+    """Gather all that a helper needs in one tar.gz, secrets hidden.
 
-    Reads only, and is done within 30 s on a daemon that hangs: each part has its own deadline. What
-    looks like a secret (environments, passwords, tokens, credentials in URLs) is hidden; README.txt
-    inside tells what was hidden and what could not be had.
+    Vitals, journals, units, configuration, dumps and the record. Reads only, and is done within
+    30 s on a daemon that hangs: each part has its own deadline. What looks like a secret
+    (environments, passwords, tokens, credentials in URLs) is hidden; README.txt inside tells what
+    was hidden and what could not be had. Needs no root, but root sees more.
+
+    \b
+    Examples:
+      sudo dockerdoctor bundle
+      sudo dockerdoctor bundle --output /tmp/for-support.tar.gz
     """
     import os
 

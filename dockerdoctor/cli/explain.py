@@ -26,7 +26,7 @@ def explain(
         str, typer.Option("--said", metavar="TEXT", help="An error message instead of a dump.")
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    stacks: Annotated[int, typer.Option(min=0, help="How many stacks to list.")] = 10,
+    stacks: Annotated[int, typer.Option(min=0, metavar="N", help="How many stacks to list.")] = 10,
 ) -> int:
     """Read a goroutine dump or an error: what it means, what to do.
 

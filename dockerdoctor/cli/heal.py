@@ -42,7 +42,7 @@ def heal(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Plan or record for programs.")] = False,
 ) -> int:
-    """Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record.
+    """Heal the daemon by hand: plan, question, climb, proof.
 
     The same ladder as the watchdog's, gentle rungs first, evidence before anything is destroyed.
     While a watchdog runs it has its turn: pause it first. Ctrl-C ends it after the rung that is

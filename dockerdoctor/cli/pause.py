@@ -22,7 +22,7 @@ def pause(
     ] = "1h",
     why: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever sees it.")] = "",
 ) -> int:
-    """Keep the watchdog still: it looks and tells, and climbs no rung.
+    """Keep the watchdog still: it looks, tells, and does nothing.
 
     A pause outlives a reboot and ends by itself. `heal` by hand is possible meanwhile.
 
@@ -54,7 +54,12 @@ def pause(
 
 
 def resume(ctx: typer.Context) -> int:
-    """End a pause."""
+    """End a pause: the watchdog may act again.
+
+    \b
+    Examples:
+      sudo dockerdoctor resume
+    """
     from dockerdoctor import pausing
     from dockerdoctor.cli import terminal
     from dockerdoctor.errors import NotPermitted

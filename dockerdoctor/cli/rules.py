@@ -22,7 +22,15 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 @app.command("list")
 def list_(ctx: typer.Context, json: Json = False) -> int:
-    """List the rules as they hold here, the operator's over the shipped ones (the default)."""
+    """List the rules as they hold here (the default).
+
+    The operator's (rules_dirs in the configuration) over the shipped ones.
+
+    \b
+    Examples:
+      dockerdoctor rules
+      dockerdoctor rules list --json | jq -r '.rules[].name'
+    """
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.table import table
 
@@ -51,7 +59,15 @@ def check(
         typer.Argument(metavar="[DIRECTORY]...", help="More rules, not yet installed."),
     ] = None,
 ) -> int:
-    """Read all rules and tell every mistake of every file. Exit code 78 when there are any."""
+    """Read all rules and tell every mistake of every file.
+
+    Exit code 78 when there are any.
+
+    \b
+    Examples:
+      dockerdoctor rules check
+      dockerdoctor rules check ./new-rules.d
+    """
     from msgspec.structs import replace
 
     from dockerdoctor import compose
@@ -77,7 +93,12 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The rule's name.")],
     json: Json = False,
 ) -> int:
-    """Show one rule: when it holds, its ladder, the right remedy and the wrong one."""
+    """Show one rule: conditions, ladder, right and wrong remedy.
+
+    \b
+    Examples:
+      dockerdoctor rules show daemon-unresponsive
+    """
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.plain import wrap
     from dockerdoctor.cli.suggest import one_of

@@ -23,7 +23,12 @@ app = typer.Typer(rich_markup_mode=None, help="The watchdog as a unit of systemd
 
 @app.command("print")
 def print_(ctx: typer.Context) -> int:
-    """Print the unit (the default)."""
+    """Print the unit (the default).
+
+    \b
+    Examples:
+      dockerdoctor service print
+    """
     from dockerdoctor.cli import terminal
     from dockerdoctor.service import unit_text
 
@@ -39,7 +44,9 @@ def install(
     ] = False,
     into: Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")] = UNITS,
 ) -> int:
-    """Write the unit and let systemd read it; with a timer that surveys the disk daily. Needs root.
+    """Write the unit, and a timer for a daily survey of the disk.
+
+    Needs root.
 
     \b
     Examples:
