@@ -121,6 +121,7 @@ def test_a_host_without_that_unit_may_still_be_ok(tmp_path: Path) -> None:
     host.faults["service"] = HostFault(Fault.MISSING, "there is no unit docker.service")
     report = examine(look(host), Watchdog())
     assert report.state is State.OK
+    assert "[daemon] unit or pidfile" in printed(report)
 
 
 def test_without_permission_the_state_is_unknown_and_the_hint_says_who_may(tmp_path: Path) -> None:

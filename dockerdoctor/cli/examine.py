@@ -23,10 +23,15 @@ HEAL = "dockerdoctor heal --plan"
 STREAMED = ("events",)
 """Probes of a stream: one look shows nothing, the watchdog's last sample does."""
 HINTS = {
-    Fault.DENIED: "run it as root, or as a member of the group docker (which means root)",
-    Fault.GARBLED: "is this the daemon's address? a proxy or another service answers here",
+    ("ping", Fault.DENIED): "run it as root, or as a member of the group docker (which means root)",
+    (
+        "ping",
+        Fault.GARBLED,
+    ): "is this its address? a proxy or another service answers here",
+    ("unit", Fault.MISSING): "if its unit has another name, or it has a pid file and no systemd: "
+    "[daemon] unit or pidfile in the configuration",
 }
-"""What to do where nobody can say how the daemon is, by the ping's fault."""
+"""What to do where nobody can say how the daemon is, by probe and fault."""
 FATAL = re.compile(
     r"failed to start daemon|unable to configure the Docker daemon|level=fatal"
     r"|^panic: |fatal error: "
@@ -117,7 +122,7 @@ def _unseen(samples: Mapping[str, Sample]) -> list[Unseen]:
             sample.probe,
             sample.fault,
             sample.detail or str(sample.fault),
-            HINTS.get(sample.fault, "") if sample.probe == "ping" else "",
+            HINTS.get((sample.probe, sample.fault), ""),
         )
         for sample in samples.values()
         if sample.fault

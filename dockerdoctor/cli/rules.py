@@ -100,7 +100,7 @@ def show(
       dockerdoctor rules show daemon-unresponsive
     """
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.plain import wrap
+    from dockerdoctor.cli.plain import fold
     from dockerdoctor.cli.suggest import one_of
 
     rules, readings = _rules(ctx.obj)
@@ -108,31 +108,32 @@ def show(
     if json:
         _emit_json([_as_json(rule, readings)])
         return 0
-    columns = terminal.width()
-    text = "\n".join(piece for line in rule_lines(rule, readings) for piece in wrap(line, columns))
-    terminal.emit(text)
+    terminal.emit(fold(rule_lines(rule, readings), terminal.width()))
     return 0
 
 
 def rule_lines(rule: Rule, readings: Mapping[str, Reading]) -> list[str]:
     """The rule as a person reads it."""
-    from dockerdoctor.units import plain_seconds
-
-    hold = f"for {plain_seconds(rule.for_s)}" if rule.for_s else "at once"
     looks = f"{rule.looks} looks" if rule.looks > 1 else "1 look"
     conditions = " and ".join(condition_text(each, readings) for each in rule.when)
     certain = " and ".join(condition_text(each, readings) for each in rule.certain)
     clear = " and ".join(condition_text(each, readings) for each in rule.clear)
     rows = [
-        ("when", f"{conditions}, {hold}, in {looks}"),
+        ("when", f"{conditions}, {_span(rule.for_s)}, in {looks}"),
         ("certain", certain and f"{certain}: 2 looks are enough"),
-        ("clear", clear and clear + (f", for {plain_seconds(rule.clear_for_s)}")),
+        ("clear", clear and f"{clear}, {_span(rule.clear_for_s)}"),
         ("ladder", " > ".join(rule.ladder) or "none: it only tells"),
         ("remedy", rule.remedy),
         ("avoid", rule.avoid),
     ]
     head = f"{rule.name} ({rule.severity.name.lower()}): {rule.says}"
     return [head, *(f"    {label:<8}{value}" for label, value in rows if value)]
+
+
+def _span(seconds: float) -> str:
+    from dockerdoctor.units import plain_seconds
+
+    return f"for {plain_seconds(seconds)}" if seconds else "at once"
 
 
 def condition_text(condition: Condition, readings: Mapping[str, Reading]) -> str:
