@@ -110,6 +110,8 @@ def _gathered(part: Part) -> Content | Exception:
     """What it gives, or why it gives nothing."""
     try:
         return part.gather()
+    except OSError as error:
+        return DoctorError(f"{error.filename or 'it'} cannot be read: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001  one part's trouble is no other's
         return error
 

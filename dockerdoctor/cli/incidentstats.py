@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.plain import SCHEMA_VERSION, fold, pretty
 from dockerdoctor.cli.table import table
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.declare import Rung
@@ -102,12 +102,15 @@ def stats_text(
     """For people: the sum in the first line, then by rule and by rung."""
     number = "1 incident" if found.incidents == 1 else f"{found.incidents} incidents"
     still = f", {found.open} of them open" if found.open else ""
-    lines = [
+    head = [
         f"{number} since {clock(first)}{still}: {found.per_week:g} a week, "
         f"{plain_seconds(round(found.down_s))} in all",
         f"saved about {plain_seconds(round(found.saved_s))} against healing by hand "
         "(restart 2 min, kill 5, by hand 10, reboot 15)",
         "",
+    ]
+    lines = [
+        fold(head, columns),
         table(
             ("RULE", "OFTEN", "CURED", "PASSED", "GAVE UP", "MEDIAN", "LONGEST"),
             [

@@ -53,7 +53,7 @@ def pretty(value: object) -> bytes:
 
 
 _LEAD = re.compile(
-    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
+    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|\d+ s +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
     r"|(?:cause|seen|since|remedy|avoid|next|time|when|certain|clear|ladder|rule|opened|closed|lasted|why)"
     r" +)?"
 )
