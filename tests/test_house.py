@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -133,6 +134,15 @@ def test_no_module_needs_itself() -> None:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         pytest.fail(" imports ".join(error.args[1]))
+
+
+def test_a_newcomer_finds_every_module_in_the_table() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    files = [*PACKAGE.glob("[!_]*.py"), *(path.parent for path in PACKAGE.glob("*/__init__.py"))]
+    names = [path.name if path.suffix else f"{path.name}/" for path in files]
+    assert not [name for name in names if not any(fnmatch(name, each) for each in told)]
 
 
 def test_only_host_touches_the_machine() -> None:
