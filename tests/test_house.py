@@ -35,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 ONLY_IN_HOST = {"subprocess", "socket", "signal", "time", "docker", "ctypes"}
 NEVER_IN_THE_WATCHDOG = ("typer", "click", "rich", "pygments", "pydantic", "aiohttp", "httpx")
 MAX_LINES = 300
+MAX_FUNCTION = 40
 PATIENCE_S = 300.0
 
 SECRETS = (
@@ -186,6 +187,15 @@ def test_every_module_says_what_it_is_for(name: str) -> None:
 def test_modules_stay_short(name: str) -> None:
     path = CHECKOUT.joinpath(*name.split(".")).with_suffix(".py")
     assert len(path.read_text().splitlines()) < MAX_LINES
+
+
+@pytest.mark.parametrize("name", sources())
+def test_functions_stay_short(name: str) -> None:
+    """Their signatures and docstrings are not counted: those of commands are their help."""
+    functions = [each for each in ast.walk(sources()[name]) if isinstance(each, ast.FunctionDef)]
+    bodies = [each.body[bool(ast.get_docstring(each)) :] for each in functions]
+    lengths = [(body[-1].end_lineno or 0) - body[0].lineno + 1 for body in bodies if body]
+    assert max(lengths, default=0) <= MAX_FUNCTION
 
 
 def test_the_watchdog_loads_nothing_of_the_command_line() -> None:

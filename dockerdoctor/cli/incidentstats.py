@@ -113,34 +113,23 @@ def stats_text(
         fold(head, columns),
         table(
             ("RULE", "OFTEN", "CURED", "PASSED", "GAVE UP", "MEDIAN", "LONGEST"),
-            [
-                (
-                    each.rule,
-                    str(each.incidents),
-                    str(each.cured),
-                    str(each.passed),
-                    str(each.gave_up),
-                    _span(each.median_s),
-                    _span(each.longest_s),
-                )
-                for each in found.rules
-            ],
+            [_row_of_rule(each) for each in found.rules],
             columns,
         ),
     ]
     if found.rungs:
-        rows = [
-            (
-                each.rung,
-                str(each.climbed),
-                str(each.cured),
-                str(each.passed_over),
-                _span(each.median_s),
-            )
-            for each in found.rungs
-        ]
+        rows = [_row_of_rung(each) for each in found.rungs]
         lines += ["", table(("RUNG", "CLIMBED", "CURED", "PASSED OVER", "TOOK"), rows, columns)]
     return "\n".join(lines)
+
+
+def _row_of_rule(of: RuleStats) -> list[str]:
+    counts = map(str, (of.incidents, of.cured, of.passed, of.gave_up))
+    return [of.rule, *counts, _span(of.median_s), _span(of.longest_s)]
+
+
+def _row_of_rung(of: RungStats) -> list[str]:
+    return [of.rung, *map(str, (of.climbed, of.cured, of.passed_over)), _span(of.median_s)]
 
 
 def _rule(name: str, incidents: Sequence[Incident]) -> RuleStats:
