@@ -27,7 +27,7 @@ HINTS = {
     (
         "ping",
         Fault.GARBLED,
-    ): "is this its address? a proxy or another service answers here",
+    ): "is this the daemon's address? a proxy or another service answers here",
     ("unit", Fault.MISSING): "if its unit has another name, or it has a pid file and no systemd: "
     "[daemon] unit or pidfile in the configuration",
 }
@@ -58,7 +58,7 @@ def examine(looked: Looked, watchdog: Watchdog, since: Since = lambda _: None) -
     findings += beyond.still_open(findings, by_name, watchdog, looked.samples)
     findings += beyond.held(scene, looked.units)
     if not any(found.state is State.CRITICAL for found in findings):
-        findings += beyond.nobody_answers(looked.samples, findings, looked.units)
+        findings += beyond.nobody_answers(looked, findings)
     findings.sort(key=lambda found: -EXIT[found.state])
     unseen = _unseen(looked.samples)
     state, says = _conclusion(findings, judgement.verdict.health, looked, unseen)
