@@ -16,8 +16,11 @@ from dockerdoctor.host.asked import Asked
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.lanes import MAX_HANGING
+from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.systemd import SystemdKeeper
 from dockerdoctor.model import Fault
-from tests.sockets import LONG_S, answer, eventually, request, served
+from tests.sockets import LONG_S, answer, eventually, request, saying, served
 
 SOON_S = 0.2
 NAMES = ("slow", "web")
@@ -120,3 +123,13 @@ def test_a_daemon_that_listens_elsewhere_is_not_silent_but_not_seen(tmp_path: Pa
             asked(nobody, elsewhere)[0].ping(LONG_S)
         assert caught.value.fault is fault
         assert (caught.value.sentence == says) is bool(elsewhere)
+
+
+def test_a_daemon_whose_keeper_knows_no_such_unit_is_asked_all_the_same(tmp_path: Path) -> None:
+    """A unit of another name, or no systemd at all: it may answer, and nobody is woken."""
+    keeper = SystemdKeeper({Service.DOCKERD: "dockerdoctor-no-such-unit.service"})
+    with served(tmp_path, saying(answer(b"OK"))) as address:
+        assert LinuxHost(address, keeper, tmp_path).ping(LONG_S).status == 200
+    nobody = Address("unix", path=str(tmp_path / "none.sock"))
+    with pytest.raises(HostFault, match="there is no socket"):
+        LinuxHost(nobody, keeper, tmp_path).ping(LONG_S)
