@@ -457,3 +457,14 @@ def test_who_surveys_by_a_command_is_the_last_in_every_queue() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     assert told.stdout.split() == [str(min(19, os.nice(0) + 10)).encode(), b"idle"]
+
+
+def test_an_image_is_as_young_as_its_coming_here_even_if_it_was_built_long_ago(
+    root: DataRoot,
+) -> None:
+    built = root.image("pulled:1", {"a": MIB}, OLD)
+    name, came = built.removeprefix("sha256:"), OLD + 86400.0
+    # A pull writes down no time of its own, nor does `docker load` of an image without a name.
+    (root.database / "imagedb/metadata/sha256" / name / "lastUpdated").unlink()
+    os.utime(root.database / "imagedb/content/sha256" / name, (came, came))
+    assert look(root).images[built].touched == came

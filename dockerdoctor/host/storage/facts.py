@@ -51,7 +51,7 @@ class Image(Struct, frozen=True, array_like=True):
     chains: tuple[str, ...] = ()
     """Chain ids of its layers, the base first."""
     touched: float = 0.0
-    """When it was pulled, built or tagged last, or else created."""
+    """When it was pulled, loaded, built or tagged last, or else created."""
     parent: str = ""
     """The image that it was built from on this host (classic builder)."""
     kept: bool = False
