@@ -294,6 +294,31 @@ def test_a_name_that_a_full_disk_keeps_from_being_written_off_is_no_reason_to_st
     assert acts == ["web:1", "web:2", IMAGE]
 
 
+def test_a_name_that_another_image_has_got_meanwhile_stays_with_that_one(tmp_path: Path) -> None:
+    """A build that ends while an old image's names are taken from it, one after the other."""
+    ours, theirs = ["web:1", "web:2"], "sha256:" + "d" * 64
+    acts: list[str] = []
+
+    def speak(connection: socket.socket) -> None:
+        method, target = request(connection)
+        name = unquote(target).partition("?")[0].partition("/images/")[2].removesuffix("/json")
+        body = b"{}"
+        if method == "DELETE":
+            acts.append(name)
+            ours.clear()
+        elif "/containers/json" in target:
+            body = b"[]"
+        elif name:
+            mine = name == IMAGE or name in ours
+            body = json.dumps(about_image(Id=IMAGE if mine else theirs, RepoTags=ours)).encode()
+        connection.sendall(answer(body, head="Api-Version: 1.43\r\n"))
+
+    with served(tmp_path, speak) as address:
+        what = removal(Kind.IMAGE, IMAGE, tags=("web:1", "web:2"))
+        assert Engine(address).remove(what, LONG_S) == ""
+    assert acts == ["web:1", IMAGE]
+
+
 @pytest.mark.parametrize(
     ("state", "policy", "labels", "goes"),
     [

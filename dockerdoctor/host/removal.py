@@ -103,8 +103,7 @@ def _image(api: APIClient, what: Removal) -> str:
     users = api.containers(all=True, quiet=True, filters={"ancestor": what.ident})
     if users:
         return f"is used by {len(users)} containers"
-    # By reference and without force: the last one takes the layers along, and a reference that was
-    # moved to another image meanwhile is seen above.
+    # By reference and without force: the last one takes the layers along.
     names = sorted(references, key=lambda each: ("@" in each, each))
     return _without_names(api, what.ident, names)
 
@@ -118,7 +117,7 @@ def _without_names(api: APIClient, ident: str, references: list[str]) -> str:
     written = bool(references)
     try:
         for reference in references:
-            written &= _untagged(api, reference)
+            written &= _untagged(api, ident, reference)
             gone.append(reference)
         return "" if written else _nameless(api, ident)
     except APIError:
@@ -130,13 +129,16 @@ def _without_names(api: APIClient, ident: str, references: list[str]) -> str:
         raise
 
 
-def _untagged(api: APIClient, reference: str) -> bool:
-    """Whether the daemon could write that down: on a disk without a byte or an inode left it has
-    forgotten the name then, but kept the image. A digest goes along with the last tag of its
+def _untagged(api: APIClient, ident: str, reference: str) -> bool:
+    """Whether it had that name still, and the daemon could write that down: on a disk without a
+    byte or an inode left it has forgotten the name then, but kept the image. A name that has been
+    given to another image would take that one along. A digest goes along with the last tag of its
     repository."""
     from docker.errors import APIError, NotFound
 
     try:
+        if api.inspect_image(reference)["Id"] != ident:
+            return False
         api.remove_image(reference, force=False, noprune=False)
     except NotFound:
         if "@" not in reference:
