@@ -19,7 +19,7 @@ class Allowed(Struct, frozen=True):
     grace_s: float = 24 * 3600.0
     """What was made or used in this time is left alone."""
     keep: tuple[str, ...] = ()
-    """Globs on names of images, containers and volumes."""
+    """Globs on names of images (with their tag, or without), containers and volumes."""
     cut_logs: bool = False
     """Whether logs that nobody rotates may be cut (their end stays)."""
     keep_log_bytes: int = 10 << 20

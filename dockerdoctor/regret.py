@@ -35,6 +35,8 @@ CUT_COSTS = (
 )
 SHORT = re.compile(r"[0-9a-f]{1,63}")
 """What may be the beginning of an image's id."""
+TAG = re.compile(r"(@.*|:[^/:]*)$")
+"""What follows the repository in an image's name."""
 CRUMBS = 16
 """Images with some 10 kB each in the image database: BuildKit writes several pages of 4 kB."""
 MIN_LOG = 1 << 20
@@ -85,7 +87,8 @@ def spare(scene: Scene, why: str) -> bool:
 
 
 def _kept_by_name(scene: Scene, *names: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in scene.allowed.keep for name in names)
+    globs = [familiar(glob) for glob in scene.allowed.keep]
+    return any(fnmatchcase(name, glob) for glob in globs for name in names)
 
 
 def lost(scene: Scene) -> Iterator[Step]:
@@ -207,7 +210,9 @@ class Images:
             return "images that a container has"
         if self._children[image.id]:
             return "images that others were built from"
-        if image.kept or _kept_by_name(self._scene, *image.tags):
+        names = [familiar(tag) for tag in image.tags]
+        repositories = [TAG.sub("", name) for name in names]
+        if image.kept or _kept_by_name(self._scene, *names, *repositories):
             return "kept by a label or by name"
         return "younger than the grace time" if self.used(image) >= self._scene.before else ""
 
