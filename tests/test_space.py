@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -480,6 +481,20 @@ def test_a_log_is_cut_by_name_and_only_with_a_yes(config: Path) -> None:
     ran = dockerdoctor("disk", "logs", "--cut", "one", "--keep", "1MiB", "--yes", config=config)
     assert ran.code == 0
     assert ran.out.startswith("log of one: cut, ")  # others write to the same disk meanwhile
+
+
+def test_no_log_is_cut_by_an_id_that_may_be_several_containers(config: Path) -> None:
+    homes = config.parent / "docker/containers"
+    (home,) = homes.iterdir()
+    alike = home.name[:8] + "0" * 56
+    shutil.copytree(home, homes / alike)
+    (homes / alike / f"{home.name}-json.log").rename(homes / alike / f"{alike}-json.log")
+    told = json.loads((home / "config.v2.json").read_text())
+    (homes / alike / "config.v2.json").write_text(json.dumps({**told, "ID": alike, "Name": "/b"}))
+    act = ("disk", "logs", "--keep", "1MiB", "--yes", "--cut")
+    ran = dockerdoctor(*act, home.name[:4], config=config)
+    assert (ran.code, "2 containers have ids" in ran.err) == (64, True)
+    assert dockerdoctor(*act, home.name[:9], config=config).code == 0
 
 
 def test_a_data_root_that_is_none_is_said(tmp_path: Path) -> None:
