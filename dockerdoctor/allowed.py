@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
 from dockerdoctor.host.storage.facts import Kind, Removal, Usage
+from dockerdoctor.host.storage.layerdb import familiar
+
+TAG = re.compile(r"(@.*|:[^/:]*)$")
+"""What follows the repository in an image's name."""
 
 
 class Allowed(Struct, frozen=True):
@@ -29,6 +35,13 @@ class Allowed(Struct, frozen=True):
     """For how long nothing may have changed in them."""
     anonymous_volumes: bool = False
     """Whether volumes without a name that no container has may go."""
+
+
+def kept_by_name(allowed: Allowed, *names: str) -> bool:
+    """Whether one of these is to stay; an image by each name that people call it."""
+    called = {familiar(name) for name in names}
+    called |= {TAG.sub("", name) for name in called}
+    return any(fnmatchcase(name, familiar(glob)) for glob in allowed.keep for name in called)
 
 
 class Step(Struct, frozen=True):

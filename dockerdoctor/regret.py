@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from dockerdoctor.account import cache_names, image_name, orphans
-from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.allowed import Allowed, Step, kept_by_name
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
     NOTHING,
@@ -35,8 +34,6 @@ CUT_COSTS = (
 )
 SHORT = re.compile(r"[0-9a-f]{1,63}")
 """What may be the beginning of an image's id."""
-TAG = re.compile(r"(@.*|:[^/:]*)$")
-"""What follows the repository in an image's name."""
 CRUMBS = 16
 """Images with some 10 kB each in the image database: BuildKit writes several pages of 4 kB."""
 MIN_LOG = 1 << 20
@@ -86,11 +83,6 @@ def spare(scene: Scene, why: str) -> bool:
     return bool(why)
 
 
-def _kept_by_name(scene: Scene, *names: str) -> bool:
-    globs = [familiar(glob) for glob in scene.allowed.keep]
-    return any(fnmatchcase(name, glob) for glob in globs for name in names)
-
-
 def lost(scene: Scene) -> Iterator[Step]:
     """What nothing knows, in tmp and of overlay2, the oldest first: nobody can miss it."""
     survey, age_s = scene.survey, scene.allowed.orphan_age_s
@@ -113,7 +105,7 @@ def why_box_stays(box: Box, scene: Scene) -> str:
         return "stopped containers, as the daemon was started within the hour"
     if box.restart_policy in COMES_BACK:
         return "stopped containers with a restart policy"
-    if box.kept or _kept_by_name(scene, box.name):
+    if box.kept or kept_by_name(scene.allowed, box.name):
         return "kept by a label or by name"
     return "younger than the grace time" if box.ended >= scene.before else ""
 
@@ -210,9 +202,7 @@ class Images:
             return "images that a container has"
         if self._children[image.id]:
             return "images that others were built from"
-        names = [familiar(tag) for tag in image.tags]
-        repositories = [TAG.sub("", name) for name in names]
-        if image.kept or _kept_by_name(self._scene, *names, *repositories):
+        if image.kept or kept_by_name(self._scene.allowed, *image.tags):
             return "kept by a label or by name"
         return "younger than the grace time" if self.used(image) >= self._scene.before else ""
 
@@ -273,7 +263,7 @@ def logs(scene: Scene) -> Iterator[Step]:
         gives = log.usage.bytes - keep
         if box.log_driver != "json-file" or box.log_rotates or gives < MIN_LOG:
             continue
-        if box.kept or _kept_by_name(scene, box.name):
+        if box.kept or kept_by_name(scene.allowed, box.name):
             spare(scene, "kept by a label or by name")
             continue
         what = Removal(Kind.LOG, ident, scene.before, keep_bytes=keep)
@@ -286,7 +276,7 @@ def why_volume_stays(volume: Volume, used: frozenset[str], scene: Scene) -> str:
         return "named volumes: never"
     if volume.name in used:
         return "volumes that a container has"
-    if _kept_by_name(scene, volume.name):
+    if kept_by_name(scene.allowed, volume.name):
         return "kept by a label or by name"
     return "younger than the grace time" if volume.touched >= scene.before else ""
 
