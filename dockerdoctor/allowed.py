@@ -11,6 +11,9 @@ from msgspec import Struct
 from dockerdoctor.host.storage.facts import Kind, Removal, Usage
 from dockerdoctor.host.storage.layerdb import familiar
 
+ANY = "*"
+"""Among the moments at which images were last used, by name: for each that has one. Before it
+nobody watched, and a `run --rm` leaves no trace."""
 TAG = re.compile(r"(@.*|:[^/:]*)$")
 """What follows the repository in an image's name."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dockerdoctor import compose, config, pausing
+from dockerdoctor import compose, config, imageuse, pausing
 from dockerdoctor.around import Hooks, Knowledge, Snapshot
 from dockerdoctor.canary import Canary
 from dockerdoctor.eaten import LastSurvey
@@ -67,6 +67,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
     knowledge = compose.knowledge(settings)
     host = compose.host(settings)
     store = Store.open(_record(settings, dry_run), host.now())
+    imageuse.begin(store, host.now().wall)
     turn = Turn(compose.lock_path(settings), "watch")
     metrics = Metrics(
         knowledge.probes,

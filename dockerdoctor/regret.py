@@ -14,7 +14,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from dockerdoctor.account import cache_names, image_name, orphans
-from dockerdoctor.allowed import Allowed, Step, kept_by_name
+from dockerdoctor.allowed import ANY, Allowed, Step, kept_by_name
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
     NOTHING,
@@ -190,7 +190,8 @@ class Images:
         """When it was last used, as far as anybody knows (wall clock)."""
         uses, number = self._scene.uses, image.id.removeprefix("sha256:")
         tags = [familiar(tag) for tag in image.tags]
-        names = [image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
+        anyway = [ANY] if tags else []  # without a name it is not run by one
+        names = [*anyway, image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
         short = [at for name, at in self._short if number.startswith(name)]
         return max([image.touched, *short, *(uses.get(name, 0.0) for name in names)])
 

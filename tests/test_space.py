@@ -13,15 +13,15 @@ from urllib.parse import unquote
 import pytest
 from msgspec.structs import replace
 
-from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.allowed import ANY, Allowed, Step
 from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import imagestore
+from dockerdoctor.host import clock, imagestore
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.nouns import Container, DiskUse, Place
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Kind, Removal, Usage
-from dockerdoctor.imageuse import KEPT, Uses, recalled
+from dockerdoctor.imageuse import KEPT, Uses, begin, recalled
 from dockerdoctor.model import Fault, Instant
 from dockerdoctor.reclaim import carry_out, plan
 from dockerdoctor.rungs import free_space_outside, prune
@@ -153,6 +153,28 @@ def test_when_images_were_used_is_kept_over_a_restart(tmp_path: Path) -> None:
     many = [Container(str(n), str(n), "running", image=f"i{n}") for n in range(KEPT + 50)]
     uses.see(many, 2000.0)
     assert len(Uses(store).last) == KEPT
+    store.shut()
+
+
+def test_before_the_watch_began_any_image_with_a_name_may_have_been_used(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "record.sqlite", Instant(1000.0, 0.0))
+    began = 1_700_000_000.0
+    for now in (began, began + DAY):
+        begin(store, now)
+    uses = Uses(store)
+    uses.see([Container(str(n), str(n), "running", image=f"i{n}") for n in range(KEPT)], began)
+    found = survey([image("nightly", ["n"], 0.0), image("", ["d"], 0.0, tagged=False)])
+    use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
+
+    def goes(now: float) -> list[str]:
+        steps = plan(found, use, Allowed(), Uses(store).last, now).steps
+        return [step.what.ident for step in steps]
+
+    assert goes(began + DAY - 1) == ["sha256:"]
+    assert goes(began + DAY + 1) == ["sha256:", "sha256:nightly"]
+    assert ANY not in recalled(store), "who reclaims by hand sees the plan"
+    begin(store, began - DAY)  # the clock was wrong
+    assert goes(began + 1) == ["sha256:", "sha256:nightly"]
     store.shut()
 
 
@@ -447,6 +469,13 @@ def test_disk_tells_what_eats_it_while_no_daemon_answers(config: Path) -> None:
     told = json.loads(dockerdoctor("disk", "--json", config=config).out)
     assert told["places"][0]["kind"] == "data-root"
     assert told["walked"] > 0
+
+
+def test_a_watchdog_puts_down_since_when_it_watches(config: Path) -> None:
+    assert dockerdoctor("watch", "--once", config=config).code == 0
+    store = Store.open(config.parent / "state/record.sqlite", Instant(1.8e9, 0.0))
+    assert Uses(store).last[ANY] == pytest.approx(clock.now().wall, abs=LONG_S)
+    store.shut()
 
 
 def test_a_plan_is_shown_and_nothing_is_done(config: Path) -> None:
