@@ -119,7 +119,7 @@ def boxes(scene: Scene) -> Iterator[Step]:
         if mount := survey.mounts.get(box.id):
             for name in (mount.mount_id, mount.init_id):
                 usage += survey.trees[name].usage if name in survey.trees else NOTHING
-        what = Removal(Kind.CONTAINER, box.id, scene.before)
+        what = Removal(Kind.CONTAINER, box.id, scene.before, (box.name,))
         yield Step(what, box.name, usage, box.ended, "what it wrote is lost; its volumes stay")
 
 

@@ -80,8 +80,8 @@ def remove(api: APIClient, what: Removal) -> str:
 
 
 def _container(api: APIClient, what: Removal) -> str:
-    if not litter.is_litter(api, what.ident, what.before):
-        return "has run since, or is wanted back"
+    if not litter.is_litter(api, what.ident, what.before, what.tags):
+        return "has run or was renamed since, or is wanted back"
     api.remove_container(what.ident, v=False, force=False)
     return ""
 

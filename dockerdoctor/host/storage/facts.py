@@ -161,7 +161,7 @@ class Removal(Struct, frozen=True):
     before: float
     """It must not have been used, nor have ended, since then (wall clock)."""
     tags: tuple[str, ...] = ()
-    """The references that an image must have: these, and no other."""
+    """The references that an image must have (these, and no other), or a container's name."""
     keep_bytes: int = 0
     """What stays of a log's end or of the build cache."""
 
