@@ -375,6 +375,8 @@ def test_a_container_goes_only_if_it_is_litter_still(
         (VOLUME, {"Labels": None}, "1.43", False),
         (VOLUME, {"Labels": None}, "1.41", True),
         (VOLUME, {"Labels": {"keep": "yes"}}, "1.41", False),
+        (VOLUME, {"Labels": {"backup": "yes"}}, "1.41", False),
+        (VOLUME, {"Labels": {"com.docker.volume.anonymous": "", "backup": ""}}, "1.43", False),
         (VOLUME, {"Driver": "nfs"}, "1.41", False),
         (VOLUME, {"Options": {"device": "/x"}}, "1.41", False),
         ("precious", {"Labels": {"com.docker.volume.anonymous": ""}}, "1.43", False),

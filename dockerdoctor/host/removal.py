@@ -180,7 +180,7 @@ def _volume(api: APIClient, what: Removal) -> str:
     version = tuple(int(part) for part in str(api.api_version).split("."))
     if version >= LABELS_SINCE and ANONYMOUS not in (seen.labels or {}):
         return "was given its name by somebody"
-    if kept_by_label(seen.labels):
-        return "is kept by a label"
+    if (seen.labels or {}).keys() - {ANONYMOUS}:
+        return "was given a label by somebody"
     api.remove_volume(what.ident, force=False)
     return ""
