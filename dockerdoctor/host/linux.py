@@ -34,7 +34,7 @@ from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
-from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.keeper import Keeper, running
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
@@ -214,7 +214,11 @@ class LinuxHost:
     def _elsewhere(self) -> str:
         """Where dockerd listens, if it runs and was told not to do so at this address: then nobody
         there is no sign of its death."""
-        process, path, found = self.main_process(Service.DOCKERD), self.address.path, self.layout()
+        process, path, found = (
+            running(self.keeper, Service.DOCKERD),
+            self.address.path,
+            self.layout(),
+        )
         if process is None or not path:
             return ""
         if found.listens_elsewhere(Path(path)):

@@ -44,7 +44,7 @@ CLOSE_S = 5.0
 """The same while something seems wrong: an act must see that somebody stops the daemon just now."""
 
 _PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
+    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,"
     "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job,"
     "WatchdogUSec,Type,KillMode,RequiredBy,BoundBy,ConsistsOf"
 )
@@ -93,7 +93,6 @@ def _state(said: Mapping[str, str]) -> ServiceState:
             result=said.get("Result", ""),
             main_pid=int(said.get("MainPID") or 0),
             restarts=int(said.get("NRestarts") or 0),
-            unit_file=said.get("UnitFileState", ""),
             load=said["LoadState"],
             left_inactive_mono_s=left_us / 1e6 if left_us else None,
             stop_timeout_s=seconds(stop_timeout) if stop_timeout else 90.0,
@@ -293,6 +292,6 @@ def _systemctl(*words: str) -> str:
             raise HostFault(
                 Fault.MISSING,
                 "this host does not run systemd",
-                "name the daemon's pid file instead (--pidfile)",
+                "name the daemon's pid file: [daemon] pidfile in the configuration",
             ) from fault
         raise

@@ -66,5 +66,6 @@ RUNG = Rung(
     impact=lambda _: Impact.CONTAINERS,
     settle_s=lambda _: 90.0,
     run=run,
+    by_hand_s=300.0,
     useless=useless,
 )

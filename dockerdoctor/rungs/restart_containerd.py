@@ -48,6 +48,7 @@ RUNG = Rung(
     impact=cost,
     settle_s=lambda _: SETTLE_S,
     run=run,
+    by_hand_s=120.0,
     room=full,
     useless=useless,
 )
