@@ -118,13 +118,13 @@ def test_who_is_no_dockerd_is_not_asked_for_its_stacks(tmp_path: Path) -> None:
 def test_a_daemon_that_would_not_start_again_is_not_ended(tmp_path: Path) -> None:
     story = Story(tmp_path)
     story.goes_on_for(30)
-    story.host.closeup.daemon_json('{"debug": true,\n}')
+    story.host.closeup.daemon_json('{\n"debug": maybe}')
     story.host.closeup.changed = story.host.now().wall
     story.host.dockerd_process.frozen = True
     story.goes_on_for(600)
     assert story.acts == []
     held = story.said[-1]
-    assert held.startswith("configuration: /etc/docker/daemon.json: line 2, column 1: ")
+    assert held.startswith("configuration: /etc/docker/daemon.json: line 2, column 10: ")
     assert held.endswith("dockerd would not start again, mend that first")
     story.host.closeup.daemon_json('{"debug": true, "hosts": ["fd://"]}')
     story.goes_on_for(30)

@@ -105,11 +105,11 @@ def test_a_hung_daemon_that_would_not_start_again_is_ended_once_its_file_is_mend
 ) -> None:
     host = watchdog.host
     watchdog.wait_says("well: answered in")
-    host.put(DAEMON_JSON, '{\n  "debug": true,\n}\n')
+    host.put(DAEMON_JSON, '{\n  "debug": maybe\n}\n')
     before, began = vitals(host), time.time()
     try:
         with faults.stopped_unit(host):
-            watchdog.wait_said(began, "configuration: /etc/docker/daemon.json: line 3, column 1: ")
+            watchdog.wait_said(began, "configuration: /etc/docker/daemon.json: line 2, column 12: ")
             watchdog.watch_for(5)
             assert vitals(host) == before
             assert watchdog.acts(began) == []
