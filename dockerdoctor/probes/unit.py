@@ -11,6 +11,8 @@ from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Kind, Reading, Readings
 
 START_LIMIT = "start-limit-hit"
+RESTARTS = ("always", "on-failure")
+"""Restart= by which systemd starts one again that ends with an error."""
 
 
 def run(view: HostView) -> Readings:
@@ -60,11 +62,14 @@ def stopped_on_purpose(state: ServiceState) -> bool:
     """Down and nobody is starting it: `systemctl stop`, or never started. Or it hung, did not hear
     that stop and was killed for it, by systemd or by hand: one that is killed without a stop is
     started again by systemd. One that ended by itself and was stopped before systemd started it
-    again is inactive too, whatever its result."""
+    again is inactive too, whatever its result; one that was stopped in its start may end with an
+    error (it waited for containerd), and systemd has not even once started it again."""
     if state.job:
         return False
-    killed = state.active == "failed" and state.result in ("timeout", "signal")
-    return state.active == "inactive" or (killed and state.restart not in ("", "no"))
+    failed = state.active == "failed"
+    killed = failed and state.result in ("timeout", "signal") and state.restart not in ("", "no")
+    in_its_start = failed and state.result == "exit-code" and state.restart in RESTARTS
+    return state.active == "inactive" or killed or (in_its_start and not state.restarts)
 
 
 PROBE = Probe(
