@@ -136,6 +136,7 @@ def test_who_stops_a_daemon_in_the_middle_of_its_start_finds_it_down(watchdog: W
     assert watchdog.acts(began) == []
 
 
+@pytest.mark.thorough
 def test_a_socket_that_somebody_removed_costs_one_restart(watchdog: Watchdog) -> None:
     host, began = watchdog.host, time.time()
     host.run("rm", "/run/docker.sock")
@@ -144,6 +145,7 @@ def test_a_socket_that_somebody_removed_costs_one_restart(watchdog: Watchdog) ->
     assert incident.outcome is Outcome.CURED
 
 
+@pytest.mark.thorough
 def test_a_daemon_whose_socket_unit_listens_elsewhere_is_not_seen_and_not_touched(
     watchdog: Watchdog,
 ) -> None:
