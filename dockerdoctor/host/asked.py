@@ -19,6 +19,7 @@ from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.keeper import Keeper, running
+from dockerdoctor.host.lanes import MAX_HANGING
 from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster, with_inspected
@@ -126,6 +127,8 @@ class Asked:
 
     def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
         self.wake_nobody()
+        if self._engine.hanging() >= MAX_HANGING:
+            return  # one more that is late could not be waited for, and be asked anew each time
         end = clock.now().mono + within_s
         with contextlib.closing(self._engine.inspects(idents, timeout_s)) as answers:
             for ident in idents:
