@@ -17,7 +17,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from dockerdoctor import compose, config, pausing
+from dockerdoctor import compose, config, imageuse, pausing
 from dockerdoctor.around import Hooks, Knowledge, Snapshot
 from dockerdoctor.canary import Canary
 from dockerdoctor.eaten import LastSurvey
@@ -73,6 +73,7 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
         ending.callback(turn.leave)
         store = Store.open(_record(settings, dry_run), host.now())
         ending.callback(store.shut)
+        imageuse.begin(store, host.now().wall)
         sources = _sources(settings, host, turn)
         severities, pace_s = _severities(knowledge), settings.watch.pace_s
         metrics = Metrics(knowledge.probes, severities, knowledge.rungs, sources, pace_s)

@@ -55,7 +55,7 @@ def plan_json(plan: Plan, room: Room) -> ReclaimPlanJson:
                 "kind": step.what.kind.value,
                 "id": step.what.ident,
                 "name": step.name,
-                "tags": list(step.what.tags),
+                "tags": [] if step.what.kind is Kind.CONTAINER else list(step.what.tags),
                 "frees": _usage(step.frees),
                 "used": iso(step.used) if step.used else None,
                 "back": step.back,

@@ -10,6 +10,7 @@ nor one that was created and has not run: those hold volumes for others. Volumes
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,16 +45,19 @@ class _Config(Wanted):
 
 class _Stopped(Wanted):
     state: _State
+    name: Text = ""
     config: _Config | None = None
     host_config: _HostConfig = msgspec.field(default_factory=_HostConfig)
 
 
-def is_litter(api: APIClient, ident: str, ended_before: float) -> bool:
-    """Whether a container ended before that (wall clock) and nobody wants it back."""
+def is_litter(api: APIClient, ident: str, ended_before: float, names: Collection[str] = ()) -> bool:
+    """Whether a container ended before that (wall clock), nobody wants it back, and it has one of
+    these names still: who gives it another has a use for it."""
     said = api.inspect_container(ident)
     seen = understood(lambda: msgspec.convert(said, type=_Stopped), "GET /containers/ID/json")
     return (
         seen.state.status in STATES
+        and (not names or seen.name.lstrip("/") in ("", *names))
         and seen.host_config.restart_policy.name not in COMES_BACK
         and 0 < wall(seen.state.finished_at) < ended_before
         and not kept_by_label(seen.config.labels if seen.config else None)
