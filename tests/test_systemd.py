@@ -11,7 +11,7 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import processes
 from dockerdoctor.host.commandline import CommandLine
-from dockerdoctor.host.systemd import parse_jobs, parse_show, seconds
+from dockerdoctor.host.unittext import parse_jobs, parse_show, seconds
 from dockerdoctor.model import Fault
 
 SYSTEMD_252 = """\

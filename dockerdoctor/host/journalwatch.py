@@ -143,6 +143,8 @@ class Tally:
         self._lines = 0
         self._first_error = ""
         self._cause = ""
+        self._end = ""
+        """How its last process ended, in systemd's words; empty when that was no failure."""
 
     def fold(self, lines: Sequence[Line]) -> None:
         """Take in the next lines."""
@@ -169,7 +171,7 @@ class Tally:
                 for name, those in signs.items()
                 if (about := {sign.whom: sign.at for sign in those if sign.whom})
             },
-            self._first_error,
+            self._first_error or self._end,
             self._cause,
         )
 
@@ -181,10 +183,16 @@ class Tally:
             else:
                 self._forget(line.unit, self._starting.get(line.unit, -math.inf))
             if line.unit == self._unit:
-                self._first_error = self._cause = ""
+                self._first_error = self._cause = self._end = ""
         elif line.message_id in FOR_MEMORY:
             self._for_memory[line.unit] = line
-        elif line.message_id == ENDED and KILLED in line.message:
+        elif line.message_id == ENDED:
+            self._ended(line)
+
+    def _ended(self, line: Line) -> None:
+        if line.unit == self._unit:
+            self._end = line.message.removeprefix(f"{line.unit}: ")[:MAX_SAID]
+        if KILLED in line.message:
             why = self._for_memory.pop(line.unit, None)
             if why and line.at - why.at <= ENDED_S:
                 # Of no unit: the next daemon does not end what killed this one.
