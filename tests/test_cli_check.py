@@ -194,6 +194,15 @@ def test_a_hang_that_nobody_watched_is_not_dated_by_an_older_one(tmp_path: Path)
     assert "a heal by hand is under way (pid 12)" in printed(examine(look(host), by_hand))
 
 
+def test_what_takes_longer_than_one_look_is_told_by_the_watchdogs_last(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    stuck = sample("locks", 0, stuck=1, stuck_s=50.0, stuck_name="web", stuck_names="web")
+    report = examine(look(host), Watchdog(running="12 watch", samples=(stuck,)))
+    assert (report.state, names(report)) == (State.CRITICAL, ["container-stuck"])
+    assert report.findings[0].says == "container web has not answered for 50 s"
+    assert examine(look(host), Watchdog(samples=(stuck,))).state is State.OK
+
+
 def test_the_stream_of_a_running_watchdog_is_believed(tmp_path: Path) -> None:
     slow = sample("events", 0, alive=True, slowest_start_s=44.0, slow_container="web")
     report = examine(look(settled(tmp_path)), Watchdog(running="12 watch", samples=(slow,)))

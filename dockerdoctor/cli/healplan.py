@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dockerdoctor.around import Knowledge
 from dockerdoctor.cli import terminal
-from dockerdoctor.cli.examine import examine
+from dockerdoctor.cli.examine import examine, with_watchdogs
 from dockerdoctor.cli.history import last_known, watchdog
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.plan import Plan, plan
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     """One for each finding that has a ladder, worst first."""
     about = watchdog(config, looked.now)
-    judgement = judge(at_once(known.rules), looked.samples, None, looked.now, looked.declared)
+    samples = with_watchdogs(looked, about)
+    judgement = judge(at_once(known.rules), samples, None, looked.now, looked.declared)
     then = last_known(config, looked.now)
     running = looked.running or then.running
     readings = {**then.facts, **judgement.readings}

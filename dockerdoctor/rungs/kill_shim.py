@@ -67,4 +67,5 @@ RUNG = Rung(
     settle_s=lambda _: 90.0,
     run=run,
     useless=useless,
+    whom=lambda scene: scene.word("locks.stuck_names").split(),
 )
