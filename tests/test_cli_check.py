@@ -146,6 +146,17 @@ def test_a_crashed_daemon_that_systemd_does_not_restart_is_critical(tmp_path: Pa
     assert report.findings[0].cause.startswith("unable to configure the Docker daemon with file")
 
 
+def test_a_prune_that_has_stood_still_for_long_is_told_at_the_first_look(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    host.live_prunes = 1
+    assert examine(look(host), Watchdog()).state is State.OK
+    host = settled(tmp_path)
+    host.live_prunes, host.prune_stood_s = 1, 660.0
+    report = examine(look(host), Watchdog())
+    assert (report.state, names(report)) == (State.WARNING, ["prune-stuck"])
+    assert "a prune has run for 11 min" in report.findings[0].says
+
+
 # What a watchdog adds.
 
 
