@@ -116,6 +116,17 @@ def kill_unit(host: LabHost, unit: str = "docker.service") -> int:
     return pid
 
 
+def kill_to_the_limit(host: LabHost) -> None:
+    """SIGKILL dockerd whenever it runs, until systemd does not start it again. Nothing to undo."""
+
+    def given_up() -> bool:
+        if pid := host.main_pid():
+            kill(host, [pid])
+        return host.show("docker.service", "ActiveState")["ActiveState"] == "failed"
+
+    host.wait(given_up, SEEN_TIMEOUT_S, "the start limit")
+
+
 def killed_by_oomd(host: LabHost, unit: str = "docker.service") -> int:
     """Do what systemd-oomd does when the host runs out of memory: mark the unit's cgroup and
     SIGKILL all that is in it; return the main process's outer pid. Nothing to undo."""
