@@ -39,6 +39,7 @@ from dockerdoctor.model import (
     Process,
     Readings,
 )
+from dockerdoctor.store import Store
 from tests.clirun import dockerdoctor, environment, write_config
 from tests.fakehost import FakeHost, disk_use
 from tests.looks import look, settled
@@ -198,6 +199,19 @@ def test_a_plan_that_kills_one_containers_shim_names_that_container_alone(tmp_pa
     told = plan_json(found)
     assert told["containers"] == [{"name": "web", "fate": "comes back"}]
     assert [step["only"] for step in told["steps"]] == [[], ["web"], []]
+
+
+def test_what_a_watchdog_has_asked_before_is_known_of_one_that_hangs(tmp_path: Path) -> None:
+    config = load(write_config(tmp_path, ""), {})
+    host = settled(tmp_path)
+    host.dockerd_process.frozen = True
+    looked = replace(look(host), running=(container("web", inspected=False),))
+    (found,) = plans_for(looked, KNOWN, config)
+    assert found.fates == (("web", Fate.NOT_KNOWN),)
+    store = Store.open(config.watch.record, host.now())
+    store.remember("running", (container("web", "always"),))
+    (found,) = plans_for(looked, KNOWN, config)
+    assert found.fates == (("web", Fate.COMES_BACK),)
 
 
 def test_all_that_hang_are_named_also_one_that_nobody_knew(tmp_path: Path) -> None:

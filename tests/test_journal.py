@@ -248,6 +248,9 @@ def test_where_it_said_nothing_its_end_is_told_in_systemds_words() -> None:
         assert folded(systemd(STARTING), *lines).first_error == BAD_JSON
     assert folded(died(), systemd(STARTING)).first_error == ""
     assert folded(died(unit="containerd.service")).first_error == ""
+    refused = "Failed to schedule restart job: Unit docker.socket is masked."
+    again = systemd("", message=f"docker.service: {refused}")
+    assert folded(died(), again).first_error == refused
 
 
 def test_the_cause_is_known_by_the_whole_message_however_long_it_is() -> None:

@@ -44,6 +44,8 @@ FOR_MEMORY = {
 memory, by the kernel and by systemd-oomd, and what we count that as. Only systemd 246 and later say
 so, where cgroups are unified."""
 ENDED = "98e322203f7a4ed290d09fe03c09fe15"
+NOT_RESTARTED = "Failed to schedule restart job"
+"""Of systemd's, for want of a unit that it requires; it comes without an id."""
 KILLED = "Main process exited, code=killed"
 """The main process of a unit has ended, and how."""
 ENDED_S = 60.0
@@ -118,6 +120,11 @@ def _is_daemon(program: str) -> bool:
     return any(name.fullmatch(program) for name in programs.DAEMONS)
 
 
+def _of(line: Line) -> str:
+    """What systemd says of a unit, without its name."""
+    return line.message.removeprefix(f"{line.unit}: ")[:MAX_SAID]
+
+
 class Sign(Struct, frozen=True):
     """A message that is known."""
 
@@ -188,10 +195,12 @@ class Tally:
             self._for_memory[line.unit] = line
         elif line.message_id == ENDED:
             self._ended(line)
+        elif line.unit == self._unit and NOT_RESTARTED in line.message:
+            self._end = _of(line)
 
     def _ended(self, line: Line) -> None:
         if line.unit == self._unit:
-            self._end = line.message.removeprefix(f"{line.unit}: ")[:MAX_SAID]
+            self._end = _of(line)
         if KILLED in line.message:
             why = self._for_memory.pop(line.unit, None)
             if why and line.at - why.at <= ENDED_S:

@@ -202,7 +202,7 @@ class SystemdKeeper:
 
 
 def _absent(which: Service, state: ServiceState) -> bool:
-    """A masked socket is none: systemd refuses to start it, and the whole call with it."""
+    """A masked socket is none: systemd refuses to start it, and the call has failed."""
     masked = state.load == "masked" and state.active == "inactive"
     return state.load == "not-found" or (which is Service.SOCKET and masked)
 
