@@ -156,7 +156,7 @@ def test_what_is_no_answer_of_systemctl_is_garbled(text: str) -> None:
 def test_a_socket_that_there_is_none_of_fails_no_start_of_the_daemon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, socket: str, meant: list[str]
 ) -> None:
-    """For the sake of a masked unit the whole call has failed."""
+    """For the sake of a masked unit systemd 262 refuses the whole call."""
     service = "Id=docker.service\nLoadState=loaded\nActiveState=failed"
     shown, called = tmp_path / "shown", tmp_path / "called"
     shown.write_text(f"{service}\n\nId=docker.socket\n{socket}\n\n{service}\n")

@@ -202,7 +202,7 @@ class SystemdKeeper:
 
 
 def _absent(which: Service, state: ServiceState) -> bool:
-    """A masked socket is none: systemd refuses to start it, and the call has failed."""
+    """A masked socket is none: systemd refuses to start it, and 262 all else of the same call."""
     masked = state.load == "masked" and state.active == "inactive"
     return state.load == "not-found" or (which is Service.SOCKET and masked)
 
