@@ -103,16 +103,16 @@ TOLD = """
 252 failed   signal          on-failure 38864313079 38864312682 killed up to the start limit
 252 failed   timeout         on-failure 38871462512 38880319465 hung, stopped, killed by systemd
 252 failed   signal          on-failure 38893004725 38894840613 hung, stopped, killed by hand
-252 failed   exit-code       on-failure 38909532558 38915680311 stopped, then three times more SIGTERM
+252 failed   exit-code       on-failure 38909532558 38915680311 stopped, and three SIGTERM more
 252 inactive signal          on-failure 38939861124 38939860628 killed, stopped before its restart
 257 failed   signal          always     38549200974 38549200377 killed up to the start limit
 257 failed   timeout         always     38559723400 38568688457 hung, stopped, killed by systemd
 257 failed   signal          always     38581425916 38583026795 hung, stopped, killed by hand
-257 failed   exit-code       always     38597736376 38603346975 stopped, then three times more SIGTERM
+257 failed   exit-code       always     38597736376 38603346975 stopped, and three SIGTERM more
 257 inactive signal          always     38628304512 38628303830 killed, stopped before its restart
 262 failed   start-limit-hit always     39058645778 39058645260 killed up to the start limit
 262 failed   timeout         always     39069226030 39078323522 hung, stopped, killed by systemd
-262 failed   exit-code       always     39111196430 39117880040 stopped, then three times more SIGTERM
+262 failed   exit-code       always     39111196430 39117880040 stopped, and three SIGTERM more
 262 inactive signal          always     39146629425 39146629125 killed, stopped before its restart
 """
 """What systemd of that version said of docker.service on hosts without docker.socket: ActiveState,
