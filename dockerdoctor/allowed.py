@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
 from dockerdoctor.host.storage.facts import Kind, Removal, Usage
+from dockerdoctor.host.storage.layerdb import familiar
+
+ANY = "*"
+"""Among the moments at which images were last used, by name: for each that has one. Before it
+nobody watched, and a `run --rm` leaves no trace."""
+TAG = re.compile(r"(@.*|:[^/:]*)$")
+"""What follows the repository in an image's name."""
 
 
 class Allowed(Struct, frozen=True):
@@ -19,7 +28,7 @@ class Allowed(Struct, frozen=True):
     grace_s: float = 24 * 3600.0
     """What was made or used in this time is left alone."""
     keep: tuple[str, ...] = ()
-    """Globs on names of images, containers and volumes."""
+    """Globs on names of images (with their tag, or without), containers and volumes."""
     cut_logs: bool = False
     """Whether logs that nobody rotates may be cut (their end stays)."""
     keep_log_bytes: int = 10 << 20
@@ -29,6 +38,13 @@ class Allowed(Struct, frozen=True):
     """For how long nothing may have changed in them."""
     anonymous_volumes: bool = False
     """Whether volumes without a name that no container has may go."""
+
+
+def kept_by_name(allowed: Allowed, *names: str) -> bool:
+    """Whether one of these is to stay; an image by each name that people call it."""
+    called = {familiar(name) for name in names}
+    called |= {TAG.sub("", name) for name in called}
+    return any(fnmatchcase(name, familiar(glob)) for glob in allowed.keep for name in called)
 
 
 class Step(Struct, frozen=True):

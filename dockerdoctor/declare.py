@@ -101,6 +101,9 @@ class Rung(Struct, frozen=True):
     """What it costs in words, where it interrupts nobody and yet takes something away."""
     whom: Callable[[Scene], Sequence[str]] = nobody_else
     """Which containers it costs, by name, where it does not cost all of them; else empty."""
+    by_hand_s: float = 0.0
+    """What the same takes a person who was woken and has logged in, s (reference figures of
+    incident response); 0 where nobody does it by hand."""
 
 
 class Clue(Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from dockerdoctor.allowed import Allowed
+from dockerdoctor.allowed import ANY, Allowed
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.storage.layerdb import familiar
 from dockerdoctor.record import Record
@@ -24,7 +24,18 @@ NOTHING: Mapping[str, float] = {}
 
 
 def recalled(record: Record) -> Mapping[str, float]:
-    """What is on record."""
+    """What was seen, and is on record."""
+    return {name: at for name, at in _known(record).items() if name != ANY}
+
+
+def begin(store: Store, now: float) -> None:
+    """A watchdog sees from now on (wall clock, s), or has seen before, which images are used."""
+    known = _known(store)
+    if known.get(ANY, now + 1) > now:
+        store.remember(FACT, known | {ANY: now})
+
+
+def _known(record: Record) -> dict[str, float]:
     return record.recall(FACT, dict[str, float]) or {}
 
 
@@ -33,7 +44,7 @@ class Uses:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.last: dict[str, float] = dict(recalled(store))
+        self.last: dict[str, float] = _known(store)
         self._written = float("-inf")
         self._roster: Sequence[Container] = ()
         self._images: frozenset[str] = frozenset()
@@ -51,8 +62,8 @@ class Uses:
         new = not seen.keys() <= self.last.keys()
         self.last |= {each: max(at, self.last.get(each, 0.0)) for each, at in seen.items()}
         if new or not 0 <= now - self._written < WRITE_S:
-            latest = sorted(self.last.items(), key=lambda item: -item[1])[:KEPT]
-            self.last = dict(latest)
+            latest = sorted(self.last.items(), key=lambda item: (item[0] != ANY, -item[1]))
+            self.last = dict(latest[:KEPT])
             self._store.remember(FACT, self.last)
             self._written = now
 

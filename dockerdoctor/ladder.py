@@ -205,8 +205,7 @@ def _costly(
     if since < scene.policy.cooldown_s:
         left = min(scene.policy.cooldown_s, scene.policy.cooldown_s - since)
         return Hold("cool-down", f"the last climb was just now: wait {plain(left, 'seconds')} more")
-    ours = any(attempt.impact >= Impact.DAEMON and not attempt.skipped for attempt in attempts)
-    if ours:
+    if any(attempt.costly for attempt in attempts):
         return None
     peaks = holds.HOLDS_OF_PEAKS if holds.about_memory(finding) else {}
     return holds.first({**holds.HOLDS_OF_STRANGERS, **peaks}, scene)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from dockerdoctor.account import cache_names, image_name, orphans
-from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.allowed import ANY, Allowed, Step, kept_by_name
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.facts import (
     NOTHING,
@@ -84,10 +83,6 @@ def spare(scene: Scene, why: str) -> bool:
     return bool(why)
 
 
-def _kept_by_name(scene: Scene, *names: str) -> bool:
-    return any(fnmatchcase(name, glob) for glob in scene.allowed.keep for name in names)
-
-
 def lost(scene: Scene) -> Iterator[Step]:
     """What nothing knows, in tmp and of overlay2, the oldest first: nobody can miss it."""
     survey, age_s = scene.survey, scene.allowed.orphan_age_s
@@ -110,7 +105,7 @@ def why_box_stays(box: Box, scene: Scene) -> str:
         return "stopped containers, as the daemon was started within the hour"
     if box.restart_policy in COMES_BACK:
         return "stopped containers with a restart policy"
-    if box.kept or _kept_by_name(scene, box.name):
+    if box.kept or kept_by_name(scene.allowed, box.name):
         return "kept by a label or by name"
     return "younger than the grace time" if box.ended >= scene.before else ""
 
@@ -124,7 +119,7 @@ def boxes(scene: Scene) -> Iterator[Step]:
         if mount := survey.mounts.get(box.id):
             for name in (mount.mount_id, mount.init_id):
                 usage += survey.trees[name].usage if name in survey.trees else NOTHING
-        what = Removal(Kind.CONTAINER, box.id, scene.before)
+        what = Removal(Kind.CONTAINER, box.id, scene.before, (box.name,))
         yield Step(what, box.name, usage, box.ended, "what it wrote is lost; its volumes stay")
 
 
@@ -195,7 +190,8 @@ class Images:
         """When it was last used, as far as anybody knows (wall clock)."""
         uses, number = self._scene.uses, image.id.removeprefix("sha256:")
         tags = [familiar(tag) for tag in image.tags]
-        names = [image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
+        anyway = [ANY] if tags else []  # without a name it is not run by one
+        names = [*anyway, image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
         short = [at for name, at in self._short if number.startswith(name)]
         return max([image.touched, *short, *(uses.get(name, 0.0) for name in names)])
 
@@ -207,7 +203,7 @@ class Images:
             return "images that a container has"
         if self._children[image.id]:
             return "images that others were built from"
-        if image.kept or _kept_by_name(self._scene, *image.tags):
+        if image.kept or kept_by_name(self._scene.allowed, *image.tags):
             return "kept by a label or by name"
         return "younger than the grace time" if self.used(image) >= self._scene.before else ""
 
@@ -268,7 +264,7 @@ def logs(scene: Scene) -> Iterator[Step]:
         gives = log.usage.bytes - keep
         if box.log_driver != "json-file" or box.log_rotates or gives < MIN_LOG:
             continue
-        if box.kept or _kept_by_name(scene, box.name):
+        if box.kept or kept_by_name(scene.allowed, box.name):
             spare(scene, "kept by a label or by name")
             continue
         what = Removal(Kind.LOG, ident, scene.before, keep_bytes=keep)
@@ -281,7 +277,7 @@ def why_volume_stays(volume: Volume, used: frozenset[str], scene: Scene) -> str:
         return "named volumes: never"
     if volume.name in used:
         return "volumes that a container has"
-    if _kept_by_name(scene, volume.name):
+    if kept_by_name(scene.allowed, volume.name):
         return "kept by a label or by name"
     return "younger than the grace time" if volume.touched >= scene.before else ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,7 +96,9 @@ class DataRoot:
             }
         )
         name = ident(content)
-        (self.database / "imagedb/content/sha256" / name).write_text(content)
+        stored = self.database / "imagedb/content/sha256" / name
+        stored.write_text(content)
+        os.utime(stored, (touched, touched))
         about = self.database / "imagedb/metadata/sha256" / name
         about.mkdir(exist_ok=True)
         (about / "lastUpdated").write_text(stamp(touched))

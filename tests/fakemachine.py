@@ -323,7 +323,7 @@ def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:
         for unit in units.values():
             unit.restart, unit.stop_timeout_s = "no", math.inf
             unit.name = unit.name.partition(".")[0].replace("docker", "dockerd")
-            unit.unit_file = unit.load = ""
+            unit.load = ""
     return units
 
 

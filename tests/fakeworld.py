@@ -151,7 +151,6 @@ class FakeUnit:
         self.result = "success"
         self.job = ""
         self.restart = "always"
-        self.unit_file = "enabled"
         self.load = "loaded"
         self.stop_timeout_s = 90.0
         self.watchdog_s = 0.0
@@ -180,7 +179,6 @@ class FakeUnit:
             result=self.result,
             main_pid=live.identity.pid if live else 0,
             restarts=self.restarts,
-            unit_file=self.unit_file,
             load=self.load,
             left_inactive_mono_s=self.left_inactive,
             main_exited_mono_s=self.main_exited,

@@ -102,10 +102,10 @@ def test_only_containers_that_nobody_wants_back_are_removed(tmp_path: Path) -> N
         }
     assert why == {
         "long-gone": "",
-        "stopped-just-now": "has run since, or is wanted back",
-        "wanted": "has run since, or is wanted back",
-        "runs-again": "has run since, or is wanted back",
-        "never-ended": "has run since, or is wanted back",
+        "stopped-just-now": "has run or was renamed since, or is wanted back",
+        "wanted": "has run or was renamed since, or is wanted back",
+        "runs-again": "has run or was renamed since, or is wanted back",
+        "never-ended": "has run or was renamed since, or is wanted back",
         "busy": "is in use (it runs)",
     }
     assert removed == [

@@ -222,6 +222,26 @@ def test_what_is_spared_is_told_with_the_reason() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("kept", "name", "stays"),
+    [
+        ("postgres", "postgres:16", True),
+        ("docker.io/library/postgres:*", "postgres:16", True),
+        ("docker.io/team/*", "team/web:1", True),
+        ("host:5000/web", "host:5000/web:1", True),
+        ("host:5000/web", "host:5000/web@sha256:" + "0" * 64, True),
+        ("postgres:16", "postgres:17", False),
+        ("host", "host:5000/web:1", False),
+        ("web", "team/web:1", False),
+    ],
+)
+def test_an_image_is_kept_by_each_name_that_people_call_it(
+    kept: str, name: str, stays: bool
+) -> None:
+    found = survey([replace(image("a", ["a"]), tags=(name,))])
+    assert bool(planned(found, replace(ALL, keep=(kept,))).steps) is not stays
+
+
 times = st.sampled_from([OLD, OLD + DAY, NOW - DAY - 1, NOW - DAY, NOW - 3600, NOW, 0.0])
 flags = st.booleans()
 

@@ -120,6 +120,7 @@ def played(found: Survey) -> Played:
     for one in found.boxes.values():
         state = {"Status": one.state, "FinishedAt": stamp(one.ended)}
         about: dict[str, object] = {"State": state, "Config": {"Labels": {}}}
+        about["Name"] = f"/{one.name}"
         about["HostConfig"] = {"RestartPolicy": {"Name": one.restart_policy}}
         daemon.containers[one.id] = Thing(about, one.image, one.volumes, one.state == "running")
     for volume in found.volumes.values():
@@ -150,6 +151,11 @@ def container_is_wanted_back(daemon: Played, name: str) -> None:
     thing.protected = "it has a restart policy"
 
 
+def container_is_renamed(daemon: Played, name: str) -> None:
+    daemon.containers[name].about["Name"] = "/precious"
+    daemon.containers[name].protected = "somebody gave it another name"
+
+
 def image_is_used(daemon: Played, name: str) -> None:
     daemon.containers[f"new of {name}"] = Thing(
         {"State": {"Status": "created"}}, uses=name, protected="new"
@@ -176,7 +182,10 @@ def volume_is_used(daemon: Played, name: str) -> None:
 
 Change = Callable[[Played, str], None]
 CHANGES: dict[str, tuple[Change, ...]] = {
-    "containers": (container_starts, container_has_run, container_is_wanted_back),
+    "containers": (
+        *(container_starts, container_has_run),
+        *(container_is_wanted_back, container_is_renamed),
+    ),
     "images": (image_is_used, image_gets_a_name, image_is_pulled_again),
     "volumes": (volume_is_used,),
 }

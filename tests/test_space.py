@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,15 @@ from urllib.parse import unquote
 import pytest
 from msgspec.structs import replace
 
-from dockerdoctor.allowed import Allowed, Step
+from dockerdoctor.allowed import ANY, Allowed, Step
 from dockerdoctor.declare import Scene
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import imagestore
+from dockerdoctor.host import clock, imagestore
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.nouns import Container, DiskUse, Place
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Kind, Removal, Usage
-from dockerdoctor.imageuse import KEPT, Uses, recalled
+from dockerdoctor.imageuse import KEPT, Uses, begin, recalled
 from dockerdoctor.model import Fault, Instant
 from dockerdoctor.reclaim import carry_out, plan
 from dockerdoctor.rungs import free_space_outside, prune
@@ -152,6 +153,28 @@ def test_when_images_were_used_is_kept_over_a_restart(tmp_path: Path) -> None:
     many = [Container(str(n), str(n), "running", image=f"i{n}") for n in range(KEPT + 50)]
     uses.see(many, 2000.0)
     assert len(Uses(store).last) == KEPT
+    store.shut()
+
+
+def test_before_the_watch_began_any_image_with_a_name_may_have_been_used(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "record.sqlite", Instant(1000.0, 0.0))
+    began = 1_700_000_000.0
+    for now in (began, began + DAY):
+        begin(store, now)
+    uses = Uses(store)
+    uses.see([Container(str(n), str(n), "running", image=f"i{n}") for n in range(KEPT)], began)
+    found = survey([image("nightly", ["n"], 0.0), image("", ["d"], 0.0, tagged=False)])
+    use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
+
+    def goes(now: float) -> list[str]:
+        steps = plan(found, use, Allowed(), Uses(store).last, now).steps
+        return [step.what.ident for step in steps]
+
+    assert goes(began + DAY - 1) == ["sha256:"]
+    assert goes(began + DAY + 1) == ["sha256:", "sha256:nightly"]
+    assert ANY not in recalled(store), "who reclaims by hand sees the plan"
+    begin(store, began - DAY)  # the clock was wrong
+    assert goes(began + 1) == ["sha256:", "sha256:nightly"]
     store.shut()
 
 
@@ -294,6 +317,31 @@ def test_a_name_that_a_full_disk_keeps_from_being_written_off_is_no_reason_to_st
     assert acts == ["web:1", "web:2", IMAGE]
 
 
+def test_a_name_that_another_image_has_got_meanwhile_stays_with_that_one(tmp_path: Path) -> None:
+    """A build that ends while an old image's names are taken from it, one after the other."""
+    ours, theirs = ["web:1", "web:2"], "sha256:" + "d" * 64
+    acts: list[str] = []
+
+    def speak(connection: socket.socket) -> None:
+        method, target = request(connection)
+        name = unquote(target).partition("?")[0].partition("/images/")[2].removesuffix("/json")
+        body = b"{}"
+        if method == "DELETE":
+            acts.append(name)
+            ours.clear()
+        elif "/containers/json" in target:
+            body = b"[]"
+        elif name:
+            mine = name == IMAGE or name in ours
+            body = json.dumps(about_image(Id=IMAGE if mine else theirs, RepoTags=ours)).encode()
+        connection.sendall(answer(body, head="Api-Version: 1.43\r\n"))
+
+    with served(tmp_path, speak) as address:
+        what = removal(Kind.IMAGE, IMAGE, tags=("web:1", "web:2"))
+        assert Engine(address).remove(what, LONG_S) == ""
+    assert acts == ["web:1", IMAGE]
+
+
 @pytest.mark.parametrize(
     ("state", "policy", "labels", "goes"),
     [
@@ -327,6 +375,8 @@ def test_a_container_goes_only_if_it_is_litter_still(
         (VOLUME, {"Labels": None}, "1.43", False),
         (VOLUME, {"Labels": None}, "1.41", True),
         (VOLUME, {"Labels": {"keep": "yes"}}, "1.41", False),
+        (VOLUME, {"Labels": {"backup": "yes"}}, "1.41", False),
+        (VOLUME, {"Labels": {"com.docker.volume.anonymous": "", "backup": ""}}, "1.43", False),
         (VOLUME, {"Driver": "nfs"}, "1.41", False),
         (VOLUME, {"Options": {"device": "/x"}}, "1.41", False),
         ("precious", {"Labels": {"com.docker.volume.anonymous": ""}}, "1.43", False),
@@ -423,6 +473,13 @@ def test_disk_tells_what_eats_it_while_no_daemon_answers(config: Path) -> None:
     assert told["walked"] > 0
 
 
+def test_a_watchdog_puts_down_since_when_it_watches(config: Path) -> None:
+    assert dockerdoctor("watch", "--once", config=config).code == 0
+    store = Store.open(config.parent / "state/record.sqlite", Instant(1.8e9, 0.0))
+    assert Uses(store).last[ANY] == pytest.approx(clock.now().wall, abs=LONG_S)
+    store.shut()
+
+
 def test_a_plan_is_shown_and_nothing_is_done(config: Path) -> None:
     ran = dockerdoctor("disk", "reclaim", "--to", "1%", config=config)
     assert ran.code == 0, ran.err
@@ -455,6 +512,20 @@ def test_a_log_is_cut_by_name_and_only_with_a_yes(config: Path) -> None:
     ran = dockerdoctor("disk", "logs", "--cut", "one", "--keep", "1MiB", "--yes", config=config)
     assert ran.code == 0
     assert ran.out.startswith("log of one: cut, ")  # others write to the same disk meanwhile
+
+
+def test_no_log_is_cut_by_an_id_that_may_be_several_containers(config: Path) -> None:
+    homes = config.parent / "docker/containers"
+    (home,) = homes.iterdir()
+    alike = home.name[:8] + "0" * 56
+    shutil.copytree(home, homes / alike)
+    (homes / alike / f"{home.name}-json.log").rename(homes / alike / f"{alike}-json.log")
+    told = json.loads((home / "config.v2.json").read_text())
+    (homes / alike / "config.v2.json").write_text(json.dumps({**told, "ID": alike, "Name": "/b"}))
+    act = ("disk", "logs", "--keep", "1MiB", "--yes", "--cut")
+    ran = dockerdoctor(*act, home.name[:4], config=config)
+    assert (ran.code, "2 containers have ids" in ran.err) == (64, True)
+    assert dockerdoctor(*act, home.name[:9], config=config).code == 0
 
 
 def test_a_data_root_that_is_none_is_said(tmp_path: Path) -> None:

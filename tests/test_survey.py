@@ -26,8 +26,11 @@ from dockerdoctor.account import (
 from dockerdoctor.cli.disktext import disk_text, inodes_first
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock
+from dockerdoctor.host.address import parse
+from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage.facts import Survey
+from dockerdoctor.host.storage.door import Door
+from dockerdoctor.host.storage.facts import Kind, Removal, Survey
 from dockerdoctor.host.storage.hands import measured
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Remembered
@@ -457,3 +460,27 @@ def test_who_surveys_by_a_command_is_the_last_in_every_queue() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     assert told.stdout.split() == [str(min(19, os.nice(0) + 10)).encode(), b"idle"]
+
+
+def test_an_image_is_as_young_as_its_coming_here_even_if_it_was_built_long_ago(
+    root: DataRoot,
+) -> None:
+    built = root.image("pulled:1", {"a": MIB}, OLD)
+    name, came = built.removeprefix("sha256:"), OLD + 86400.0
+    # A pull writes down no time of its own, nor does `docker load` of an image without a name.
+    (root.database / "imagedb/metadata/sha256" / name / "lastUpdated").unlink()
+    os.utime(root.database / "imagedb/content/sha256" / name, (came, came))
+    assert look(root).images[built].touched == came
+
+
+def test_a_write_deep_in_a_volume_without_a_name_keeps_it_young(root: DataRoot) -> None:
+    data = root.volume("", MIB)
+    lately = clock.now().wall + 3600
+    (data / "db").mkdir()
+    (data / "db/log").write_text("a line")
+    os.utime(data / "db/log", (lately, lately))  # its directories tell nothing of that
+    (data / "elsewhere").symlink_to("/")
+    assert look(root).volumes[data.parent.name].touched == pytest.approx(lately)
+    asked_nobody = Engine(parse(f"unix://{root.path}/none"))
+    what = Removal(Kind.VOLUME, data.parent.name, lately - 1)
+    assert Door(None).remove(root.path, what, asked_nobody, 60.0) == "has changed since"

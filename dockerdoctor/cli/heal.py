@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,6 @@ from dockerdoctor.cli.options import Options
 
 if TYPE_CHECKING:
     from dockerdoctor.around import Knowledge
-    from dockerdoctor.cli.plan import Plan
     from dockerdoctor.config import Config
 
 
@@ -44,7 +42,7 @@ def heal(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Plan or record for programs.")] = False,
 ) -> int:
-    """Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record.
+    """Heal the daemon by hand: plan, question, climb, proof.
 
     The same ladder as the watchdog's, gentle rungs first, evidence before anything is destroyed.
     While a watchdog runs it has its turn: pause it first. Ctrl-C ends it after the rung that is
@@ -71,6 +69,7 @@ def heal(
     """
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.asking import agreed
     from dockerdoctor.cli.healclimb import climb_now
     from dockerdoctor.cli.healing import hurried
     from dockerdoctor.cli.healplan import left_open, plans_for, plans_text, show
@@ -94,7 +93,7 @@ def heal(
         if emergency:
             terminal.say(EMERGENCY)
         terminal.say(plans_text(plans, looked, config, terminal.width()))
-        if not yes and not _agreed(plans[0]):
+        if not yes and not agreed(f"Climb it? At worst it costs {plans[0].costs}."):
             terminal.say("nothing was done")
             return 1
     anew = [each.finding.rule for each in plans if only or each.anew]
@@ -154,7 +153,9 @@ def _may_act(config: Config) -> None:
 
 
 def _may_ask(options: Options, yes: bool) -> None:
-    if not yes and (options.no_input or not sys.stdin.isatty()):
+    from dockerdoctor.cli.asking import may_ask
+
+    if not yes and not may_ask(options):
         from dockerdoctor.errors import UsageError
 
         raise UsageError(
@@ -171,10 +172,3 @@ def _refuse_a_taken_turn(config: Config) -> None:
 
     if holder := lock.holder(compose.lock_path(config)):
         raise busy(config, holder)
-
-
-def _agreed(plan: Plan) -> bool:
-    """Ask on the terminal."""
-    sys.stderr.write(f"Climb it? At worst it costs {plan.costs}. [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

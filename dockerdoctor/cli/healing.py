@@ -33,7 +33,7 @@ class Ending(enum.StrEnum):
     """How a heal ended."""
 
     WELL = "well"
-    GAVE_UP = "gave up"
+    GAVE_UP = "gave-up"
     HELD = "held"
     STOPPED = "stopped"
 

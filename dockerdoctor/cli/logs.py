@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
 from dockerdoctor.cli import terminal
-from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.asking import agreed, may_ask
+from dockerdoctor.cli.options import Options, value_of
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty, wrap
 from dockerdoctor.cli.table import table
 from dockerdoctor.errors import UsageError
 from dockerdoctor.host.layout import CONFIG_FILE
 from dockerdoctor.host.nouns import DiskUse, Place
 from dockerdoctor.host.storage import logs
-from dockerdoctor.host.storage.facts import Survey
+from dockerdoctor.host.storage.facts import Box, Survey
 from dockerdoctor.loglook import Growth, growths, made_anew
 from dockerdoctor.regret import CUT_COSTS
 from dockerdoctor.units import parse_bytes, plain_bytes, plain_seconds
@@ -114,34 +115,37 @@ def _anew(endless: Sequence[Growth]) -> Iterator[str]:
 
 def cut(options: Options, *, names: Sequence[str], keep: str, yes: bool) -> int:
     """Cut the logs of these containers; 1 when one could not be."""
-    keep_bytes = _size(keep)
-    if not yes:
+    keep_bytes = int(value_of("--keep", keep, parse_bytes))
+    if not yes and not may_ask(options):
         raise UsageError(
-            "--cut loses log lines for good, and wants --yes",
-            f"what it costs: {CUT_COSTS}",
+            "a log is cut for good: that is asked before, and there is nobody to ask",
+            f"say --yes if you mean it: {CUT_COSTS}",
         )
     config = options.load()
     host = compose.host(config, options.own_address(config))
     try:
         root = host.places()[Place.DATA_ROOT]
         boxes = host.survey().boxes
-        by_name = {box.name: box.id for box in boxes.values()}
-        idents = []
-        for name in names:
-            ident = by_name.get(name) or next((i for i in boxes if i.startswith(name)), "")
-            if not ident or not name:
-                raise UsageError(f"there is no container {name}", "`dockerdoctor disk logs --all`")
-            idents.append((name, ident))
+        idents = [(name, _one_of(boxes, name)) for name in names]
+        if not yes and not agreed(f"Cut the log of {', '.join(names)}? Its older lines are lost."):
+            terminal.say("nothing was done")
+            return 1
         return max(_cut(root, name, ident, keep_bytes) for name, ident in idents)
     finally:
         host.close()
 
 
-def _size(keep: str) -> int:
-    try:
-        return int(parse_bytes(keep))
-    except ValueError as error:
-        raise UsageError(f"--keep: {error}") from None
+def _one_of(boxes: Mapping[str, Box], name: str) -> str:
+    """The id of the container that is called so, or whose id alone begins so."""
+    found = [box.id for box in boxes.values() if box.name == name] or [
+        ident for ident in boxes if name and ident.startswith(name)
+    ]
+    if len(found) == 1:
+        return found[0]
+    many = f"{len(found)} containers have ids that begin with {name}"
+    raise UsageError(
+        many if found else f"there is no container {name}", "`dockerdoctor disk logs --all`"
+    )
 
 
 def _cut(root: Path, name: str, ident: str, keep_bytes: int) -> int:

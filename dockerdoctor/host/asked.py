@@ -18,7 +18,8 @@ from dockerdoctor.host import clock
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
-from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.keeper import Keeper, running
+from dockerdoctor.host.lanes import MAX_HANGING
 from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster, with_inspected
@@ -63,7 +64,7 @@ class Asked:
         word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
         if self._keeper is None or not self._address.local:
             return ""
-        process = self._keeper.main_process(Service.DOCKERD)
+        process = running(self._keeper, Service.DOCKERD)
         if process is not None and self._listening.held_by(process):
             return ""
         return self._keeper.asleep()
@@ -128,6 +129,8 @@ class Asked:
 
     def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
         self.wake_nobody()
+        if self._engine.hanging() >= MAX_HANGING:
+            return  # one more that is late could not be waited for, and be asked anew each time
         end = clock.now().mono + within_s
         with contextlib.closing(self._engine.inspects(idents, timeout_s)) as answers:
             for ident in idents:

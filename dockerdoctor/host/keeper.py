@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service, ServiceState
-from dockerdoctor.model import Process
+from dockerdoctor.model import Fault, Process
 
 
 class Keeper(Protocol):
@@ -81,3 +82,14 @@ class Keeper(Protocol):
     def journal_units(self) -> Sequence[str]:
         """The units whose messages the journal has, dockerd's first; none without systemd."""
         ...
+
+
+def running(keeper: Keeper, which: Service) -> Process | None:
+    """Its main process; None also where there is no such service: a daemon may well answer that
+    its keeper does not know (no systemd, a unit of another name). HostFault where nobody says."""
+    try:
+        return keeper.main_process(which)
+    except HostFault as fault:
+        if fault.fault is Fault.MISSING:
+            return None
+        raise

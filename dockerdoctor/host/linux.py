@@ -34,7 +34,7 @@ from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
-from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.keeper import Keeper, running
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
@@ -213,7 +213,7 @@ class LinuxHost:
     def _elsewhere(self) -> str:
         """Where dockerd listens, if it runs and was told not to do so at this address: then nobody
         there is no sign of its death."""
-        process, path = self.main_process(Service.DOCKERD), self.address.path
+        process, path = running(self.keeper, Service.DOCKERD), self.address.path
         if process is None or not path or not self.layout().listens_elsewhere(Path(path)):
             return ""
         return f"dockerd does not listen on {path}, but on {', '.join(self.layout().hosts)}"

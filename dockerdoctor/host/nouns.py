@@ -56,8 +56,6 @@ class ServiceState(Struct, frozen=True):
     main_pid: int = 0
     restarts: int = 0
     """NRestarts: automatic restarts by systemd since the unit was last started by hand."""
-    unit_file: str = ""
-    """enabled, disabled, masked, ...; empty without systemd."""
     load: str = ""
     """loaded, not-found, masked, ...; empty without systemd."""
     left_inactive_mono_s: float | None = None

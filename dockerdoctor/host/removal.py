@@ -16,6 +16,7 @@ import msgspec
 
 from dockerdoctor.host import litter
 from dockerdoctor.host.answers import Text, Wanted, printable, understood
+from dockerdoctor.host.clock import wall
 from dockerdoctor.host.storage.facts import Kind, Removal
 from dockerdoctor.host.storage.layerdb import familiar, kept_by_label
 
@@ -30,11 +31,10 @@ BUSY = ("already running", "already in progress")
 source. Whoever asked may ask again; any other 409 means that it is in use."""
 NO_SPACE = "no space left on device"
 """ENOSPC, of bytes and of inodes, in the daemon's words."""
-NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
 class _Metadata(Wanted):
-    last_tag_time: datetime.datetime = NEVER
+    last_tag_time: datetime.datetime | None = None
 
 
 class _Labelled(Wanted):
@@ -80,8 +80,8 @@ def remove(api: APIClient, what: Removal) -> str:
 
 
 def _container(api: APIClient, what: Removal) -> str:
-    if not litter.is_litter(api, what.ident, what.before):
-        return "has run since, or is wanted back"
+    if not litter.is_litter(api, what.ident, what.before, what.tags):
+        return "has run or was renamed since, or is wanted back"
     api.remove_container(what.ident, v=False, force=False)
     return ""
 
@@ -93,18 +93,14 @@ def _image(api: APIClient, what: Removal) -> str:
     wanted = {familiar(tag) for tag in what.tags}
     if references and {familiar(each) for each in references} != wanted:
         return "has got another name since"
-    if (
-        seen.metadata.last_tag_time.timestamp() >= what.before
-        and seen.metadata.last_tag_time != NEVER
-    ):
+    if wall(seen.metadata.last_tag_time) >= what.before:
         return "was pulled, built or tagged since"
     if kept_by_label(seen.config.labels if seen.config else None):
         return "is kept by a label"
     users = api.containers(all=True, quiet=True, filters={"ancestor": what.ident})
     if users:
         return f"is used by {len(users)} containers"
-    # By reference and without force: the last one takes the layers along, and a reference that was
-    # moved to another image meanwhile is seen above.
+    # By reference and without force: the last one takes the layers along.
     names = sorted(references, key=lambda each: ("@" in each, each))
     return _without_names(api, what.ident, names)
 
@@ -118,7 +114,7 @@ def _without_names(api: APIClient, ident: str, references: list[str]) -> str:
     written = bool(references)
     try:
         for reference in references:
-            written &= _untagged(api, reference)
+            written &= _untagged(api, ident, reference)
             gone.append(reference)
         return "" if written else _nameless(api, ident)
     except APIError:
@@ -130,13 +126,16 @@ def _without_names(api: APIClient, ident: str, references: list[str]) -> str:
         raise
 
 
-def _untagged(api: APIClient, reference: str) -> bool:
-    """Whether the daemon could write that down: on a disk without a byte or an inode left it has
-    forgotten the name then, but kept the image. A digest goes along with the last tag of its
+def _untagged(api: APIClient, ident: str, reference: str) -> bool:
+    """Whether it had that name still, and the daemon could write that down: on a disk without a
+    byte or an inode left it has forgotten the name then, but kept the image. A name that has been
+    given to another image would take that one along. A digest goes along with the last tag of its
     repository."""
     from docker.errors import APIError, NotFound
 
     try:
+        if api.inspect_image(reference)["Id"] != ident:
+            return False
         api.remove_image(reference, force=False, noprune=False)
     except NotFound:
         if "@" not in reference:
@@ -178,7 +177,7 @@ def _volume(api: APIClient, what: Removal) -> str:
     version = tuple(int(part) for part in str(api.api_version).split("."))
     if version >= LABELS_SINCE and ANONYMOUS not in (seen.labels or {}):
         return "was given its name by somebody"
-    if kept_by_label(seen.labels):
-        return "is kept by a label"
+    if (seen.labels or {}).keys() - {ANONYMOUS}:
+        return "was given a label by somebody"
     api.remove_volume(what.ident, force=False)
     return ""

@@ -224,6 +224,6 @@ def _systemctl(*words: str) -> str:
             raise HostFault(
                 Fault.MISSING,
                 "this host does not run systemd",
-                "name the daemon's pid file instead (--pidfile)",
+                "name the daemon's pid file: [daemon] pidfile in the configuration",
             ) from fault
         raise

@@ -11,7 +11,7 @@ from dockerdoctor.host.nouns import ServiceState
 from dockerdoctor.model import Fault
 
 PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
+    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,"
     "InactiveExitTimestampMonotonic,ExecMainExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,"
     "Restart,Job,WatchdogUSec"
 )
@@ -67,7 +67,6 @@ def _state(said: Mapping[str, str]) -> ServiceState:
             result=said.get("Result", ""),
             main_pid=int(said.get("MainPID") or 0),
             restarts=int(said.get("NRestarts") or 0),
-            unit_file=said.get("UnitFileState", ""),
             load=said["LoadState"],
             left_inactive_mono_s=_mono_s(said, "InactiveExitTimestampMonotonic"),
             main_exited_mono_s=_mono_s(said, "ExecMainExitTimestampMonotonic"),

@@ -66,6 +66,7 @@ RUNG = Rung(
     impact=lambda _: Impact.CONTAINERS,
     settle_s=lambda _: 90.0,
     run=run,
+    by_hand_s=300.0,
     useless=useless,
     whom=lambda scene: scene.word("locks.stuck_names").split(),
 )

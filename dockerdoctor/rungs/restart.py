@@ -46,6 +46,7 @@ RUNG = Rung(
     impact=cost_of_a_stop,
     settle_s=patience_s,
     run=run,
+    by_hand_s=120.0,
     room=full,
     useless=useless,
     hopeless=still_deaf,

@@ -42,6 +42,7 @@ RUNG = Rung(
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: SETTLE_S,
     run=run,
+    by_hand_s=120.0,
     room=full,
     useless=useless,
 )

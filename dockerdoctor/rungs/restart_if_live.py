@@ -23,6 +23,7 @@ RUNG = Rung(
     impact=lambda _: Impact.DAEMON,
     settle_s=restart.RUNG.settle_s,
     run=restart.RUNG.run,
+    by_hand_s=restart.RUNG.by_hand_s,
     room=restart.RUNG.room,
     useless=useless,
     hopeless=restart.RUNG.hopeless,

@@ -40,6 +40,7 @@ RUNG = Rung(
     impact=cost_of_a_stop,
     settle_s=lambda _: START_S,
     run=run,
+    by_hand_s=600.0,
     room=full,
     useless=nobody_can,
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,12 +16,14 @@ from dockerdoctor.model import Outcome
 from tests.lab import boot as booting
 from tests.lab import faults
 from tests.lab.conftest import Booted
+from tests.lab.faults.disks import DATA_ROOT
 from tests.lab.host import LabHost
 from tests.lab.watchdog import POLICY, Watchdog, climbed, has_given_up, note, vitals, volume_file
 
 QUICK = """[disk-full]
 for = "1s"
 """
+CONTENTS = f"{DATA_ROOT}/image/overlay2/imagedb/content/sha256"
 OLD_MB = 60
 DISK_MB = 300
 
@@ -63,7 +67,7 @@ def dangling(host: LabHost) -> set[str]:
 
 
 def load_old_image(host: LabHost, size_mb: int) -> str:
-    """Load a nameless image that says it was made in 2020; returns its short id."""
+    """A nameless image that was made and came here in 2020; returns its short id."""
     layer = _tar({"ballast": b"\0" * (size_mb << 20)})
     config = json.dumps(
         {
@@ -85,7 +89,10 @@ def load_old_image(host: LabHost, size_mb: int) -> str:
     archive.write_bytes(_tar(files))
     host.docker("load", "--input", f"{booting.SHARE}/old.tar")
     archive.unlink()
-    return _digest(config).removeprefix("sha256:")[:12]
+    name = _digest(config).removeprefix("sha256:")
+    then = datetime(2020, 1, 1, tzinfo=UTC).timestamp()
+    os.utime(host.outside(f"{CONTENTS}/{name}"), (then, then))
+    return name[:12]
 
 
 def _digest(content: bytes) -> str:

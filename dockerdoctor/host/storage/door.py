@@ -12,7 +12,7 @@ from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import steady
 from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.host.nouns import DiskUse
-from dockerdoctor.host.storage import logs, orphans, tmp
+from dockerdoctor.host.storage import logs, orphans, tmp, volumes
 from dockerdoctor.host.storage.facts import Kind, Removal, Survey
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.survey import survey
@@ -51,6 +51,8 @@ class Door:
             return orphans.remove(root, what.ident, what.before, timeout_s)
         if what.kind is Kind.TMP:
             return tmp.remove(root, what.ident, what.before, timeout_s)
+        if what.kind is Kind.VOLUME and volumes.changed(root, what.ident) >= what.before:
+            return "has changed since"
         return engine.remove(what, timeout_s)
 
     def followed(self, use: DiskUse, now: float) -> DiskUse:

@@ -51,7 +51,7 @@ class Image(Struct, frozen=True, array_like=True):
     chains: tuple[str, ...] = ()
     """Chain ids of its layers, the base first."""
     touched: float = 0.0
-    """When it was pulled, built or tagged last, or else created."""
+    """When it was pulled, loaded, built or tagged last, or else created."""
     parent: str = ""
     """The image that it was built from on this host (classic builder)."""
     kept: bool = False
@@ -161,7 +161,7 @@ class Removal(Struct, frozen=True):
     before: float
     """It must not have been used, nor have ended, since then (wall clock)."""
     tags: tuple[str, ...] = ()
-    """The references that an image must have: these, and no other."""
+    """The references that an image must have (these, and no other), or a container's name."""
     keep_bytes: int = 0
     """What stays of a log's end or of the build cache."""
 
@@ -208,3 +208,10 @@ class Survey(Struct, frozen=True):
                 *(volume.usage for volume in self.volumes.values()),
             ]
         )
+
+
+def named(found: Survey | Databases) -> frozenset[str]:
+    """The driver's directories that the layer database knows: of layers and of containers."""
+    layers = {layer.cache_id for layer in found.layers.values()}
+    mounts = {name for mount in found.mounts.values() for name in (mount.mount_id, mount.init_id)}
+    return frozenset(layers | mounts)

@@ -99,6 +99,8 @@ def images(database: Directory, skip: Skip) -> dict[str, Image]:
     with contents:
         for name in contents.names():
             try:
+                # Written when it came here: a pull tells that nowhere else (seen on 20.10).
+                came = contents.stat(name).st_mtime
                 told = msgspec.json.decode(contents.read(name), type=_Content)
             except FileNotFoundError:
                 continue
@@ -111,7 +113,7 @@ def images(database: Directory, skip: Skip) -> dict[str, Image]:
                 id=ident,
                 tags=tuple(sorted(tags.get(ident, ()))),
                 chains=chain_ids((told.rootfs.diff_ids or []) if told.rootfs else []),
-                touched=max(updated, moment(told.created or "")),
+                touched=max(came, updated, moment(told.created or "")),
                 parent=parent,
                 kept=kept_by_label(told.config.labels if told.config else None),
             )

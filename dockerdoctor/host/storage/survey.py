@@ -6,18 +6,16 @@ MISSING, DENIED (not root), GARBLED (not a data-root of docker's).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import clock, remote
-from dockerdoctor.host.storage import homes, tmp, trees
+from dockerdoctor.host.storage import homes, tmp, trees, volumes
 from dockerdoctor.host.storage.databases import databases
-from dockerdoctor.host.storage.facts import NOTHING, Survey, Usage, Volume
-from dockerdoctor.host.storage.hands import measured
-from dockerdoctor.host.storage.layerdb import HEX
+from dockerdoctor.host.storage.facts import Survey, Usage
 from dockerdoctor.host.storage.opened import Directory, readable
 from dockerdoctor.host.storage.remembered import Remembered
 from dockerdoctor.host.storage.walk import Walk
@@ -65,7 +63,7 @@ def survey(
             told.images,
             told.mounts,
             boxes,
-            _volumes(top, work),
+            volumes.volumes(top, work),
             logs=logs,
             tmp=tmp.entries(top, work),
             cached=told.cached,
@@ -97,38 +95,6 @@ def _driver(top: Directory, names: list[str]) -> str:
         used = []
     known = [driver for driver in DRIVERS if driver in names]
     return next((driver for driver in known if driver in used), known[0] if known else "overlay2")
-
-
-def _volumes(top: Directory, work: Work) -> dict[str, Volume]:
-    try:
-        directory = top.sub("volumes")
-    except OSError:
-        return {}
-    with directory:
-        touched = dict(_touched(directory))
-        names = list(touched) if work.measure else []
-        sizes = dict(measured(work.walk, directory, names, "volumes", work.hands))
-    return {
-        name: Volume(name, sizes.get(name, NOTHING), bool(HEX.fullmatch(name)), at)
-        for name, at in touched.items()
-    }
-
-
-def _touched(directory: Directory) -> Iterator[tuple[str, float]]:
-    """Each volume, with when its own directory or its data's last changed."""
-    for name in directory.directories():
-        try:
-            yield name, max(directory.stat(name).st_ctime, _data_changed(directory, name))
-        except OSError:
-            continue
-
-
-def _data_changed(directory: Directory, name: str) -> float:
-    try:
-        with directory.sub(name) as entry:
-            return max(entry.stat("_data").st_mtime, entry.stat("_data").st_ctime)
-    except OSError:
-        return 0.0
 
 
 def _rest(found: Survey, top: Directory, names: list[str], work: Work) -> dict[str, Usage]:
