@@ -154,6 +154,9 @@ class FakeUnit:
         self.load = "loaded"
         self.stop_timeout_s = 90.0
         self.watchdog_s = 0.0
+        self.served = True
+        self.kill_mode = "process"
+        self.along: frozenset[str] = frozenset()
         self.start_takes_s = 1.0
         self.start_fails = ""
         """A result ("exit-code") that every start ends with; empty when it works."""
@@ -186,6 +189,9 @@ class FakeUnit:
             restart=self.restart,
             watchdog_s=self.watchdog_s,
             job=self.job,
+            served=self.served,
+            kill_mode=self.kill_mode,
+            along=self.along,
         )
 
     def start(self) -> None:

@@ -51,11 +51,11 @@ def heal(
     --emergency is for 3 AM: the shortest safe way back. Evidence first, then the first rung that
     can help: what cannot (a restart of a daemon that is frozen, or that was told to stop already)
     is passed over, no stop is waited for longer than dockerd itself promises, a start limit is
-    forgiven once. Its end, where all else has failed, is what people do by hand: stop docker.socket
-    and docker.service, kill -9 dockerd, containerd and its shims (each by pid and start time),
-    start again; every container ends by that, and what ran is started again. It asks once, and says
-    what it costs. It never touches a volume, never reboots, waits for a package upgrade, and leaves
-    alone what an operator has stopped and what the kernel or a debugger holds.
+    forgiven once. Its end, where all else has failed, is what people do by hand: kill -9 dockerd,
+    containerd and its shims (each by pid and start time), start again; every container ends by
+    that, and what ran is started again. It asks once, and says what it costs. It never touches a
+    volume, never reboots, waits for a package upgrade, and leaves alone what an operator has
+    stopped and what the kernel or a debugger holds.
 
     Exit code: 0 well, 1 not healed, 64 it had to ask and may not, 75 somebody else is at it,
     77 not root.

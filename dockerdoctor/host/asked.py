@@ -60,14 +60,12 @@ class Asked:
             raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
 
     def asleep(self) -> str:
-        """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
-        word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
+        """Why nobody may connect."""
         if self._keeper is None or not self._address.local:
             return ""
         process = running(self._keeper, Service.DOCKERD)
-        if process is not None and self._listening.held_by(process):
-            return ""
-        return self._keeper.asleep()
+        listens = process is not None and self._listening.held_by(process)
+        return self._keeper.asleep(listens)
 
     def ping(self, timeout_s: float) -> Pong:
         self.wake_nobody()

@@ -67,8 +67,8 @@ class DryRun:
     def stop(self, *which: Service) -> None:
         self._would(f"stop {_names(which)}")
 
-    def restart(self, which: Service) -> None:
-        self._would(f"restart {which}")
+    def restart(self, *which: Service) -> None:
+        self._would(f"restart {_names(which)}")
 
     def kill_service(self, which: Service, signum: int) -> None:
         self._would(f"send signal {signum} to {which}")

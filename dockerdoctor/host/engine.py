@@ -93,8 +93,8 @@ class Engine:
                 yield None
 
     def builds(self, timeout_s: float, ages: bool = False) -> Builds:
-        """The image builds, copies and prunes that run. Takes no lock of a container. `ages`: also
-        how long a prune has stood still, which stops the daemon for a moment (see MANY)."""
+        """The image builds, copies, diffs and prunes that run. Takes no container's lock. `ages`:
+        also how long a prune has stood still, which stops the daemon for a moment (see MANY)."""
         deadline = time.monotonic() + timeout_s
         found = self._goroutines(timeout_s)
         prunes = goroutines.prunes(found)

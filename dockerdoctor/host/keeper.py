@@ -34,9 +34,11 @@ class Keeper(Protocol):
         nothing has changed. Never raises."""
         ...
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:
         """Why a connection must not be made: it would start a daemon that is down (docker.socket
-        stays when docker.service is stopped, moby #37470). Empty when it may."""
+        stays when docker.service is stopped, moby #37470), at once or, where it is starting, as
+        soon as somebody stops it. `listens` is whether dockerd itself has the socket, and will take
+        it. Empty when it may."""
         ...
 
     def answered(self, well: bool) -> None:
@@ -59,7 +61,7 @@ class Keeper(Protocol):
         """Ask for a stop."""
         ...
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         """Ask for a restart."""
         ...
 

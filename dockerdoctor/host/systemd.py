@@ -55,6 +55,8 @@ class SystemdKeeper:
         self._shown: tuple[float, Mapping[str, ServiceState]] = (-math.inf, {})
         self._main: dict[Service, Process] = {}
         self._well = False
+        self._up: Process | None = None
+        """The dockerd that has answered: it is past its start."""
         self._calm_s = CALM_S
         self._command_line = CommandLine(units.get(Service.DOCKERD, ""))
 
@@ -64,18 +66,21 @@ class SystemdKeeper:
         state = self._show().get(unit)
         if state is None or state.load == "not-found":
             raise HostFault(Fault.MISSING, f"there is no unit {unit}")
-        return state
+        up = self._up is not None and state.main_pid == self._up.pid
+        return replace(state, served=state.served or up)
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:
         """See `Keeper`. A daemon without a unit of that name is nobody's to wake. One that is being
-        stopped would be started again by whoever comes to its socket; not one being restarted."""
+        stopped would be started again by whoever comes to its socket; not one being restarted.
+        An answer that is kept is too old: a connection that comes too late wakes the daemon."""
+        if listens and self._main.get(Service.DOCKERD) == self._up:
+            return ""
         self.forget()
-        try:
-            state = self.state(Service.DOCKERD)
-        except HostFault as fault:
-            if fault.fault is Fault.MISSING:
-                return ""
-            raise
+        state = self._show().get(self._unit(Service.DOCKERD))
+        if state is None or state.load == "not-found":
+            return ""
+        if state.active == "activating":
+            return f"{state.name} is starting: it answers nobody before it is up"
         stopping = state.active == "deactivating" and state.job not in ("start", "restart")
         if stopping or state.active in ("inactive", "failed"):
             return f"{state.name} is {state.active}: to connect would start it"
@@ -102,6 +107,8 @@ class SystemdKeeper:
     def answered(self, well: bool) -> None:
         """Silence makes every older answer of systemd's worthless."""
         self._well = well
+        if well:
+            self._up = self._main.get(Service.DOCKERD)
 
     def look_closely(self, close: bool) -> None:
         """Older answers then hold for less long."""
@@ -120,9 +127,9 @@ class SystemdKeeper:
         """`systemctl stop --no-block` of those that exist."""
         self._act("stop", which)
 
-    def restart(self, which: Service) -> None:
-        """`systemctl restart --no-block`."""
-        self._act("restart", (which,))
+    def restart(self, *which: Service) -> None:
+        """`systemctl restart --no-block` of those that exist."""
+        self._act("restart", which)
 
     def kill(self, which: Service, signum: int) -> None:
         """A signal to the main process. `--kill-who` is taken by all versions (`--kill-whom` since

@@ -13,20 +13,12 @@ from dockerdoctor.model import Fault
 PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,"
     "InactiveExitTimestampMonotonic,ExecMainExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,"
-    "Restart,Job,WatchdogUSec"
+    "Restart,Job,WatchdogUSec,Type,KillMode,RequiredBy,BoundBy,ConsistsOf"
 )
+_ALONG = ("RequiredBy", "BoundBy", "ConsistsOf")
 
-_UNIT_S = {
-    "us": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-    "w": 604800.0,
-    "month": 2629800.0,
-    "y": 31557600.0,
-}
+_UNIT_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_S |= {"w": 604800.0, "month": 2629800.0, "y": 31557600.0}
 
 
 def seconds(text: str) -> float:
@@ -74,6 +66,9 @@ def _state(said: Mapping[str, str]) -> ServiceState:
             restart=said.get("Restart", ""),
             watchdog_s=seconds(said.get("WatchdogUSec") or "0"),
             job=said.get("Job", "") if said.get("Job", "0") != "0" else "",
+            served=said.get("Type", "notify").startswith("notify"),
+            kill_mode=said.get("KillMode", ""),
+            along=frozenset(word for key in _ALONG for word in said.get(key, "").split()),
         )
     except (KeyError, ValueError) as error:
         raise HostFault(

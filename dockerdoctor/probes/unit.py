@@ -29,6 +29,7 @@ def run(view: HostView) -> Readings:
         "watchdog_s": 0.0 if math.isinf(state.watchdog_s) else state.watchdog_s,
         "stopped_by_operator": stopped_on_purpose(state) and not limit,
         "start_limit_hit": limit,
+        "served": state.served,
         "pid_file_names": _pid_file_names(view) if state.active == "failed" else "",
     }
     if state.left_inactive_mono_s is not None:
@@ -107,6 +108,7 @@ PROBE = Probe(
         Reading("stop_timeout_s", Kind.GAUGE, "How long systemd waits for its stop", "seconds"),
         Reading("watchdog_s", Kind.GAUGE, "WatchdogSec of docker.service; 0: none", "seconds"),
         Reading("since_start_s", Kind.GAUGE, "Time since it last began to start", "seconds"),
+        Reading("served", Kind.FLAG, "Whether it is known to have been up since it was started"),
         Reading("start_limit_hit", Kind.FLAG, "Whether its start limit was hit"),
         Reading("pid_file_names", Kind.TEXT, "Who has the pid in a failed daemon's pid file"),
         Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),

@@ -34,4 +34,5 @@ RUNG = Rung(
     by_hand_s=600.0,
     room=full,
     useless=nobody_can,
+    restarts=True,
 )

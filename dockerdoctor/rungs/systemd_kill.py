@@ -60,4 +60,5 @@ RUNG = Rung(
     by_hand_s=300.0,
     room=full,
     useless=useless,
+    restarts=True,
 )
