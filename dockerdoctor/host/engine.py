@@ -31,9 +31,9 @@ PATIENCE_S = 300.0
 """How long a call that its caller has given up on is left waiting before its connection is cut."""
 MAX_LIST = 1 << 27
 """128 MiB: 50,000 containers with 2 kB of labels each."""
-MANY = 10_000
-"""Goroutines: TODO s of standing still."""
-MAX_STACKS = 1 << 26
+MANY = 3_000
+"""Goroutines. The stacks of 2,049 took 80 ms and 3 MB, of 8,049 670 ms and 13 MB (26.1.5)."""
+MAX_STACKS = 1 << 24
 Result = TypeVar("Result")
 
 
