@@ -76,9 +76,12 @@ class SystemdKeeper:
         if listens and self._main.get(Service.DOCKERD) == self._up:
             return ""
         self.forget()
-        state = self._show().get(self._unit(Service.DOCKERD))
-        if state is None or state.load == "not-found":
-            return ""
+        try:
+            state = self.state(Service.DOCKERD)
+        except HostFault as fault:
+            if fault.fault is Fault.MISSING:
+                return ""
+            raise
         if state.active == "activating":
             return f"{state.name} is starting: it answers nobody before it is up"
         stopping = state.active == "deactivating" and state.job not in ("start", "restart")
