@@ -86,14 +86,6 @@ def test_who_stops_a_daemon_before_systemd_starts_it_again_wants_it_down() -> No
     assert not stopped_on_purpose(replace(down, active="activating", sub="auto-restart"))
 
 
-def test_who_stops_a_daemon_that_ends_its_start_with_an_error_wants_it_down() -> None:
-    """As systemd 257 tells it of a dockerd that waited for containerd when it was stopped."""
-    down = ServiceState("docker.service", "failed", "failed", "exit-code", restart="always")
-    assert stopped_on_purpose(down)
-    assert not stopped_on_purpose(replace(down, restarts=3))  # its start limit
-    assert not stopped_on_purpose(replace(down, restart="no"))  # it failed, and nobody restarts it
-
-
 @pytest.mark.parametrize("why", ["its unit kills the shims", "docker.service goes with it"])
 def test_a_containerd_that_takes_the_containers_along_costs_them(tmp_path: Path, why: str) -> None:
     story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
