@@ -70,8 +70,9 @@ class SystemdKeeper:
         return replace(state, served=state.served or up)
 
     def asleep(self, listens: bool) -> str:
-        """See `Keeper`. A daemon without a unit is nobody's to wake. One that is being stopped is
-        started again by whoever comes to its socket: what systemd said before does not count."""
+        """See `Keeper`. A daemon without a unit of that name is nobody's to wake. One that is being
+        stopped would be started again by whoever comes to its socket; not one being restarted.
+        An answer that is kept is too old: a connection that comes too late wakes the daemon."""
         if listens and self._main.get(Service.DOCKERD) == self._up:
             return ""
         self.forget()
