@@ -192,6 +192,19 @@ def test_images_of_containers_that_nobody_saw_are_known_from_events(tmp_path: Pa
     assert [step.name for step in told.steps] == ["idle:latest"]
 
 
+def test_what_is_used_while_a_disk_is_full_is_known_to_be_used(tmp_path: Path) -> None:
+    """For days, where nothing could be given back and nobody came."""
+    story = Story(tmp_path)
+    full(story.host)
+    story.goes_on_for(1200)
+    assert [each.rule for each in story.incidents] == ["disk-full"]
+    then = story.host.now().wall
+    story.host.used_images = {"cron:1": then}
+    story.goes_on_for(60)
+    assert recalled(story.store)["cron:1"] == then
+    assert story.watch.scene().image_use["cron:1"] == then
+
+
 # The daemon's answers when one thing is to be removed.
 
 
