@@ -119,6 +119,13 @@ def test_without_a_layer_database_the_daemon_tells_of_its_images() -> None:
     assert [step.name for step in told.steps] == ["3", "(oldest first)", "web:1 (and 1 more)"]
 
 
+def test_the_images_of_the_list_are_told_once_each_the_largest_first() -> None:
+    first, second, third = imagestore.stored(store_answer(imagestore.LIST))
+    assert (first.id, first.bytes, first.shared) == ("sha256:1", 60 * MIB, 20 * MIB)
+    assert (second.tags, third.tags) == (("web:1", "web:2"), ())
+    assert third.shared is None
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[{}]", b'[{"Id": 5}]', b'[{"Id":"a","Size":-1}]'])
 def test_a_daemon_that_lies_about_its_images_is_a_fault(body: bytes) -> None:
     with pytest.raises(HostFault) as caught:
@@ -484,6 +491,34 @@ def test_disk_tells_what_eats_it_while_no_daemon_answers(config: Path) -> None:
     told = json.loads(dockerdoctor("disk", "--json", config=config).out)
     assert told["places"][0]["kind"] == "data-root"
     assert told["walked"] > 0
+
+
+def test_images_of_containerds_store_have_names_while_the_daemon_answers(config: Path) -> None:
+    blob = config.parent / "docker/containerd/daemon/content/blob"
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"x" * 9 * MIB)
+
+    def speak(connection: socket.socket) -> None:
+        _, target = request(connection)
+        named = target.startswith("/images/json")
+        connection.sendall(answer(store_answer(imagestore.LIST) if named else b"OK"))
+
+    with served(config.parent, speak) as address:
+        text = config.read_text().replace(f"unix://{config.parent}/docker.sock", str(address))
+        config.write_text(text)
+        said = dockerdoctor("disk", config=config).out
+        assert said.splitlines()[-4:] == [
+            "    UNIQUE     SHARED  IMAGE",
+            "    40 MiB     20 MiB  1  (unused)",
+            "    30 MiB     20 MiB  web:1 (and 1 more)  (unused)",
+            "         ?          ?  3  (unused)",
+        ]
+        told = json.loads(dockerdoctor("disk", "--json", config=config).out)
+        assert [each["bytes"] // MIB for each in told["images"]] == [60, 50, 50]
+        assert told["places"][0]["bytes"] < 60 * MIB  # they are in no sum
+    ran = dockerdoctor("disk", config=config)
+    assert (ran.code, "containerd's store" in ran.out) == (0, True)
+    assert "only the daemon knows the names of containerd's images" in ran.out
 
 
 def test_a_watchdog_puts_down_since_when_it_watches(config: Path) -> None:

@@ -20,12 +20,13 @@ def show(
     json: Json = False,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Every part, not the largest.")] = False,
 ) -> int:
-    """Show what eats the data-root, largest first (the default). Reads files only, asks no daemon.
+    """Show what eats the data-root, largest first (the default). Reads files; no daemon is needed.
 
-    Layers that cannot change are counted once; the second look is quick. Needs root.
+    Only the names of images in containerd's store are asked of the daemon, if it answers. Layers
+    that cannot change are counted once; the second look is quick. Needs root.
     """
     from dockerdoctor import account
-    from dockerdoctor.cli import disktext, terminal
+    from dockerdoctor.cli import disktext, storeimages, terminal
     from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.surveying import surveyed
 
@@ -34,6 +35,8 @@ def show(
     if options.host or options.context:
         options.own_address(config)  # no other daemon's files can be looked at
     found, use = surveyed(config, recall=True)
+    images, why = storeimages.stored(options, config, found)
+    notes = (*found.skipped, why) if why else found.skipped
     wholes = [account.account(found)]
     if store := account.store_account(found):
         wholes.append(store)
@@ -45,8 +48,9 @@ def show(
             "free_bytes": use.free_bytes,
             "total_bytes": use.total_bytes,
             "walked": found.walked,
-            "skipped": list(found.skipped),
+            "skipped": list(notes),
             "places": [disktext.part_json(each) for each in wholes],
+            "images": [storeimages.as_json(each, found) for each in images],
         }
         terminal.emit_raw(pretty(told))
         return 0
@@ -54,7 +58,8 @@ def show(
         wholes = [account.by_files(each) for each in wholes]
     if not all_:
         wholes = [account.topped(each, disktext.SHOWN) for each in wholes]
-    terminal.emit(disktext.disk_text(wholes, use, found.skipped, terminal.width()))
+    more = storeimages.lines(images, found, None if all_ else disktext.SHOWN)
+    terminal.emit(disktext.disk_text(wholes, use, notes, terminal.width(), more))
     return 0
 
 
