@@ -63,7 +63,7 @@ packages:
 generate: $(INSTALLED) ## write what is made from declarations: alerts, dashboards, completions, man page ...
 	@$(BIN)/python -m tools.generate
 
-sweep: $(INSTALLED) ## remove what a killed lab run left behind
+sweep: $(INSTALLED) ## remove what a killed test run left behind
 	@$(BIN)/python -m tests.lab sweep
 
 clean: ## remove what make made in the checkout

@@ -67,7 +67,7 @@ def cpu_s() -> float:
 def measure(seconds: float) -> dict[str, dict[str, float]]:
     """Shares of a core, how long one run takes (ms), and the resident memory (MB)."""
     with tempfile.TemporaryDirectory() as directory:
-        settings = Config.default()
+        settings = Config()
         settings = replace(settings, watch=replace(settings.watch, state_dir=Path(directory)))
         known = compose.knowledge(settings)
         host = compose.host(settings)

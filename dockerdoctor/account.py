@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from dockerdoctor.host.storage.facts import NOTHING, Box, Image, Survey, Usage, sum_of
+from dockerdoctor.host.storage.facts import NOTHING, Box, Image, Survey, Usage, named, sum_of
 from dockerdoctor.host.storage.layerdb import on_a_line
 from dockerdoctor.units import plain_seconds
 
@@ -70,7 +70,7 @@ def image_name(image: Image) -> str:
 
 def cache_names(survey: Survey) -> frozenset[str]:
     """The driver's directories that only the build cache needs."""
-    return frozenset(survey.cached & survey.trees.keys()) - _named(survey)
+    return frozenset(survey.cached & survey.trees.keys()) - named(survey)
 
 
 def orphans(survey: Survey, age_s: float = UNDER_WAY_S) -> frozenset[str]:
@@ -83,14 +83,8 @@ def orphans(survey: Survey, age_s: float = UNDER_WAY_S) -> frozenset[str]:
     )
 
 
-def _named(survey: Survey) -> frozenset[str]:
-    layers = {layer.cache_id for layer in survey.layers.values()}
-    mounts = {name for mount in survey.mounts.values() for name in (mount.mount_id, mount.init_id)}
-    return frozenset(layers | mounts)
-
-
 def _strange(survey: Survey) -> frozenset[str]:
-    return frozenset(survey.trees.keys() - _named(survey) - survey.cached)
+    return frozenset(survey.trees.keys() - named(survey) - survey.cached)
 
 
 def _images(survey: Survey) -> Part:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from functools import partial
 from typing import BinaryIO, TypeAlias, cast
 
 from msgspec import Struct, field
 
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.mask import Json, Masked
+from dockerdoctor.together import Together
 from dockerdoctor.units import plain_bytes
 
 Content: TypeAlias = "str | bytes | dict[str, str | bytes]"
@@ -56,28 +56,28 @@ class Collected(Struct):
 
 
 def collect(
-    parts: Sequence[Part], mono: Callable[[], float], budget_s: float = BUDGET_S,
+    parts: Sequence[Part],
+    mono: Callable[[], float],
+    budget_s: float = BUDGET_S,
     max_bytes: int = MAX_BYTES,
-) -> Collected:  # fmt: skip
+) -> Collected:
     """Gather all parts; the first have the first right to the room. `mono`: a clock, s."""
-    began = mono()
-    flights = [(part, _begin(part)) for part in parts]
+    looks: Together[Content | Exception] = Together(mono)
+    looks.begin({part.name: partial(_gathered, part) for part in parts})
     found = Collected()
-    for part, future in flights:
-        left = min(part.timeout_s, budget_s) - (mono() - began)
-        try:
-            content = future.result(max(0.0, left))
-        except TimeoutError:
-            found.missing[part.name] = f"no answer within {min(part.timeout_s, budget_s):g} s"
-            continue
-        except DoctorError as error:
-            found.missing[part.name] = error.sentence
-            continue
-        except Exception as error:  # noqa: BLE001  one part's trouble is no other's
-            found.missing[part.name] = f"{type(error).__name__}: {error}"
-            continue
-        for name, each in _files(part, content):
-            _add(found, name, each, part.raw, max_bytes)
+    for part in parts:
+        within_s = min(part.timeout_s, budget_s)
+        looks.wait(within_s, {part.name})
+        content = looks.done().get(part.name)
+        if content is None:
+            found.missing[part.name] = f"no answer within {within_s:g} s"
+        elif isinstance(content, DoctorError):
+            found.missing[part.name] = content.sentence
+        elif isinstance(content, Exception):
+            found.missing[part.name] = f"{type(content).__name__}: {content}"
+        else:
+            for name, each in _files(part, content):
+                _add(found, name, each, part.raw, max_bytes)
     return found
 
 
@@ -106,19 +106,14 @@ def _sorted(found: Collected) -> list[tuple[str, bytes]]:
     return sorted(found.files.items())
 
 
-def _begin(part: Part) -> Future[Content]:
-    future: Future[Content] = Future()
-
-    def fly() -> None:
-        try:
-            content = part.gather()
-        except BaseException as error:  # noqa: BLE001  handed over to whoever waits for it
-            future.set_exception(error)
-        else:
-            future.set_result(content)
-
-    threading.Thread(target=fly, name=f"bundle {part.name}", daemon=True).start()
-    return future
+def _gathered(part: Part) -> Content | Exception:
+    """What it gives, or why it gives nothing."""
+    try:
+        return part.gather()
+    except OSError as error:
+        return DoctorError(f"{error.filename or 'it'} cannot be read: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001  one part's trouble is no other's
+        return error
 
 
 def _files(part: Part, content: Content) -> Iterator[tuple[str, bytes]]:

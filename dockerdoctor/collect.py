@@ -106,16 +106,3 @@ class Collector:
             self._last[probe.name] = sample
             del self._running[probe.name]
             self._done.notify_all()
-
-
-def inline(probes: Mapping[str, Probe], view: HostView) -> Collect:
-    """A collector without threads, for a view that cannot hang (a fake one)."""
-    last: dict[str, Sample] = {}
-
-    def look(close: frozenset[str], within_s: float | None) -> Mapping[str, Sample]:
-        for probe in probes.values():
-            if due(probe, last.get(probe.name), view.now(), probe.name in close):
-                last[probe.name] = run_probe(probe, view)
-        return dict(last)
-
-    return look

@@ -122,11 +122,6 @@ class Config(Struct, frozen=True):
     """The files that were read."""
     disk: Allowed = field(default_factory=Allowed)
 
-    @staticmethod
-    def default(environment: Mapping[str, str] | None = None) -> Config:
-        """What holds without any file."""
-        return _config({}, environment or {}, ())
-
 
 def load(path: Path | None, environment: Mapping[str, str]) -> Config:
     """The configuration of `path` (None: DEFAULT_FILE, which need not be there) and of `conf.d`

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -31,7 +32,7 @@ from dockerdoctor.host.webpages import Pages, Texts
 from dockerdoctor.host.webserver import Server
 from dockerdoctor.metricfamilies import PREFIX
 from dockerdoctor.metrics import Metrics, Sources
-from dockerdoctor.model import Climb, Severity
+from dockerdoctor.model import Climb, Policy, Severity
 from dockerdoctor.sayings import News
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Watch
@@ -66,53 +67,57 @@ def run(settings: config.Config, *, dry_run: bool = False, once: bool = False) -
     """The loop itself. Raises ConfigError for rules that cannot be used."""
     knowledge = compose.knowledge(settings)
     host = compose.host(settings)
-    store = Store.open(_record(settings, dry_run), host.now())
-    imageuse.begin(store, host.now().wall)
-    turn = Turn(compose.lock_path(settings), "watch")
-    metrics = Metrics(
-        knowledge.probes,
-        _severities(knowledge),
-        knowledge.rungs,
-        _sources(settings, host, turn),
-        settings.watch.pace_s,
-    )
-    textfile = None if once else _textfile(settings, metrics)
-    control = DryRun(host, log.info) if dry_run else host
-    canary = None
-    if settings.canary.enabled and not once:
-        canary = Canary(control, settings.canary.every_s, lambda: turn.why)
-    watch = compose.watch(
-        settings,
-        knowledge,
-        control,
-        store,
-        lambda: replace(settings.policy, paused=turn.why),
-        _hooks(metrics, textfile, canary),
-    )
-    server = None if once else _serve(settings, metrics, host)
+    with ExitStack() as ending:  # from the last to the first
+        ending.callback(host.close)
+        turn = Turn(compose.lock_path(settings), "watch")
+        ending.callback(turn.leave)
+        store = Store.open(_record(settings, dry_run), host.now())
+        ending.callback(store.shut)
+        imageuse.begin(store, host.now().wall)
+        sources = _sources(settings, host, turn)
+        severities, pace_s = _severities(knowledge), settings.watch.pace_s
+        metrics = Metrics(knowledge.probes, severities, knowledge.rungs, sources, pace_s)
+        control = DryRun(host, log.info) if dry_run else host
+        canary = textfile = None
+        if settings.canary.enabled and not once:
+            canary = Canary(control, settings.canary.every_s, lambda: turn.why)
+            ending.callback(canary.land, LANDING_S)
+        if settings.metrics.textfile and not once:
+            textfile = Textfile(settings.metrics.textfile, metrics.registry, PREFIX)
+            ending.callback(textfile.remove)
+
+        def policy() -> Policy:
+            return replace(settings.policy, paused=turn.why)
+
+        hooks = _hooks(metrics, textfile, canary)
+        watch = compose.watch(settings, knowledge, control, store, policy, hooks)
+        if not once and (server := _serve(settings, metrics, host)):
+            ending.callback(server.stop)
+        ending.callback(notify.notify, STOPPING=1)
+        _loop(settings, host, turn, watch, store, metrics, once)
+
+
+def _loop(
+    settings: config.Config,
+    host: LinuxHost,
+    turn: Turn,
+    watch: Watch,
+    store: Store,
+    metrics: Metrics,
+    once: bool,
+) -> None:
+    """Until somebody wants an end."""
     wishes, news = Wishes(), News()
-    log.info("watching %s by %d rules", host.address, len(knowledge.rules))
-    try:
-        while not wishes.stop:
-            if wishes.take_reload():
-                _reload(settings, watch, metrics)
-            began = host.now().mono
-            turn.ask(_paused(settings, host.now().wall), began)
-            _cycle(watch, store, news, began)
-            if once:
-                break
-            wishes.wait(watch.pause_s() - (host.now().mono - began))
-    finally:
-        notify.notify(STOPPING=1)
-        if server:
-            server.stop()
-        if textfile:
-            textfile.remove()
-        if canary:
-            canary.land(LANDING_S)
-        store.shut()
-        turn.leave()
-        host.close()
+    log.info("watching %s by %d rules", host.address, len(watch.knowledge.rules))
+    while not wishes.stop:
+        if wishes.take_reload():
+            _reload(settings, watch, metrics)
+        began = host.now().mono
+        turn.ask(_paused(settings, host.now().wall), began)
+        _cycle(watch, store, news, began)
+        if once:
+            break
+        wishes.wait(watch.pause_s() - (host.now().mono - began))
 
 
 def _record(settings: config.Config, dry_run: bool) -> Path:
@@ -149,11 +154,6 @@ def _serve(settings: config.Config, metrics: Metrics, host: LinuxHost) -> Server
     except HostFault as fault:
         log.error("no metrics: %s", fault.sentence)
         return None
-
-
-def _textfile(settings: config.Config, metrics: Metrics) -> Textfile | None:
-    path = settings.metrics.textfile
-    return Textfile(path, metrics.registry, PREFIX) if path else None
 
 
 def _severities(knowledge: Knowledge) -> Mapping[str, Severity]:

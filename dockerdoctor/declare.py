@@ -94,6 +94,11 @@ class Rung(Struct, frozen=True):
     hopeless: Callable[[Scene], str] = always_can
     takes: str = ""
     """What it costs in words, where it interrupts nobody and yet takes something away."""
+    by_hand_s: float = 0.0
+    """What the same takes a person who was woken and has logged in, s (reference figures of
+    incident response); 0 where nobody does it by hand."""
+    restarts: bool = False
+    """Whether it ends a dockerd that runs: first it must be certain that the next one starts."""
 
 
 class Clue(Struct, frozen=True):

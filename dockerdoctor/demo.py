@@ -18,7 +18,7 @@ from dockerdoctor import compose
 from dockerdoctor.around import Hooks
 from dockerdoctor.config import Config, DaemonConfig, WatchConfig
 from dockerdoctor.demotale import Teller
-from dockerdoctor.errors import DoctorError, Exit, HostFault, UsageError
+from dockerdoctor.errors import CannotCreate, DoctorError, HostFault, UsageError
 from dockerdoctor.host import launch
 from dockerdoctor.host.cage import Cage, cage
 from dockerdoctor.host.linux import LinuxHost
@@ -138,9 +138,8 @@ def _open(keep: Path) -> int:
         keep.mkdir(parents=True, exist_ok=True)
         return os.open(keep, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        told = DoctorError(f"cannot make {keep}: {error.strerror}", "name another directory")
-        told.exit = Exit.CANNOT_CREATE
-        raise told from error
+        says = f"cannot make {keep}: {error.strerror}"
+        raise CannotCreate(says, "name another directory") from error
 
 
 def _perform(

@@ -18,7 +18,7 @@ from dockerdoctor.units import plain
 
 WIDTH = 79
 INDENT = " " * 11
-UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|minutes|%|[KMGT]?i?B)\b|%)")
+UNIT = re.compile(r"(?<=\d) (?=(?:s|ms|min|%|[KMGT]?i?B)\b|%)")
 """The blank between a number and its unit: no line ends there."""
 
 COSTS: Mapping[Impact, str] = MappingProxyType(
@@ -29,15 +29,6 @@ COSTS: Mapping[Impact, str] = MappingProxyType(
         Impact.HOST: "the whole host",
     }
 )
-BY_HAND: Mapping[str, str] = MappingProxyType(
-    {
-        "start": "2 minutes",
-        "restart": "2 minutes",
-        "systemd-kill": "5 minutes",
-        "sigkill": "10 minutes",
-    }
-)
-"""What a rung takes a person who knows it, once logged in; a usual case takes 5 to 15 minutes."""
 
 
 def wrapped(first: str, text: str) -> list[str]:
@@ -143,7 +134,8 @@ class Teller:
     def _compare(self, incident: Incident) -> None:
         broken = self.broken_at.wall if self.broken_at else incident.opened
         sure = incident.attempts[0].began - broken if incident.attempts else 0.0
-        cure = next((each.rung for each in incident.attempts if each.cured), "")
+        cure = next((self.rungs[each.rung] for each in incident.attempts if each.cured), None)
+        by_hand = plain(cure.by_hand_s, "seconds") if cure else "minutes"
         for name, text in (
             (
                 "dockerdoctor",
@@ -153,9 +145,8 @@ class Teller:
             ),
             (
                 "by hand",
-                f"{BY_HAND.get(cure, 'minutes')} for the same rung, once somebody is "
-                "awake and logged in; 5 to 15 minutes for a usual case; the restart destroys the "
-                "evidence, and nobody writes it down",
+                f"{by_hand} for the same rung, once somebody is awake and logged in; 5 to 15 min "
+                "for a usual case; the restart destroys the evidence, and nobody writes it down",
             ),
         ):
             self._print(f"  {name:14}", text)

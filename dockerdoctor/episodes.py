@@ -59,7 +59,7 @@ class Episodes:
         """Whether a costly rung may have stopped containers that are not back yet: until then who
         ran before it is not forgotten."""
         return any(
-            attempt.impact >= Impact.DAEMON and not attempt.skipped
+            attempt.costly
             for incident in self.open.values()
             if incident.outcome is not Outcome.GAVE_UP
             for attempt in incident.attempts

@@ -6,6 +6,7 @@ first that holds decides; its name is a metric label, so the list is closed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -41,7 +42,25 @@ def starting(scene: Scene) -> str:
         idle_s = scene.number("process.idle_s")
         gets_on = f"done nothing for {plain(idle_s, 'seconds')}" if idle_s > STILL_S else "at work"
         return f"the daemon is starting (unit {state}, {gets_on}): it may answer late"
-    return ""
+    return _never_up(scene)
+
+
+def _never_up(scene: Scene) -> str:
+    """One that does not tell systemd when it is up (Type=exec, a pid file) is active all along."""
+    idle_s, began_s = scene.number("process.idle_s"), scene.number("unit.since_start_s", math.inf)
+    silent = scene.word("unit.active_state") == "active" and not scene.flag("ping.answered")
+    served = scene.readings.get("unit.served", True) or _stands_still(scene)
+    if served or not silent or idle_s > STILL_S or began_s > LONGEST_START_S:
+        return ""
+    return (
+        f"the daemon has answered nobody since it was started {plain(began_s, 'seconds')} ago, and "
+        "is at work: it may be starting still"
+    )
+
+
+def _stands_still(scene: Scene) -> bool:
+    """Stopped, traced, dead or frozen: nothing of its own makes it answer."""
+    return scene.word("process.state") in ("T", "t", "Z") or scene.flag("process.frozen")
 
 
 def stopping(scene: Scene) -> str:
@@ -99,7 +118,7 @@ def starved(scene: Scene) -> str:
     is stopped or frozen is no victim of the host."""
     if scene.policy.emergency:
         return ""  # it may be the daemon that starves it
-    if scene.word("process.state") in ("T", "t", "Z") or scene.flag("process.frozen"):
+    if _stands_still(scene):
         return ""
     known = STARVED if scene.flag("pressure.known") else STARVED_UNTOLD
     for reading, limit, words in known:
@@ -121,6 +140,8 @@ def building(scene: Scene) -> str:
     return ""
 
 
+LONGEST_START_S = 3600.0
+"""A start of an hour has been seen (moby #31462)."""
 STILL_S = 60.0
 """Without processor time and I/O; less is a pause."""
 WAITING_S = 3.0

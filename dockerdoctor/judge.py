@@ -94,13 +94,13 @@ class Rule(Struct, frozen=True):
     is over."""
 
     def __post_init__(self) -> None:
-        force_setattr(self, "judged_by", _probes((*self.when, *self.clear)))
+        force_setattr(self, "judged_by", probes_of((*self.when, *self.clear)))
 
     @property
     def probes(self) -> frozenset[str]:
         """Whose readings it asks about, or tells."""
         told = (name.partition(".")[0] for name in PLACEHOLDER.findall(self.says))
-        return _probes((*self.when, *self.certain, *self.clear)).union(told)
+        return probes_of((*self.when, *self.certain, *self.clear)).union(told)
 
 
 class Watched(Struct, frozen=True):
@@ -210,7 +210,7 @@ def _pend(
     rule: Rule, seen: Readings, samples: Mapping[str, Sample], state: Watched, now: Instant
 ) -> Watched:
     """A rule whose conditions hold: one more look and, in the end, it fires."""
-    at = [samples[probe].at for probe in _probes(rule.when)]
+    at = [samples[probe].at for probe in probes_of(rule.when)]
     newest = max(at, key=lambda each: each.mono)
     since = state.since or newest
     looks = state.looks + (newest != state.newest)
@@ -222,7 +222,7 @@ def _pend(
 def _is_certain(rule: Rule, seen: Readings, samples: Mapping[str, Sample], since: Instant) -> bool:
     """Whether samples that are younger than what was found leave no doubt about it."""
     return bool(rule.certain and _all(rule.certain, seen)) and all(
-        samples[probe].at.mono > since.mono for probe in _probes(rule.certain)
+        samples[probe].at.mono > since.mono for probe in probes_of(rule.certain)
     )
 
 
@@ -248,13 +248,14 @@ def _good(
     """Good looks in a row, and the time of the newest sample that was counted."""
     if sick or not _over(rule, seen):
         return 0, state.good_at
-    at = [samples[each].at.mono for each in _probes(rule.clear or rule.when) if each in samples]
+    at = [samples[each].at.mono for each in probes_of(rule.clear or rule.when) if each in samples]
     if min(at) <= state.good_at:
         return state.good, state.good_at
     return state.good + 1, max(at)
 
 
-def _probes(conditions: Sequence[Condition]) -> frozenset[str]:
+def probes_of(conditions: Sequence[Condition]) -> frozenset[str]:
+    """Whose readings these ask about."""
     return frozenset(condition.reading.partition(".")[0] for condition in conditions)
 
 

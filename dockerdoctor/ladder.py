@@ -107,12 +107,14 @@ def _idle(verdict: Verdict, past: Past, scene: Scene) -> Hold:
 def _unfinished(
     attempts: Sequence[Attempt], scene: Scene, rungs: Mapping[str, Rung], finding: Finding
 ) -> Climb | None:
-    """A rung that was cut short with the daemon down: only the start is missing."""
+    """A rung that was cut short with the daemon down: only the start is missing. A prune that was
+    cut short has stopped nobody."""
     last = attempts[-1] if attempts else None
     if (
         last is None
         or last.ended is not None
         or last.impact < Impact.DAEMON
+        or (last.rung in rungs and rungs[last.rung].takes)
         or "start" not in rungs
         or scene.word("unit.active_state") not in ("inactive", "failed")
     ):
@@ -202,11 +204,10 @@ def _costly(
         return GiveUp(why, finding)
     others = [attempt for owner, attempt in past.recent if owner != incident]
     since = now - max((each.ended or each.began for each in others), default=float("-inf"))
-    if since < scene.policy.cooldown_s:
+    if abs(since) < scene.policy.cooldown_s:  # one of tomorrow is no reason to wait a day
         left = min(scene.policy.cooldown_s, scene.policy.cooldown_s - since)
         return Hold("cool-down", f"the last climb was just now: wait {plain(left, 'seconds')} more")
-    ours = any(attempt.impact >= Impact.DAEMON and not attempt.skipped for attempt in attempts)
-    if ours:
+    if any(attempt.costly for attempt in attempts):
         return None
     peaks = holds.HOLDS_OF_PEAKS if holds.about_memory(finding) else {}
     return holds.first({**holds.HOLDS_OF_STRANGERS, **peaks}, scene)

@@ -16,9 +16,9 @@ LEAST_S = 1.0
 """Two looks closer together than this tell nothing about growth."""
 
 
-class Growth(Struct, frozen=True):
-    """One container's log. `per_hour` is bytes, None when it could not be measured; `full_in_s` how
-    long until it alone has filled the disk, None when it does not grow."""
+class Growth(Struct, frozen=True, rename={"ident": "id", "per_hour": "bytes_per_hour"}):
+    """One container's log. How many bytes it grows in an hour is None when that could not be
+    measured; `full_in_s`: until it alone has filled the disk, None when it does not grow."""
 
     ident: str
     name: str

@@ -56,7 +56,7 @@ REASONS = (
     *holds.HOLDS,
     *holds.HOLDS_OF_STRANGERS,
     *holds.HOLDS_OF_PEAKS,
-    *("blind", "paused", "cool-down", "full", "gave-up"),
+    *("blind", "paused", "cool-down", "full", "configuration", "gave-up"),
 )
 """Every reason for which nothing is done."""
 

@@ -214,6 +214,11 @@ class Attempt(Struct, frozen=True):
     evidence: tuple[str, ...] = ()
     """Paths of the files that were kept."""
 
+    @property
+    def costly(self) -> bool:
+        """Whether it may have interrupted the daemon, or more."""
+        return self.impact >= Impact.DAEMON and not self.skipped
+
 
 BY_HAND = "by-hand"
 """The rule of incidents that a person began (`disk reclaim`): none of the watchdog's."""

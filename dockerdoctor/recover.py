@@ -98,7 +98,7 @@ def bring_back(
 ) -> Attempt | None:
     """After a cure by a costly rung: start again what ran before it; None when there is nothing to
     do, as all of it runs. `scene` is the one in which the rung was climbed."""
-    costly = [each for each in incident.attempts if _cost_something(each)]
+    costly = [each for each in incident.attempts if each.costly]
     if not costly or not scene.policy.bring_back or _all_run(control, scene):
         return None
     attempt = Attempt(BRING_BACK, control.now().wall, Impact.NONE)
@@ -115,7 +115,7 @@ def bring_back(
 
 def restarted_since(incident: Incident, scene: Scene, now: float) -> bool:
     """Whether the daemon of now (wall clock, s) was started after the first costly rung."""
-    costly = [each.began for each in incident.attempts if _cost_something(each)]
+    costly = [each.began for each in incident.attempts if each.costly]
     return bool(costly) and scene.number("unit.since_start_s", now) <= now - costly[0] + SLACK_S
 
 
@@ -124,7 +124,3 @@ def _all_run(control: HostControl, scene: Scene) -> bool:
         return aftermath.all_run(control, scene.running)
     except HostFault:
         return False
-
-
-def _cost_something(attempt: Attempt) -> bool:
-    return attempt.impact >= Impact.DAEMON and not attempt.skipped

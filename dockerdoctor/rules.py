@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -136,18 +136,7 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
             f"{raw.places['severity']} severity: `{keys['severity']}` is none of "
             + ", ".join(each.lower() for each in Severity.__members__)
         )
-    ladder = _strings(keys.get("ladder"))
-    mistakes.extend(
-        f"{raw.places['ladder']} ladder: no rung is called `{rung}`{_meant(rung, catalogue.rungs)}"
-        for rung in ladder
-        if rung not in catalogue.rungs
-    )
-    mistakes.extend(
-        f"{raw.places['says']} says: no probe reads `{reading}`"
-        + _meant(reading, catalogue.readings)
-        for reading in PLACEHOLDER.findall(str(keys.get("says", "")))
-        if reading not in catalogue.readings
-    )
+    mistakes.extend(_unknown(raw, catalogue))
     if len(mistakes) > before or keys.get("enabled") is False:
         return None
     looks = keys.get("looks", 1)
@@ -161,10 +150,22 @@ def _rule(name: str, raw: _Raw, catalogue: Catalogue, mistakes: list[str]) -> Ru
         certain=certain,
         clear=clear,
         clear_for_s=clear_for_s,
-        ladder=ladder,
+        ladder=_strings(keys.get("ladder")),
         remedy=str(keys.get("remedy", "")),
         avoid=str(keys.get("avoid", "")),
     )
+
+
+def _unknown(raw: _Raw, catalogue: Catalogue) -> Iterator[str]:
+    """Rungs and readings that do not exist."""
+    for rung in _strings(raw.keys.get("ladder")):
+        if rung not in catalogue.rungs:
+            meant = _meant(rung, catalogue.rungs)
+            yield f"{raw.places['ladder']} ladder: no rung is called `{rung}`{meant}"
+    for reading in PLACEHOLDER.findall(str(raw.keys.get("says", ""))):
+        if reading not in catalogue.readings:
+            meant = _meant(reading, catalogue.readings)
+            yield f"{raw.places['says']} says: no probe reads `{reading}`{meant}"
 
 
 def _conditions(

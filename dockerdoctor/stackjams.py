@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.stacks import Dump, Goroutine, Lock, Stack
 from dockerdoctor.stacksigns import (
@@ -236,9 +237,7 @@ def _signed(program: str, jam: Jam, stacks: Sequence[Stack], least: int) -> Jam:
             and jam.waiters >= sign.least
             and any(stack.has(*sign.on) for stack in stacks)
         ):
-            return Jam(
-                jam.waits, jam.waiters, jam.minutes, jam.places, jam.address, jam.holder, sign
-            )
+            return replace(jam, sign=sign)
     return jam
 
 

@@ -40,6 +40,9 @@ from dockerdoctor.store import Store
 SOON_S = 60.0
 """A rule that must hold for longer is not worth a closer look while it is pending."""
 
+CONFIGURATION = "configuration"
+"""The hold of a rung that would end a daemon whose next start fails."""
+
 
 class _Now(Struct):
     """The last look."""
@@ -200,10 +203,20 @@ class Watch:
 
     def _decide(self) -> Decision:
         assert self._now.judgement is not None
-        now = self._control.now().wall
-        scene = self.scene()
-        past = self._past(scene, now)
-        return decide(self._now.judgement.verdict, past, scene, self.knowledge.rungs, now)
+        now, scene, rungs = self._control.now().wall, self.scene(), self.knowledge.rungs
+        verdict, past = self._now.judgement.verdict, self._past(scene, now)
+        decision = decide(verdict, past, scene, rungs, now)
+        if not (isinstance(decision, Climb) and rungs[decision.rung].restarts):
+            return decision
+        from dockerdoctor.checks.configuration import next_start  # seldom needed, slow to load
+
+        start = next_start(self._control)
+        if why := start.refused:
+            return Hold(CONFIGURATION, f"{why}: dockerd would not start again, mend that first")
+        if scene.flag("api.live_restore") and not start.live_restore:
+            seen = {**scene.readings, "api.live_restore": False}
+            return decide(verdict, past, replace(scene, readings=seen), rungs, now)
+        return decision
 
     def _past(self, scene: Scene, now: float) -> Past:
         policy = scene.policy

@@ -62,6 +62,8 @@ class FakeHost(FakeMachine):
 
     def ping(self, timeout_s: float) -> Pong:
         self._fail("ping")
+        if self.socket_removed:
+            raise HostFault(Fault.MISSING, "there is no socket")
         if self.serves():
             return Pong(self.status, self.latency_s, "1.45")
         if self.dockerd.process is not None:
@@ -264,9 +266,11 @@ class FakeHost(FakeMachine):
             if each in self.units:
                 self.units[each].stop()
 
-    def restart(self, which: Service) -> None:
-        self._did("restart", which)
-        self._unit(which).stop(job="restart")
+    def restart(self, *which: Service) -> None:
+        self._did("restart", *which)
+        self.socket_removed &= Service.SOCKET not in which
+        for each in which:
+            self._unit(each).stop(job="restart")
 
     def kill_service(self, which: Service, signum: int) -> None:
         self._did("kill_service", which, signal.Signals(signum).name)

@@ -29,6 +29,8 @@ class FakeLens:
         self.running: list[Program] = []
         self.firewall = frozenset({"nat DOCKER", "filter DOCKER"})
         self.all_networks = [Network("bridge", "bridge", ("172.17.0.0/16",))]
+        self.changed = 0.0
+        """When the files were last changed (wall clock, s)."""
         self.faults: dict[str, HostFault] = {}
         """By method name: what this look raises."""
 
@@ -42,7 +44,7 @@ class FakeLens:
     def entry(self, path: Path) -> Entry:
         self._fail("entry")
         if path in self.files:
-            return Entry("file", 0o644, "root", "root", len(self.files[path]))
+            return Entry("file", 0o644, "root", "root", len(self.files[path]), self.changed)
         if path not in self.entries:
             raise _missing(path)
         return self.entries[path]

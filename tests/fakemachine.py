@@ -64,6 +64,8 @@ class FakeMachine:
         """After so many acts and waits the watchdog is killed; None: never."""
         self.latency_s = 0.002
         self.status = 200
+        self.socket_removed = False
+        """Somebody has removed /run/docker.sock; only docker.socket makes it anew."""
         self.engine = EngineInfo(
             "26.1.5", False, False, Path("/var/lib/docker"), "overlay2", 0, 0, 0, 60, 30, 1
         )
@@ -321,7 +323,7 @@ def _units(world: World, bare: bool) -> dict[Service, FakeUnit]:
         for unit in units.values():
             unit.restart, unit.stop_timeout_s = "no", math.inf
             unit.name = unit.name.partition(".")[0].replace("docker", "dockerd")
-            unit.unit_file = unit.load = ""
+            unit.load = ""
     return units
 
 

@@ -151,10 +151,12 @@ class FakeUnit:
         self.result = "success"
         self.job = ""
         self.restart = "always"
-        self.unit_file = "enabled"
         self.load = "loaded"
         self.stop_timeout_s = 90.0
         self.watchdog_s = 0.0
+        self.served = True
+        self.kill_mode = "process"
+        self.along: frozenset[str] = frozenset()
         self.start_takes_s = 1.0
         self.start_fails = ""
         """A result ("exit-code") that every start ends with; empty when it works."""
@@ -176,13 +178,15 @@ class FakeUnit:
             result=self.result,
             main_pid=live.identity.pid if live else 0,
             restarts=self.restarts,
-            unit_file=self.unit_file,
             load=self.load,
             left_inactive_mono_s=live.born if live else None,
             stop_timeout_s=self.stop_timeout_s,
             restart=self.restart,
             watchdog_s=self.watchdog_s,
             job=self.job,
+            served=self.served,
+            kill_mode=self.kill_mode,
+            along=self.along,
         )
 
     def start(self) -> None:

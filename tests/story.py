@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dockerdoctor.around import Hooks, Knowledge
-from dockerdoctor.collect import inline
-from dockerdoctor.model import Attempt, Incident, Policy
+from dockerdoctor.collect import Collect, due, run_probe
+from dockerdoctor.model import Attempt, Incident, Policy, Sample
 from dockerdoctor.rules import Catalogue, load_rules, shipped_rules
 from dockerdoctor.store import Store
 from dockerdoctor.watch import Watch
@@ -17,6 +17,19 @@ from tests.values import PROBES, READINGS, RUNGS
 RULES = load_rules([shipped_rules()], Catalogue(READINGS, RUNGS))
 SETTLED_S = 600.0
 """So long before the story the daemon was started: nobody has just restarted it."""
+
+
+def inline(host: FakeHost) -> Collect:
+    """A collector without threads: a fake host cannot hang."""
+    last: dict[str, Sample] = {}
+
+    def look(close: frozenset[str], _within_s: float | None) -> Mapping[str, Sample]:
+        for probe in PROBES.values():
+            if due(probe, last.get(probe.name), host.now(), probe.name in close):
+                last[probe.name] = run_probe(probe, host)
+        return dict(last)
+
+    return look
 
 
 class Story:
@@ -41,7 +54,7 @@ class Story:
     def _begin(self) -> Watch:
         self.store = Store.open(self.path, self.host.now())
         knowledge = Knowledge(PROBES, RUNGS, RULES)
-        look = inline(PROBES, self.host)
+        look = inline(self.host)
         return Watch(self.host, look, knowledge, lambda: self.policy, self.store, hooks=self.hooks)
 
     def killed_and_started_again(self) -> None:

@@ -16,8 +16,11 @@ from dockerdoctor.host.asked import Asked
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.lanes import MAX_HANGING
+from dockerdoctor.host.linux import LinuxHost
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.systemd import SystemdKeeper
 from dockerdoctor.model import Fault
-from tests.sockets import LONG_S, answer, eventually, request, served
+from tests.sockets import LONG_S, answer, eventually, request, saying, served
 
 SOON_S = 0.2
 NAMES = ("slow", "web")
@@ -37,6 +40,7 @@ class Gate:
 
     def __init__(self, names: tuple[str, ...] = NAMES) -> None:
         self.names = names
+        self.asked: list[str] = []
         self.go_on = threading.Semaphore(0)
 
     def __call__(self, connection: socket.socket) -> None:
@@ -48,6 +52,7 @@ class Gate:
             connection.sendall(answer(json.dumps(listed).encode()))
             return
         name = target.split("/")[2]
+        self.asked.append(name)
         self.go_on.acquire(timeout=LONG_S)
         told = {"Id": name, "Name": f"/{name}", "State": {"Status": "running", "Pid": 7}}
         connection.sendall(answer(json.dumps(told).encode()))
@@ -104,6 +109,9 @@ def test_who_was_not_even_asked_does_not_hang(tmp_path: Path) -> None:
         for name in names:
             is_late(view, name)
         assert [hangs_since(view, name) is None for name in names] == [False] * MAX_HANGING + [True]
+        for _ in range(3):  # a round would leave a request in the daemon each time
+            view.inspect(names[-1:], SOON_S, LONG_S)
+        assert names[-1] not in gate.asked
         gate.go_on.release(len(names))
 
 
@@ -115,3 +123,13 @@ def test_a_daemon_that_listens_elsewhere_is_not_silent_but_not_seen(tmp_path: Pa
             asked(nobody, elsewhere)[0].ping(LONG_S)
         assert caught.value.fault is fault
         assert (caught.value.sentence == says) is bool(elsewhere)
+
+
+def test_a_daemon_whose_keeper_knows_no_such_unit_is_asked_all_the_same(tmp_path: Path) -> None:
+    """A unit of another name, or no systemd at all: it may answer, and nobody is woken."""
+    keeper = SystemdKeeper({Service.DOCKERD: "dockerdoctor-no-such-unit.service"})
+    with served(tmp_path, saying(answer(b"OK"))) as address:
+        assert LinuxHost(address, keeper, tmp_path).ping(LONG_S).status == 200
+    nobody = Address("unix", path=str(tmp_path / "none.sock"))
+    with pytest.raises(HostFault, match="there is no socket"):
+        LinuxHost(nobody, keeper, tmp_path).ping(LONG_S)

@@ -121,6 +121,7 @@ def test_a_bundle_of_a_dead_daemon_has_what_can_be_had_and_no_secret(tmp_path: P
     evidence.mkdir()
     (evidence / "1-journal-dockerd.txt").write_text(f"password={SECRET}\n")
     (evidence / "2-goroutine-stacks-x.log").write_text(text_of(STUCK[0]))
+    (tmp_path / "state" / "dockerd.log").write_text("its last word\n")
     path = tmp_path / "bundle.tar.gz"
     ran = dockerdoctor("bundle", "-o", str(path), config=config)
     assert (ran.code, ran.out) == (0, "")
@@ -133,6 +134,8 @@ def test_a_bundle_of_a_dead_daemon_has_what_can_be_had_and_no_secret(tmp_path: P
     assert "container-waits-for-containerd" in files["explained.txt"]
     assert files["dumps/2-goroutine-stacks-x.log"] == text_of(STUCK[0])
     assert '"MYSQL_PASSWORD=***"' in files[f"containers/{'ab' * 6}-config.v2.json"]
+    assert files["dockerd.log"] == "its last word"
+    assert not [name for name in files if ".service" in name or ".socket" in name]
     assert "info.json" in ran.err
     assert "1 x environment: MYSQL_PASSWORD" in files["README.txt"]
     assert not list(tmp_path.glob(".*tar*"))

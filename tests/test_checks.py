@@ -318,6 +318,16 @@ def test_chains_that_are_gone_are_seen_on_the_spot(host: FakeHost) -> None:
         assert network.run(host) == []
 
 
+def test_where_nobody_knows_the_command_line_neither_bridge_nor_chains_are_missed(
+    host: FakeHost,
+) -> None:
+    """A bare daemon's, without root: it may say --bridge=none."""
+    host.closeup.directories[Path("/sys/class/net")] = ["lo"]
+    host.closeup.firewall = frozenset()
+    host.closeup.words = []
+    assert network.run(host) == []
+
+
 def test_who_may_not_see_the_firewall_says_nothing_of_it(host: FakeHost) -> None:
     host.closeup.faults["chains"] = HostFault(Fault.DENIED, "root only")
     assert network.run(host) == []

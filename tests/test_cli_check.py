@@ -121,6 +121,16 @@ def test_a_host_without_that_unit_may_still_be_ok(tmp_path: Path) -> None:
     host.faults["service"] = HostFault(Fault.MISSING, "there is no unit docker.service")
     report = examine(look(host), Watchdog())
     assert report.state is State.OK
+    assert "[daemon] unit or pidfile" in printed(report)
+
+
+def test_of_a_daemon_behind_tcp_that_is_silent_no_local_command_tells(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    host.faults["ping"] = HostFault(Fault.REFUSED, "nobody listens on tcp://192.0.2.1:2376")
+    looked = replace(look(host), address="tcp://192.0.2.1:2376", whole=False, units=())
+    samples = {"ping": looked.samples["ping"]}
+    (found,) = examine(replace(looked, samples=samples), Watchdog()).findings
+    assert found.next == "docker --host tcp://192.0.2.1:2376 version"
 
 
 def test_without_permission_the_state_is_unknown_and_the_hint_says_who_may(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_record_of_a_newer_version_is_named_and_left_alone_by_every_command(
 
 
 def configured(directory: Path) -> Config:
-    config = Config.default()
+    config = Config()
     watch = replace(config.watch, state_dir=directory / "state", run_dir=directory / "run")
     return replace(config, watch=watch)
 

@@ -61,12 +61,10 @@ def test_a_command_loads_no_other() -> None:
 
 
 def test_help_teaches_by_examples() -> None:
-    for words in ([], ["check"], ["heal"], ["pause"], ["watch"]):
-        ran = dockerdoctor(*words, "--help")
-        assert ran.code == 0
-        assert "Examples:" in ran.out
-        assert "╭" not in ran.out
-    assert "incidents" in dockerdoctor("-h").out
+    ran = dockerdoctor("-h")
+    assert ran.code == 0
+    assert "Examples:" in ran.out
+    assert "incidents" in ran.out
 
 
 def test_version_is_said_on_stdout() -> None:

@@ -34,7 +34,7 @@ def mistakes(tmp_path: Path, text: str, **more: str) -> list[str]:
 
 
 def test_without_files_the_defaults_hold(tmp_path: Path) -> None:
-    config = Config.default()
+    config = Config()
     assert loaded(tmp_path, "") == load_of(config, tmp_path)
     assert config.policy == Policy()
     assert str(config.daemon.socket) == "/var/run/docker.sock"
@@ -58,9 +58,9 @@ def load_of(config: Config, tmp_path: Path) -> Config:
 
 def test_the_shipped_file_says_nothing_and_shows_every_default(tmp_path: Path) -> None:
     text = SHIPPED.read_text()
-    assert loaded(tmp_path, text) == load_of(Config.default(), tmp_path)
+    assert loaded(tmp_path, text) == load_of(Config(), tmp_path)
     said = re.sub(r"^# (\w+ = .*)$", r"\1", text, flags=re.MULTILINE)
-    assert loaded(tmp_path, said) == load_of(Config.default(), tmp_path)
+    assert loaded(tmp_path, said) == load_of(Config(), tmp_path)
     shown = re.findall(r"^(\w+) = ", said, flags=re.MULTILINE)
     assert sorted(shown) == sorted(key for table in KEYS.values() for key in table)
 
@@ -167,10 +167,11 @@ def test_the_directories_systemd_made_are_used_unless_the_file_says_otherwise(
     tmp_path: Path,
 ) -> None:
     made = {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "RUNTIME_DIRECTORY": "/run/a"}
-    watch = Config.default(made).watch
+    file = tmp_path / "dockerdoctor.toml"
+    file.touch()
+    watch = load(file, made).watch
     assert (str(watch.state_dir), str(watch.run_dir)) == ("/var/lib/a", "/run/a")
     assert str(watch.evidence) == "/var/lib/a/evidence"
-    file = tmp_path / "dockerdoctor.toml"
     file.write_text('[watch]\nstate_dir = "/srv/state"\nevidence_dir = "/srv/evidence"\n')
     watch = load(file, made).watch
     assert (str(watch.state_dir), str(watch.run_dir)) == ("/srv/state", "/run/a")

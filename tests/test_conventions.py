@@ -33,6 +33,7 @@ SCHEMAS = ROOT / "dockerdoctor/shipped/schema"
 LEAVES = {
     " ".join(each.path): each for each in walk(application()) if each.path and not each.commands
 }
+GROUPS = [" ".join(each.path) for each in walk(application()) if each.commands]
 ACTING = ("watch", "demo", "service install")
 """Not run here: they become a watchdog, need an engine, or change the host."""
 WORDS: Mapping[str, tuple[str, ...]] = {
@@ -86,7 +87,15 @@ def test_help_teaches_on_stdout_in_eighty_columns_and_without_boxes(name: str) -
     assert not BOXES.search(told.out)
     assert "\x1b" not in told.out
     assert max(map(len, told.out.splitlines())) <= 80
+    assert "\n  Examples:\n" in told.out
     assert LEAVES[name].summary
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_a_list_of_commands_has_each_ones_first_sentence_whole(name: str) -> None:
+    told = dockerdoctor(*name.split(), "--help", env={"COLUMNS": "80"}).out
+    assert max(map(len, told.splitlines())) <= 80
+    assert not [line for line in told.splitlines()[1:] if line.endswith("...")]
 
 
 @every_command

@@ -344,6 +344,10 @@ COPIES = b"""
 
 1 @ 0x43c0ce 0x44c2a5
 #\t0x1b6cca9\tgithub.com/docker/docker/api/server/router/container.(*containerRouter).putContainersArchive+0x109\tcopy.go:113
+
+1 @ 0x43c0ce 0x44c2a5
+#\t0x1b6d0f0\tgithub.com/docker/docker/daemon/images.(*ImageService).Changes+0xb2\timage_changes.go:19
+#\t0x1b6d1a4\tgithub.com/docker/docker/api/server/router/container.(*containerRouter).getContainersChanges+0x64\tcontainer_routes.go:397
 """
 PRUNE = b"""
 1 @ 0x43c0ce 0x44c2a5
@@ -356,7 +360,7 @@ PRUNE = b"""
     ("body", "seen"),
     [
         (PROFILE, Builds(4)),
-        (PROFILE + COPIES, Builds(4, copies=3)),
+        (PROFILE + COPIES, Builds(4, copies=4)),
         (PROFILE + PRUNE, Builds(4, prunes=1)),
         (PROFILE.partition(b"\n\n")[0], Builds(0)),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -71,30 +70,6 @@ def test_a_second_holder_is_refused_with_the_first_ones_pid(tmp_path: Path) -> N
         assert caught.value.exit is Exit.BUSY
     with lock.held(path, "heal"):
         pass
-
-
-def test_whoever_may_wait_gets_the_lock_when_it_is_free(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    first, taken, go = threading.Event(), threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock.held(path, "watch"):
-            first.set()
-            go.wait()
-
-    def wait() -> None:
-        with lock.held(path, "heal", wait_s=60):
-            taken.set()
-
-    threads = [threading.Thread(target=hold), threading.Thread(target=wait)]
-    threads[0].start()
-    assert first.wait(60)
-    threads[1].start()
-    assert not taken.is_set()
-    go.set()
-    assert taken.wait(60)
-    for thread in threads:
-        thread.join(60)
 
 
 def test_a_dead_holder_leaves_no_lock_behind(tmp_path: Path) -> None:

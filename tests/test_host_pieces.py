@@ -202,6 +202,7 @@ def test_a_daemon_that_was_told_to_listen_elsewhere_is_known(
 ) -> None:
     found = layout.layout(argv.split(), layout.parse_config(config))
     assert found.listens_elsewhere(Path("/var/run/docker.sock")) is elsewhere
+    assert found.takes_sockets is ("fd://" in argv)
 
 
 def test_a_launch_survives_being_written_down(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -34,6 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 ONLY_IN_HOST = {"subprocess", "socket", "signal", "time", "docker", "ctypes"}
 NEVER_IN_THE_WATCHDOG = ("typer", "click", "rich", "pygments", "pydantic", "aiohttp", "httpx")
 MAX_LINES = 300
+MAX_FUNCTION = 40
 PATIENCE_S = 300.0
 
 SECRETS = (
@@ -135,6 +137,15 @@ def test_no_module_needs_itself() -> None:
         pytest.fail(" imports ".join(error.args[1]))
 
 
+def test_a_newcomer_finds_every_module_in_the_table() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    files = [*PACKAGE.glob("[!_]*.py"), *(path.parent for path in PACKAGE.glob("*/__init__.py"))]
+    names = [path.name if path.suffix else f"{path.name}/" for path in files]
+    assert not [name for name in names if not any(fnmatch(name, each) for each in told)]
+
+
 def test_only_host_touches_the_machine() -> None:
     wrong = [
         f"{name} imports {other}"
@@ -176,6 +187,15 @@ def test_every_module_says_what_it_is_for(name: str) -> None:
 def test_modules_stay_short(name: str) -> None:
     path = CHECKOUT.joinpath(*name.split(".")).with_suffix(".py")
     assert len(path.read_text().splitlines()) < MAX_LINES
+
+
+@pytest.mark.parametrize("name", sources())
+def test_functions_stay_short(name: str) -> None:
+    """Their signatures and docstrings are not counted: those of commands are their help."""
+    functions = [each for each in ast.walk(sources()[name]) if isinstance(each, ast.FunctionDef)]
+    bodies = [each.body[bool(ast.get_docstring(each)) :] for each in functions]
+    lengths = [(body[-1].end_lineno or 0) - body[0].lineno + 1 for body in bodies if body]
+    assert max(lengths, default=0) <= MAX_FUNCTION
 
 
 def test_the_watchdog_loads_nothing_of_the_command_line() -> None:

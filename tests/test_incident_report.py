@@ -23,7 +23,7 @@ from dockerdoctor.model import Attempt, Impact, Incident, Outcome, Sample, Sever
 from tests.clirun import dockerdoctor, write_config
 from tests.story import RULES
 from tests.test_cli_commands import an_incident, clock, recorded
-from tests.values import at, sample
+from tests.values import RUNGS, at, sample
 
 HOSTILE = (
     '</title><script>alert(1)</script><img src=x onerror="alert(2)">|`*[x](http://e)\x1b[31m\u202e'
@@ -203,18 +203,18 @@ def test_a_report_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 
 
 def test_what_was_saved_is_the_time_by_hand_less_the_time_it_took() -> None:
-    assert saved(an_incident()) == 600 - 24
+    assert saved(an_incident(), RUNGS) == 600 - 24
     slow = replace(an_incident(), closed=at(2000).wall)
-    assert saved(slow) == 0
-    assert saved(replace(an_incident(), outcome=Outcome.PASSED)) == 0
-    assert saved(replace(an_incident(), closed=None)) == 0
+    assert saved(slow, RUNGS) == 0
+    assert saved(replace(an_incident(), outcome=Outcome.PASSED), RUNGS) == 0
+    assert saved(replace(an_incident(), closed=None), RUNGS) == 0
 
 
 def test_statistics_count_by_rule_and_by_rung() -> None:
     passed = Incident(
         "b", at(0).wall, "disk-high", "full", Severity.WARNING, (), at(100).wall, Outcome.PASSED
     )
-    found = stats([an_incident(), an_incident("x"), passed], at(3600).wall)
+    found = stats([an_incident(), an_incident("x"), passed], RUNGS, at(3600).wall)
     assert (found.incidents, found.open, found.down_s) == (3, 0, 148)
     assert found.saved_s == 2 * 576
     rule = found.rules[0]

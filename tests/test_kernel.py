@@ -13,7 +13,7 @@ from dockerdoctor.host import cgroups, processes
 from dockerdoctor.host.held import PER_TURN, HeldThreads
 from dockerdoctor.host.kernelsigns import HOUR_S, NETDEV_S, KernelSigns
 from dockerdoctor.host.kmsg import KernelLog, Record, parse
-from dockerdoctor.host.mounts import Mounts, mount_of
+from dockerdoctor.host.mounts import Mount, Mounts
 from dockerdoctor.host.nouns import Container
 from dockerdoctor.host.traces import HeldThread, KernelTraces, Whose
 from dockerdoctor.model import Process
@@ -118,6 +118,15 @@ garbled line
 """
 
 
+def mount_of(path: str, table: str, directory: Path) -> Mount:
+    """The mount of a path by a table of mounts; `directory` stands for /sys/dev/block too."""
+    (directory / "mountinfo").write_text(table)
+    with contextlib.closing(Mounts(directory / "mountinfo", directory)) as mounts:
+        seen = mounts.look(Path(path))
+    assert seen is not None
+    return seen
+
+
 @pytest.mark.parametrize(
     ("vfs", "fs", "read_only"),
     [
@@ -131,17 +140,14 @@ def test_a_mount_is_read_only_by_its_own_options_or_by_its_file_systems(
     tmp_path: Path, vfs: str, fs: str, read_only: bool
 ) -> None:
     (tmp_path / "8:17").symlink_to("../../block/sdb/sdb1")
-    seen = mount_of(Path("/var/lib/docker"), MOUNTS.format(vfs=vfs, fs=fs), tmp_path)
-    assert seen is not None
+    seen = mount_of("/var/lib/docker", MOUNTS.format(vfs=vfs, fs=fs), tmp_path)
     assert (seen.point, seen.read_only, seen.device) == ("/var/lib/docker", read_only, "sdb1")
 
 
 def test_a_directory_without_a_mount_of_its_own_is_on_the_one_above(tmp_path: Path) -> None:
     text = MOUNTS.format(vfs="rw", fs="ro")
     for path, point in (("/var/lib", "/"), ("/var/lib/docker two/x", "/var/lib/docker two")):
-        seen = mount_of(Path(path), text, tmp_path)
-        assert seen is not None
-        assert seen.point == point
+        assert mount_of(path, text, tmp_path).point == point
 
 
 def test_a_mount_is_read_each_time_and_the_others_only_after_a_change(tmp_path: Path) -> None:

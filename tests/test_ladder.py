@@ -178,12 +178,20 @@ def test_after_another_incident_it_waits_for_the_cool_down() -> None:
     assert step.reason == "cool-down"
 
 
-def test_a_clock_that_went_back_is_still_inside_the_cool_down() -> None:
-    other = incident(attempt("restart", 2000, 2050), name="another", ident="two")
+def test_a_clock_that_went_back_a_little_is_still_inside_the_cool_down() -> None:
+    other = incident(attempt("restart", 340, 350), name="another", ident="two")
     mine = incident(attempt("dump-stacks", 290, 291, Impact.NONE))
     step = choose(scene(), mine, other)
     assert isinstance(step, Hold)
     assert step.reason == "cool-down"
+
+
+def test_a_climb_that_a_wrong_clock_dates_a_day_ahead_is_not_waited_for() -> None:
+    other = incident(attempt("restart", 86700, 86710), name="another", ident="two")
+    mine = incident(attempt("dump-stacks", 290, 291, Impact.NONE))
+    step = choose(scene(), mine, other)
+    assert isinstance(step, Climb)
+    assert step.rung == "restart"
 
 
 def test_a_spent_budget_calls_for_people() -> None:
@@ -202,6 +210,14 @@ def test_a_rung_that_was_cut_short_with_the_daemon_down_is_finished_by_a_start()
     step = choose(scene(unit__active_state="inactive", unit__result="signal"), cut)
     assert isinstance(step, Climb)
     assert step.rung == "start"
+
+
+def test_who_stops_a_daemon_after_a_prune_was_cut_short_is_not_overruled() -> None:
+    cut = incident(attempt("prune", 290, None, Impact.DAEMON))
+    stopped = scene(unit__active_state="inactive", unit__stopped_by_operator=True)
+    step = decide(sick(finding("prune")), past(cut), stopped, RUNGS, NOW)
+    assert isinstance(step, Hold)
+    assert step.reason == "stopped"
 
 
 def test_a_rung_that_was_cut_short_with_the_daemon_up_is_not_repeated() -> None:

@@ -13,6 +13,8 @@ from tests.story import Story
 def leaks_beyond_six_gib(story: Story, live_restore: bool, grows: bool = True) -> None:
     """20 MiB a minute on top of 6 GiB, with its clients if it `grows`."""
     story.host.engine = replace(story.host.engine, live_restore=live_restore)
+    if live_restore:
+        story.host.closeup.daemon_json('{"live-restore": true}')
     story.host.dockerd_process.rss_bytes = 6 << 30
     for _ in range(60):
         if story.acts:

@@ -61,7 +61,7 @@ class Keeper(PidFileKeeper):
         """With a containerd of its own: no shim of a daemon that runs on this machine is its."""
         return ("dockerd", "--containerd", "/nowhere/containerd.sock")
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:
         return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ import pytest
 
 from dockerdoctor import aftermath
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import http
+from dockerdoctor.host import goroutines, http, peers
 from dockerdoctor.host.address import parse
 from dockerdoctor.host.canary import LABEL, Canary
 from dockerdoctor.host.engine import Engine
@@ -34,25 +35,31 @@ from tests.baredaemon import PATIENCE_S, BareDaemon, bare_daemon, require_engine
 from tests.sockets import eventually
 
 IMAGE = "bench:1"
+CALLS = 20
+INFO = "systemRouter).getInfo+"
+WATCHED = "net/http.(*connReader).backgroundRead+"
+"""A goroutine of each request under way: it waits for the client to hang up."""
 
 
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareDaemon]:
     require_engine()
-    if not (busybox := shutil.which("busybox")):
-        pytest.skip("busybox (Debian: busybox-static) is needed for an image")
+    archive = image()
     with bare_daemon(tmp_path_factory.mktemp("e", numbered=True)) as running:
         eventually(lambda: answers(running), PATIENCE_S)
-        client(running).import_image_from_data(_tar(Path(busybox)), repository=IMAGE)
+        client(running).import_image_from_data(archive, repository=IMAGE)
         yield running
         for line in client(running).containers(all=True):
             client(running).remove_container(line["Id"], force=True)
 
 
-def _tar(busybox: Path) -> bytes:
+def image() -> bytes:
+    """An image's only layer, as a tar."""
+    if not (busybox := shutil.which("busybox")):
+        pytest.skip("busybox (Debian: busybox-static) is needed for an image")
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
-        tar.add(busybox.resolve(), "bin/busybox")
+        tar.add(Path(busybox).resolve(), "bin/busybox")
         for name in ("sleep", "true"):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
@@ -143,6 +150,64 @@ def is_late(engine: Engine, name: str) -> bool:
     except HostFault as fault:
         return fault.fault is Fault.TIMEOUT
     return False
+
+
+@pytest.fixture
+def hung_containerd(daemon: BareDaemon, engine: Engine) -> Iterator[None]:
+    containerd = peers.listener(daemon.containerd_socket)
+    assert containerd is not None
+    os.kill(containerd.pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: stands_still(containerd.pid))
+        yield
+    finally:
+        os.kill(containerd.pid, signal.SIGCONT)
+    eventually(lambda: under_way(engine, INFO) == 0)
+
+
+def stands_still(pid: int) -> bool:
+    """Whether it has stopped: each thread does when its turn comes, and answers until then."""
+    with contextlib.suppress(OSError):  # one of them has ended meanwhile
+        threads = Path(f"/proc/{pid}/task").iterdir()
+        return all(") T " in (each / "stat").read_text() for each in threads)
+    return False
+
+
+@pytest.mark.usefixtures("hung_containerd")
+@pytest.mark.parametrize("lasts", [False, True])
+def test_the_daemon_notices_who_hangs_up_whatever_he_said_of_his_connection(
+    daemon: BareDaemon, engine: Engine, lasts: bool
+) -> None:
+    with contextlib.ExitStack() as links:
+        for _ in range(CALLS):
+            link = links.enter_context(socket.socket(socket.AF_UNIX))
+            link.connect(str(daemon.socket))
+            link.sendall(http.request_bytes("GET", "/info", lasts=lasts))
+        eventually(lambda: under_way(engine, WATCHED) >= CALLS)
+        eventually(lambda: under_way(engine, INFO) == CALLS)
+    eventually(lambda: under_way(engine, WATCHED) < CALLS)
+    # 20.10 notices too, and goes on: there /info asks containerd whether or not anybody waits.
+    server = engine.ask("ping", "GET", "/_ping", PATIENCE_S).head.headers["server"]
+    goes_on = server.startswith("Docker/20.10.")
+    eventually(lambda: under_way(engine, INFO) == (CALLS if goes_on else 0))
+
+
+@pytest.mark.usefixtures("hung_containerd")
+def test_a_call_that_was_given_up_on_stays_the_only_one_of_its_kind_in_the_daemon(
+    engine: Engine,
+) -> None:
+    for _ in range(CALLS):
+        with pytest.raises(HostFault) as caught:
+            engine.info(0.1)
+        assert caught.value.fault is Fault.TIMEOUT
+    eventually(lambda: under_way(engine, INFO) == 1)
+
+
+def under_way(engine: Engine, mark: str) -> int:
+    """How many goroutines of the daemon have this on their stacks."""
+    profile = engine.ask("goroutines", "GET", goroutines.TARGET, PATIENCE_S).body.decode()
+    blocks = (each for each in profile.split("\n\n") if mark in each)
+    return sum(int(found[1]) for each in blocks if (found := re.search(r"^(\d+) @ ", each, re.M)))
 
 
 def test_who_shares_a_network_needs_the_other_by_its_id(

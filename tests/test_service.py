@@ -36,36 +36,36 @@ def analyzed(tmp_path: Path, text: str, *arguments: str, name: str = UNIT) -> st
 
 
 def without_systemd() -> Config:
-    config = Config.default()
+    config = Config()
     return replace(config, daemon=replace(config.daemon, pidfile=Path("/run/docker.pid")))
 
 
-@pytest.mark.parametrize("config", [Config.default(), without_systemd()])
+@pytest.mark.parametrize("config", [Config(), without_systemd()])
 def test_systemd_has_nothing_to_say_against_it(tmp_path: Path, config: Config) -> None:
     said = analyzed(tmp_path, unit_text(config, PYTHON), "verify", "--man=no")
     assert UNIT not in said
 
 
 def test_systemd_has_nothing_to_say_against_the_daily_survey(tmp_path: Path) -> None:
-    texts = units(Config.default(), PYTHON)
+    texts = units(Config(), PYTHON)
     (tmp_path / SURVEY).write_text(texts[SURVEY].replace(str(PYTHON), "/bin/true"))
     for name in (SURVEY, TIMER):
         said = analyzed(tmp_path, texts[name], "verify", "--man=no", name=name)
         assert "dockerdoctor" not in said
     assert f"{PYTHON} -I -m dockerdoctor disk show --json\n" in texts[SURVEY]
-    named = units(Config.default(), PYTHON, Path("/etc/my.toml"))[SURVEY]
+    named = units(Config(), PYTHON, Path("/etc/my.toml"))[SURVEY]
     assert "-m dockerdoctor --config /etc/my.toml disk show" in named
 
 
 def test_what_it_does_not_need_is_taken_away(tmp_path: Path) -> None:
-    said = analyzed(tmp_path, unit_text(Config.default(), PYTHON), "security", "--offline=yes")
+    said = analyzed(tmp_path, unit_text(Config(), PYTHON), "security", "--offline=yes")
     found = re.search(r"exposure level for \S+: ([\d.]+)", said)
     assert found is not None, said
     assert float(found[1]) <= 3.5, said
 
 
 def test_it_outlives_the_daemon_and_is_never_left_dead() -> None:
-    lines = unit_text(Config.default(), PYTHON).splitlines()
+    lines = unit_text(Config(), PYTHON).splitlines()
     directives = [line for line in lines if not line.startswith("#")]
     assert not [line for line in directives if "docker.service" in line]
     for line in (
@@ -91,9 +91,7 @@ def test_a_daemon_without_a_unit_is_not_put_into_our_sandbox() -> None:
 
 
 def test_names_that_systemd_would_read_otherwise_are_quoted() -> None:
-    text = unit_text(
-        Config.default(), Path("/opt/my python/bin/python"), Path('/etc/100%/$x"y\\z.toml')
-    )
+    text = unit_text(Config(), Path("/opt/my python/bin/python"), Path('/etc/100%/$x"y\\z.toml'))
     command = next(line for line in text.splitlines() if line.startswith("ExecStart="))
     assert command == (
         'ExecStart="/opt/my python/bin/python" -I -m dockerdoctor.daemon '
@@ -102,7 +100,7 @@ def test_names_that_systemd_would_read_otherwise_are_quoted() -> None:
 
 
 def test_directories_of_ones_own_are_left_to_whoever_chose_them() -> None:
-    config = Config.default()
+    config = Config()
     watch = replace(config.watch, state_dir=Path("/srv/state"), run_dir=Path("/run/a/b"))
     text = unit_text(replace(config, watch=watch), PYTHON)
     assert "StateDirectory=" not in text

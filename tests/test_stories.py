@@ -677,6 +677,7 @@ def test_a_version_that_is_known_to_leak_is_named(tmp_path: Path) -> None:
 def test_live_restore_is_still_known_while_the_daemon_hangs(tmp_path: Path) -> None:
     story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
     story.host.engine = replace(story.host.engine, live_restore=True)
+    story.host.closeup.daemon_json('{"live-restore": true}')
     story.goes_on_for(60)
     story.host.dockerd_process.frozen = True
     story.killed_and_started_again()

@@ -96,6 +96,13 @@ def test_a_running_service_and_its_socket() -> None:
     assert (missing.load, missing.left_inactive_mono_s) == ("not-found", None)
 
 
+def test_who_is_restarted_along_with_it() -> None:
+    said = "KillMode=mixed\nRequiredBy=\nBoundBy=docker.service\nConsistsOf=a.service b.service\n"
+    (containerd,) = parse_show(SYSTEMD_262.rstrip() + "\n" + said)
+    assert containerd.kill_mode == "mixed"
+    assert containerd.along == {"docker.service", "a.service", "b.service"}
+
+
 def test_the_order_of_properties_does_not_matter() -> None:
     (service,) = parse_show(SYSTEMD_262)
     assert (service.name, service.main_pid, service.load) == ("docker.service", 84, "loaded")

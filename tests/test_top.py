@@ -44,7 +44,7 @@ def clock(wall: float) -> str:
 
 
 def configured(directory: Path) -> Config:
-    config = Config.default()
+    config = Config()
     watch = replace(config.watch, state_dir=directory / "state", run_dir=directory / "run")
     return replace(config, watch=watch)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
 from dockerdoctor import aftermath
-from dockerdoctor.host.nouns import Container, Place, Service
-from dockerdoctor.model import Outcome
+from dockerdoctor.host.nouns import Container, Place, Service, ServiceState
+from dockerdoctor.model import Impact, Outcome, Policy
+from dockerdoctor.probes.unit import stopped_on_purpose
 from tests.fakehost import disk_use
 from tests.story import Story
 
@@ -74,6 +76,95 @@ def hung(story: Story) -> tuple[Outcome, str]:
     """How the incident of the daemon that hangs stands, and what was climbed last in it."""
     incident = next(each for each in story.incidents if each.rule == "daemon-unresponsive")
     return incident.outcome, incident.attempts[-1].rung
+
+
+def test_who_stops_a_daemon_before_systemd_starts_it_again_wants_it_down() -> None:
+    """As systemd 257 tells it, after a kill -9 and a stop within RestartSec=."""
+    down = ServiceState("docker.service", "inactive", "dead", "signal", restart="always")
+    assert stopped_on_purpose(down)
+    assert not stopped_on_purpose(replace(down, job="start"))
+    assert not stopped_on_purpose(replace(down, active="activating", sub="auto-restart"))
+
+
+@pytest.mark.parametrize("why", ["its unit kills the shims", "docker.service goes with it"])
+def test_a_containerd_that_takes_the_containers_along_costs_them(tmp_path: Path, why: str) -> None:
+    story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
+    containerd = story.host.units[Service.CONTAINERD]
+    if why == "its unit kills the shims":
+        containerd.kill_mode = "mixed"
+    else:
+        containerd.along = frozenset({"docker.service"})
+    story.goes_on_for(30)
+    story.host.containerd_process.state = "T"
+    story.goes_on_for(120)
+    assert story.acts == ["signal dockerd SIGUSR1"]  # the evidence
+    assert "restart-containerd: it costs its containers, the policy allows the daemon" in (
+        story.incidents[0].why
+    )
+
+
+def test_who_is_no_dockerd_is_not_asked_for_its_stacks(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    shell = replace(story.host.dockerd_process.identity, name="sh")  # `ExecStart=/bin/sh -c ...`
+    story.host.dockerd_process.identity = shell
+    story.host.containerd_process.state = "T"
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert story.climbed() == ["dump-stacks", "restart-containerd"]
+    assert "its unit runs sh, which SIGUSR1 would end" in story.attempts()[0].note
+    assert [act for act in story.acts if "signal sh" in act] == []
+
+
+def test_a_daemon_that_would_not_start_again_is_not_ended(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    story.host.closeup.daemon_json('{"debug": true,\n}')
+    story.host.closeup.changed = story.host.now().wall
+    story.host.dockerd_process.frozen = True
+    story.goes_on_for(600)
+    assert story.acts == []
+    held = story.said[-1]
+    assert held.startswith("configuration: /etc/docker/daemon.json: line 2, column 1: ")
+    assert held.endswith("dockerd would not start again, mend that first")
+    story.host.closeup.daemon_json('{"debug": true, "hosts": ["fd://"]}')
+    story.goes_on_for(30)
+    assert "both give hosts (-H in /lib/systemd/system/docker.service)" in story.said[-1]
+    assert hung(story) == (Outcome.OPEN, "dump-stacks")
+    story.host.closeup.daemon_json('{"debug": true}')
+    story.goes_on_until(lambda: hung(story)[0] is not Outcome.OPEN)
+    assert hung(story) == (Outcome.CURED, "sigkill")
+
+
+def test_a_socket_that_somebody_removed_costs_one_restart(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.goes_on_for(30)
+    story.host.socket_removed = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert hung(story) == (Outcome.CURED, "restart")
+    assert "restart socket dockerd" in story.acts
+
+
+def test_live_restore_that_is_off_at_the_next_start_spares_nobody(tmp_path: Path) -> None:
+    story = Story(tmp_path, Policy(max_impact=Impact.DAEMON))
+    story.host.engine = replace(story.host.engine, live_restore=True)
+    story.host.closeup.daemon_json('{"debug": true}')  # it was in there when the daemon started
+    story.goes_on_for(30)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents) and hung(story)[0] is not Outcome.OPEN)
+    assert hung(story)[0] is Outcome.GAVE_UP
+    assert "restart: it costs its containers, the policy allows the daemon" in (
+        story.incidents[0].why
+    )
+    assert story.acts == []
+
+
+def test_what_the_daemon_has_started_with_is_no_reason_to_leave_it_hung(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.closeup.daemon_json("\ufeff{}")  # engines since 23 take the mark, readers may not
+    story.goes_on_for(30)
+    story.host.dockerd_process.frozen = True
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert hung(story) == (Outcome.CURED, "sigkill")
 
 
 def test_a_containerd_that_takes_long_to_start_is_left_to_it(tmp_path: Path) -> None:
@@ -150,6 +241,22 @@ def test_a_start_that_works_is_waited_for_and_one_that_stands_still_is_told(tmp_
     assert "done nothing for 6 min 40 s" in story.said[-1]
     assert [each.rule for each in story.incidents] == ["start-stands-still"]
     assert story.acts == []
+
+
+def test_one_that_does_not_tell_when_it_is_up_is_given_its_start(tmp_path: Path) -> None:
+    story = Story(tmp_path)
+    story.host.dockerd.stop(job="restart")
+    story.host.advance(3)
+    story.host.dockerd.served = False  # Type=exec
+    story.host.dockerd_process.hung = True
+    story.goes_on_for(1800)
+    assert story.acts == []
+    assert story.said[-1].startswith(
+        "starting: the daemon has answered nobody since it was started"
+    )
+    story.host.dockerd_process.idle_s = 400.0
+    story.goes_on_until(lambda: bool(story.incidents and story.incidents[0].closed))
+    assert hung(story) == (Outcome.CURED, "restart")
 
 
 def test_a_watchdog_of_systemds_that_dockerd_never_feeds_is_told(tmp_path: Path) -> None:

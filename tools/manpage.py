@@ -128,7 +128,7 @@ def _exits() -> Iterator[str]:
 
 
 def _files() -> Iterator[str]:
-    config = Config.default()
+    config = Config()
     known = (
         (DEFAULT_FILE, "The configuration; none is needed."),
         (DEFAULT_FILE.parent / "conf.d/*.toml", "Read after it, in the order of their names."),

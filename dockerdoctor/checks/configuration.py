@@ -10,6 +10,8 @@ import contextlib
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from dockerdoctor.checks._daemon import DaemonJson, command, daemon_json, is_down
 from dockerdoctor.declare import Check, Clue
 from dockerdoctor.errors import HostFault
@@ -85,6 +87,29 @@ def run(view: HostView) -> Sequence[Clue]:
         return clues
     well = f"{found.path} can be read now, no flag stands against it, and all flags are known"
     return [Clue(rule, well, Severity.INFO, against=True) for rule in (BAD, CONFLICT, FLAG)]
+
+
+class Next(Struct, frozen=True):
+    """What the configuration of now says of the next start of a dockerd that runs."""
+
+    refused: str = ""
+    """Why it would fail; empty where nothing certain speaks against it, or nobody can see."""
+    live_restore: bool = True
+    """False where it is certain that live-restore would be off: then it ends all containers."""
+
+
+def next_start(view: HostView) -> Next:
+    """By daemon.json and the unit, as they may have been changed since the start."""
+    try:
+        words = command(view)
+        found = daemon_json(view, words)
+    except HostFault:
+        return Next()
+    if found.keys is None:
+        return Next("" if _taken(view, found) else f"{found.path}: {found.wrong}")
+    refused = next((clue.says for clue in _conflicts(found, words, down=True)), "")
+    live = found.keys.get("live-restore") is True or "live-restore" in flags(words)
+    return Next(refused, live or not words)
 
 
 def _bad(file: DaemonJson, wrong: str, down: bool) -> Clue:

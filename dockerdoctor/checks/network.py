@@ -35,12 +35,14 @@ RESTART = "systemctl restart docker"
 
 
 def run(view: HostView) -> Sequence[Clue]:
-    """What can be seen; of a daemon that is down only the name servers."""
-    told = settings(view)
-    given = {name: word.text.partition("=")[2] for name, word in flags(command(view)).items()}
+    """What can be seen; of a daemon that is down only the name servers. Where nobody knows what it
+    was told on its command line, it may have been told to do without bridge and firewall."""
+    told, words = settings(view), command(view)
+    given = {name: word.text.partition("=")[2] for name, word in flags(words).items()}
     clues = list(_name_servers(view, told, given))
     if is_up(view):
-        clues += [*_bridge(view, told, given), *_firewall(view, told, given), *_pools(view, told)]
+        clues += _pools(view, told)
+        clues += [*_bridge(view, told, given), *_firewall(view, told, given)] if words else []
     return clues
 
 

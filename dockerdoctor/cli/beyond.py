@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 from dockerdoctor import holds
 from dockerdoctor.cli.history import Watchdog
-from dockerdoctor.cli.report import Found, State
+from dockerdoctor.cli.report import Found, Looked, State
 from dockerdoctor.declare import Scene
-from dockerdoctor.judge import Rule
+from dockerdoctor.judge import Rule, probes_of
 from dockerdoctor.model import Fault, Sample, Severity
 
 PS = "ps -C dockerd -o pid,lstart,args"
@@ -55,8 +55,8 @@ def _blind_for(rule: str, rules: Mapping[str, Rule], samples: Mapping[str, Sampl
     """Whether this look could not see what the rule asks about."""
     if rule not in rules:
         return False
-    probes = {condition.reading.partition(".")[0] for condition in rules[rule].when}
-    return any(probe not in samples or samples[probe].fault for probe in probes)
+    asked = probes_of(rules[rule].when)
+    return any(probe not in samples or samples[probe].fault for probe in asked)
 
 
 def held(scene: Scene, units: Sequence[str]) -> list[Found]:
@@ -73,11 +73,9 @@ def held(scene: Scene, units: Sequence[str]) -> list[Found]:
     return [Found(hold.reason, hold.why, State.WARNING, next=what_next)]
 
 
-def nobody_answers(
-    samples: Mapping[str, Sample], findings: Sequence[Found], units: Sequence[str]
-) -> list[Found]:
+def nobody_answers(looked: Looked, findings: Sequence[Found]) -> list[Found]:
     """A ping without an answer is critical, unless it is known who wants it so."""
-    ping = samples.get("ping")
+    ping = looked.samples.get("ping")
     if ping is None or ping.readings.get("answered") is not False:
         return []
     if any(found.rule in holds.HOLDS for found in findings):
@@ -90,9 +88,18 @@ def nobody_answers(
             State.CRITICAL,
             evidence={"ping.answered": False, "ping.why": why},
             remedy=REMEDIES.get(why, ""),
-            next=PS if no_unit(samples) or not units else f"systemctl status {' '.join(units)}",
+            next=_where_to_look(looked),
         )
     ]
+
+
+def _where_to_look(looked: Looked) -> str:
+    """At its unit, or for its process; of a daemon behind TCP most likely on another host."""
+    if looked.address.startswith("tcp:"):
+        return f"docker --host {looked.address} version"
+    if no_unit(looked.samples) or not looked.units:
+        return PS
+    return f"systemctl status {' '.join(looked.units)}"
 
 
 def no_unit(samples: Mapping[str, Sample]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.options import Options, value_of
 
 if TYPE_CHECKING:
     from dockerdoctor.bundle import Collected
@@ -23,11 +23,17 @@ def bundle(
         str, typer.Option(help="Of all files, uncompressed.", metavar="SIZE")
     ] = "64MiB",
 ) -> int:
-    """Gather vitals, journals, units, configuration, dumps and the record into one tar.gz.
+    """Gather all that a helper needs in one tar.gz, secrets hidden.
 
-    Reads only, and is done within 30 s on a daemon that hangs: each part has its own deadline. What
-    looks like a secret (environments, passwords, tokens, credentials in URLs) is hidden; README.txt
-    inside tells what was hidden and what could not be had.
+    Vitals, journals, units, configuration, dumps and the record. Reads only, and is done within
+    30 s on a daemon that hangs: each part has its own deadline. What looks like a secret
+    (environments, passwords, tokens, credentials in URLs) is hidden; README.txt inside tells what
+    was hidden and what could not be had. Needs no root, but root sees more.
+
+    \b
+    Examples:
+      sudo dockerdoctor bundle
+      sudo dockerdoctor bundle --output /tmp/for-support.tar.gz
     """
     import os
 
@@ -35,10 +41,10 @@ def bundle(
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.bundleparts import parts
     from dockerdoctor.host import clock
-    from dockerdoctor.units import plain_bytes
+    from dockerdoctor.units import parse_bytes, plain_bytes
 
     options: Options = ctx.obj
-    limit = _size(max_size)
+    limit = int(value_of("--max-size", max_size, parse_bytes))
     wall = clock.now().wall
     stamp = terminal.iso(wall)[:19].replace("-", "").replace(":", "").replace("T", "-")
     root = f"dockerdoctor-{os.uname().nodename}-{stamp}"
@@ -55,16 +61,6 @@ def bundle(
     hidden = sum(int(line.partition(" ")[0]) for each in found.hidden.values() for line in each)
     terminal.say(f"  hidden: {hidden} values, listed in its README.txt")
     return 0
-
-
-def _size(text: str) -> int:
-    from dockerdoctor.errors import UsageError
-    from dockerdoctor.units import parse_bytes
-
-    try:
-        return int(parse_bytes(text))
-    except ValueError as error:
-        raise UsageError(f"--max-size: {error}") from error
 
 
 def _write(path: Path, found: Collected, root: str, wall: float) -> None:

@@ -14,12 +14,12 @@ from dockerdoctor import __version__, compose
 from dockerdoctor.bundle import Content, Part
 from dockerdoctor.cli.explaintext import explanation_text
 from dockerdoctor.cli.options import Options
-from dockerdoctor.config import Config
+from dockerdoctor.config import Config, DaemonConfig
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.host import command
 from dockerdoctor.host.clock import now
 from dockerdoctor.host.linux import LinuxHost
-from dockerdoctor.host.nouns import Place
+from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.record import Record
 from dockerdoctor.stackjams import explain
 from dockerdoctor.stacks import NoDumpError, lines_of, read
@@ -48,17 +48,11 @@ VERSIONS = (
 def parts(options: Options, config: Config) -> list[Part]:
     """In the order of their worth: the room is theirs in this order."""
     host = compose.host(config, options.address(config))
-    units = [
-        unit
-        for unit in (config.daemon.unit, config.daemon.socket_unit, config.daemon.containerd_unit)
-        if unit
-    ]
-    found = [
+    return [
         Part("check.json", lambda: _check(options, config), 14.0),
         Part("incidents.json", lambda: _incidents(config)),
         Part("versions.txt", _versions),
-        Part("units", lambda: _units([*units, OURS])),
-        *(Part(f"journal/{unit}.txt", _journal(unit), 12.0) for unit in [*units, OURS]),
+        *_of_its_keeper(host, config.daemon),
         Part("journal/kernel.txt", _kernel, 12.0),
         Part("etc", lambda: _configuration(host, config)),
         Part("proc", _proc),
@@ -71,9 +65,16 @@ def parts(options: Options, config: Config) -> list[Part]:
         Part("dumps", lambda: _dumps(host, config), raw=True),
         Part("samples.json", lambda: _samples(config), 10.0),
     ]
-    if config.daemon.pidfile is not None:  # no systemd: its units are somebody else's
-        found = [part for part in found if ".service" not in part.name and part.name != "units"]
-    return found
+
+
+def _of_its_keeper(host: LinuxHost, daemon: DaemonConfig) -> list[Part]:
+    """Its units and their journals; without systemd the end of its log."""
+    if daemon.pidfile is not None:
+        return [Part("dockerd.log", lambda: "\n".join(host.journal(Service.DOCKERD, LINES, 5.0)))]
+    named = (daemon.unit, daemon.socket_unit, daemon.containerd_unit, OURS)
+    units = [unit for unit in named if unit]
+    journals = [Part(f"journal/{unit}.txt", _journal(unit), 12.0) for unit in units]
+    return [Part("units", lambda: _units(units)), *journals]
 
 
 def _check(options: Options, config: Config) -> Content:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 
 from dockerdoctor.cli.diagnosis import Cause, Diagnosis, Time
-from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.plain import fold
 from dockerdoctor.cli.report import EXIT, State
 from dockerdoctor.cli.reporttext import INDENT, MARKS, ago, evidence, vital_lines
 from dockerdoctor.cli.symptoms import ABOUT, Grade, Symptom
@@ -55,7 +55,7 @@ def text(
         lines.append(f"[?] {each.probe}: not seen: {each.detail}")
         lines += [f"{INDENT}remedy  {each.hint}"] if each.hint else []
     lines += [f"[?] {note}" for note in report.notes]
-    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+    return fold(lines, columns)
 
 
 def path(told: Diagnosis) -> list[Step]:

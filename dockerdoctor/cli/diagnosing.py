@@ -47,9 +47,8 @@ def diagnose(
     report = examine(looked, about, since_in(config, looked.now))
     words = _words(view, looked)
     examined = examination.results()
-    ranked = causes(
-        report, examined, {rule.name: rule for rule in known.rules}, known.rungs, past(config, view)
-    )
+    by_name = {rule.name: rule for rule in known.rules}
+    ranked = causes(report, examined, by_name, known.rungs, past(config, known, view))
     if symptom:  # what was asked about comes first
         ranked.sort(key=lambda each: each.branch is not symptom)
     state, says = conclusion(report, ranked)
@@ -67,13 +66,13 @@ def diagnose(
     )
 
 
-def past(config: Config, view: HostView) -> Stats:
+def past(config: Config, known: Knowledge, view: HostView) -> Stats:
     """What this host's own record tells of cures; nothing where there is none."""
     try:
         incidents = Record(config.watch.record).incidents(PAST)
     except DoctorError:
         incidents = []
-    return stats(incidents, view.now().wall)
+    return stats(incidents, known.rungs, view.now().wall)
 
 
 def _words(view: HostView, looked: Looked) -> tuple[str, ...] | None:

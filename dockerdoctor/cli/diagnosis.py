@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from dockerdoctor import holds
 from dockerdoctor.cli import beyond
 from dockerdoctor.cli.incidentstats import Stats
-from dockerdoctor.cli.plan import BY_HAND as RUNG_BY_HAND
+from dockerdoctor.cli.plan import by_hand
 from dockerdoctor.cli.report import EXIT, Found, Report, State, Unseen
 from dockerdoctor.cli.symptoms import BY_HAND, Grade, Symptom, branch_of, grade_of
 from dockerdoctor.declare import Clue, Rung, Scene
@@ -198,13 +198,13 @@ def _times(
     if cause.rule in holds.HOLDS:
         return ()
     cured = {each.rung: each for each in past.rungs}
-    ladder = [name for name in (rule.ladder if rule else ()) if _can(rungs[name], scene)]
+    ladder = [rungs[name] for name in (rule.ladder if rule else ())]
     timed = [
-        Time(name, RUNG_BY_HAND.get(name, ""), seen.median_s, seen.cured)
-        if (seen := cured.get(name))
-        else Time(name, RUNG_BY_HAND.get(name, ""))
-        for name in ladder
-        if name in RUNG_BY_HAND or (name in cured and cured[name].cured)
+        Time(each.name, by_hand(each), seen.median_s, seen.cured)
+        if (seen := cured.get(each.name))
+        else Time(each.name, by_hand(each))
+        for each in ladder
+        if _can(each, scene) and (each.by_hand_s or (each.name in cured and cured[each.name].cured))
     ]
     if any(each.remedy != "reboot" for each in timed):
         return tuple(timed)

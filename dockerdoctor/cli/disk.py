@@ -20,10 +20,15 @@ def show(
     json: Json = False,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Every part, not the largest.")] = False,
 ) -> int:
-    """Show what eats the data-root, largest first (the default). Reads files; no daemon is needed.
+    """Show what eats the data-root, largest first (the default).
 
-    Only the names of images in containerd's store are asked of the daemon, if it answers. Layers
-    that cannot change are counted once; the second look is quick. Needs root.
+    Reads files; of a daemon that answers only the names of images in containerd's store are asked.
+    Layers that cannot change are counted once; the second look is quick. Needs root.
+
+    \b
+    Examples:
+      sudo dockerdoctor disk
+      sudo dockerdoctor disk show --all
     """
     from dockerdoctor import account
     from dockerdoctor.cli import disktext, storeimages, terminal
@@ -83,11 +88,11 @@ def reclaim(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> int:
-    """Make room, in the order of regret and no more than is needed; without --apply only a plan.
+    """Plan to make room, no more than is needed; --apply does it.
 
-    Stopped containers and dangling images, build cache, images by last use; all older than the
-    grace time. Never what is in use, kept by a label or a name, never a named volume. While no
-    daemon answers, only what needs none: --orphans, --logs.
+    In the order of regret: stopped containers and dangling images, build cache, images by last use;
+    all older than the grace time. Never what is in use, kept by a label or a name, never a named
+    volume. While no daemon answers, only what needs none: --orphans, --logs.
 
     Exit code: 0 done, or nothing to do; 1 not enough; 64 it had to ask and may not; 77 not root.
 
@@ -110,20 +115,23 @@ def reclaim(
 def logs(
     ctx: typer.Context,
     seconds: Annotated[
-        float, typer.Option("--for", min=0, max=3600, help="How long to watch them grow, s.")
+        float,
+        typer.Option(
+            "--for", min=0, max=3600, metavar="SECONDS", help="How long to watch them grow."
+        ),
     ] = 5.0,
     all_: Annotated[bool, typer.Option("--all", "-a", help="Rotated logs too.")] = False,
     cut: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Cut the log of this container.")
     ] = None,
     keep: Annotated[str, typer.Option(metavar="SIZE", help="How much of its end stays.")] = "10MB",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Yes, cut it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
 ) -> int:
-    """Show logs that nobody rotates: size, growth, time until the disk is full, and the remedy.
+    """Show logs that nobody rotates: size, growth, and the remedy.
 
-    Reads files only, asks no daemon. --cut makes a hole of a log's head while it is written to:
-    nothing is stopped, its older lines are lost.
+    And how long until the disk is full of them. Reads files only, asks no daemon. --cut makes a
+    hole of a log's head while it is written to: nothing is stopped, its older lines are lost.
 
     \b
     Examples:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dockerdoctor.account import Part
-from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.plain import cut, wrap
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.layerdb import on_a_line
 from dockerdoctor.units import plain_bytes, plain_ratio
@@ -41,8 +41,8 @@ def disk_text(
         lines += [*([""] if lines else []), *_head(whole, use if not lines else None, columns)]
         lines.append(f"{'FILES' if files else 'SIZE':>10} {'':>6}  WHAT")
         tree = (line for part in whole.parts for line in _tree(part, whole, files))
-        lines += [_cut(line, columns) for line in tree]
-    lines += [_cut(line, columns) for line in more]
+        lines += [cut(line, columns) for line in tree]
+    lines += [cut(line, columns) for line in more]
     notes = [f"[!] {note}" for note in notes]
     return "\n".join([*lines, *[piece for note in notes for piece in wrap(note, columns)]])
 
@@ -75,14 +75,9 @@ def _tree(part: Part, whole: Part, files: bool, depth: int = 0) -> Iterator[str]
     mine, all_of_it = (each.usage.inodes if files else each.usage.bytes for each in (part, whole))
     size = f"{mine:,}" if files else plain_bytes(mine)
     share = plain_ratio(mine / all_of_it) if all_of_it else ""
-    name = on_a_line(part.name)
-    name = name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+    name = cut(on_a_line(part.name), MAX_NAME)
     note = f"  ({part.note})" if part.note else ""
     shown = share if depth == 0 else ""
     yield f"{size:>10} {shown:>6}  {'  ' * depth}{name}{note}"
     for inner in part.parts:
         yield from _tree(inner, whole, files, depth + 1)
-
-
-def _cut(line: str, columns: int | None) -> str:
-    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"

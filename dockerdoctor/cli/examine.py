@@ -14,7 +14,7 @@ from dockerdoctor.cli.history import Since, Watchdog
 from dockerdoctor.cli.report import EXIT, Found, Looked, Report, State, Unseen
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import THROUGH_THE_DAEMON, at_once
-from dockerdoctor.judge import MUST_SEE, Rule, judge
+from dockerdoctor.judge import MUST_SEE, Rule, flatten, judge
 from dockerdoctor.model import Fault, Finding, Health, Incident, Outcome, Readings, Sample
 from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain
@@ -23,10 +23,15 @@ HEAL = "dockerdoctor heal --plan"
 STREAMED = ("events",)
 """Probes of a stream: one look shows nothing, the watchdog's last sample does."""
 HINTS = {
-    Fault.DENIED: "run it as root, or as a member of the group docker (which means root)",
-    Fault.GARBLED: "is this the daemon's address? a proxy or another service answers here",
+    ("ping", Fault.DENIED): "run it as root, or as a member of the group docker (which means root)",
+    (
+        "ping",
+        Fault.GARBLED,
+    ): "is this the daemon's address? a proxy or another service answers here",
+    ("unit", Fault.MISSING): "if its unit has another name, or it has a pid file and no systemd: "
+    "[daemon] unit or pidfile in the configuration",
 }
-"""What to do where nobody can say how the daemon is, by the ping's fault."""
+"""What to do where nobody can say how the daemon is, by probe and fault."""
 FATAL = re.compile(
     r"failed to start daemon|unable to configure the Docker daemon|level=fatal"
     r"|^panic: |fatal error: "
@@ -53,7 +58,7 @@ def examine(looked: Looked, watchdog: Watchdog, since: Since = lambda _: None) -
     findings += beyond.still_open(findings, by_name, watchdog, looked.samples)
     findings += beyond.held(scene, looked.units)
     if not any(found.state is State.CRITICAL for found in findings):
-        findings += beyond.nobody_answers(looked.samples, findings, looked.units)
+        findings += beyond.nobody_answers(looked, findings)
     findings.sort(key=lambda found: -EXIT[found.state])
     unseen = _unseen(looked.samples)
     state, says = _conclusion(findings, judgement.verdict.health, looked, unseen)
@@ -117,7 +122,7 @@ def _unseen(samples: Mapping[str, Sample]) -> list[Unseen]:
             sample.probe,
             sample.fault,
             sample.detail or str(sample.fault),
-            HINTS.get(sample.fault, "") if sample.probe == "ping" else "",
+            HINTS.get((sample.probe, sample.fault), ""),
         )
         for sample in samples.values()
         if sample.fault
@@ -137,12 +142,7 @@ def _conclusion(
     if not answered or (health is Health.BLIND and unit_matters):
         blind = sorted(unseen, key=lambda each: each.probe not in MUST_SEE)
         return State.UNKNOWN, blind[0].detail if blind else "cannot see enough to judge"
-    readings = {
-        f"{sample.probe}.{name}": value
-        for sample in looked.samples.values()
-        for name, value in sample.readings.items()
-    }
-    return State.OK, vitals(readings) or "well"
+    return State.OK, vitals(flatten(looked.samples)) or "well"
 
 
 def _notes(looked: Looked) -> tuple[str, ...]:

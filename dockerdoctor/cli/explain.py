@@ -26,7 +26,7 @@ def explain(
         str, typer.Option("--said", metavar="TEXT", help="An error message instead of a dump.")
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-    stacks: Annotated[int, typer.Option(min=0, help="How many stacks to list.")] = 10,
+    stacks: Annotated[int, typer.Option(min=0, metavar="N", help="How many stacks to list.")] = 10,
 ) -> int:
     """Read a goroutine dump or an error: what it means, what to do.
 
@@ -63,7 +63,7 @@ def _explain_words(options: Options, said: str, json: bool) -> int:
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.explainsaid import meaning, meaning_json, meaning_text
-    from dockerdoctor.cli.plain import wrap
+    from dockerdoctor.cli.plain import fold
     from dockerdoctor.errors import DataError
 
     found = meaning(said, compose.knowledge(options.load()).rules)
@@ -75,8 +75,7 @@ def _explain_words(options: Options, said: str, json: bool) -> int:
     if json:
         terminal.emit_raw(meaning_json(found))
     else:
-        lines = meaning_text(found).splitlines()
-        terminal.emit("\n".join(each for line in lines for each in wrap(line, terminal.width())))
+        terminal.emit(fold(meaning_text(found).splitlines(), terminal.width()))
     return 0
 
 

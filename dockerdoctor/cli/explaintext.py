@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.plain import SCHEMA_VERSION, cut, pretty
 from dockerdoctor.stackjams import Explanation, Jam, held, issue, short, works_at
 from dockerdoctor.stacks import Stack
 
@@ -98,8 +98,7 @@ def _stack(stack: Stack, columns: int | None) -> str:
     """One line: how many, in which state, how long, and the innermost functions that tell."""
     long = f", {stack.minutes} min" if stack.minutes else ""
     at = short(works_at(stack))
-    text = f"{stack.count:>7,}  {stack.state + long:<24}  {at}"
-    return text if columns is None or len(text) <= columns else text[: columns - 1] + "…"
+    return cut(f"{stack.count:>7,}  {stack.state + long:<24}  {at}", columns)
 
 
 def _jam_json(jam: Jam) -> JamJson:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,6 @@ from dockerdoctor.cli.options import Options
 
 if TYPE_CHECKING:
     from dockerdoctor.around import Knowledge
-    from dockerdoctor.cli.plan import Plan
     from dockerdoctor.config import Config
 
 
@@ -44,7 +42,7 @@ def heal(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Plan or record for programs.")] = False,
 ) -> int:
-    """Heal the daemon by hand: show the plan, ask, climb, prove the cure, print the record.
+    """Heal the daemon by hand: plan, question, climb, proof.
 
     The same ladder as the watchdog's, gentle rungs first, evidence before anything is destroyed.
     While a watchdog runs it has its turn: pause it first. Ctrl-C ends it after the rung that is
@@ -53,11 +51,11 @@ def heal(
     --emergency is for 3 AM: the shortest safe way back. Evidence first, then the first rung that
     can help: what cannot (a restart of a daemon that is frozen, or that was told to stop already)
     is passed over, no stop is waited for longer than dockerd itself promises, a start limit is
-    forgiven once. Its end, where all else has failed, is what people do by hand: stop docker.socket
-    and docker.service, kill -9 dockerd, containerd and its shims (each by pid and start time),
-    start again; every container ends by that, and what ran is started again. It asks once, and says
-    what it costs. It never touches a volume, never reboots, waits for a package upgrade, and leaves
-    alone what an operator has stopped and what the kernel or a debugger holds.
+    forgiven once. Its end, where all else has failed, is what people do by hand: kill -9 dockerd,
+    containerd and its shims (each by pid and start time), start again; every container ends by
+    that, and what ran is started again. It asks once, and says what it costs. It never touches a
+    volume, never reboots, waits for a package upgrade, and leaves alone what an operator has
+    stopped and what the kernel or a debugger holds.
 
     Exit code: 0 well, 1 not healed, 64 it had to ask and may not, 75 somebody else is at it,
     77 not root.
@@ -71,6 +69,7 @@ def heal(
     """
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
+    from dockerdoctor.cli.asking import agreed
     from dockerdoctor.cli.healclimb import climb_now
     from dockerdoctor.cli.healing import hurried
     from dockerdoctor.cli.healplan import left_open, plans_for, plans_text, show
@@ -94,7 +93,7 @@ def heal(
         if emergency:
             terminal.say(EMERGENCY)
         terminal.say(plans_text(plans, looked, config, terminal.width()))
-        if not yes and not _agreed(plans[0]):
+        if not yes and not agreed(f"Climb it? At worst it costs {plans[0].costs}."):
             terminal.say("nothing was done")
             return 1
     anew = [each.finding.rule for each in plans if only or each.anew]
@@ -154,7 +153,9 @@ def _may_act(config: Config) -> None:
 
 
 def _may_ask(options: Options, yes: bool) -> None:
-    if not yes and (options.no_input or not sys.stdin.isatty()):
+    from dockerdoctor.cli.asking import may_ask
+
+    if not yes and not may_ask(options):
         from dockerdoctor.errors import UsageError
 
         raise UsageError(
@@ -171,10 +172,3 @@ def _refuse_a_taken_turn(config: Config) -> None:
 
     if holder := lock.holder(compose.lock_path(config)):
         raise busy(config, holder)
-
-
-def _agreed(plan: Plan) -> bool:
-    """Ask on the terminal."""
-    sys.stderr.write(f"Climb it? At worst it costs {plan.costs}. [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

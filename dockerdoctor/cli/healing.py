@@ -33,7 +33,7 @@ class Ending(enum.StrEnum):
     """How a heal ended."""
 
     WELL = "well"
-    GAVE_UP = "gave up"
+    GAVE_UP = "gave-up"
     HELD = "held"
     STOPPED = "stopped"
 
@@ -145,7 +145,7 @@ def climb_until_well(
 
 
 def _held(hold: Hold, waited_s: float) -> End | None:
-    if hold.reason in (*FINAL_HOLDS, "full", "told", "gave-up"):
+    if hold.reason in (*FINAL_HOLDS, "full", "configuration", "told", "gave-up"):
         return End(Ending.HELD, hold.why)
     if hold.reason == "blind" and waited_s > BLIND_S:
         return End(Ending.HELD, hold.why)

@@ -8,7 +8,7 @@ from dockerdoctor.around import Knowledge
 from dockerdoctor.cli import terminal
 from dockerdoctor.cli.examine import examine
 from dockerdoctor.cli.history import last_known, watchdog
-from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.plain import SCHEMA_VERSION, fold, pretty
 from dockerdoctor.cli.plan import Plan, plan
 from dockerdoctor.cli.plantext import plan_json, plan_text
 from dockerdoctor.cli.report import Looked, State
@@ -63,7 +63,7 @@ def show(looked: Looked, plans: list[Plan], config: Config, json: bool) -> int:
     elif plans:
         terminal.emit(plans_text(plans, looked, config, terminal.width()))
     elif found.state is State.OK:
-        terminal.emit(f"OK: nothing to heal: {found.says}")
+        terminal.emit(fold([f"OK: nothing to heal: {found.says}"], terminal.width()))
     else:
         clock = terminal.clock_of(found.at)
         terminal.emit(text(found, looked.declared, clock, terminal.width()))

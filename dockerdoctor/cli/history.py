@@ -19,7 +19,7 @@ from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
 from dockerdoctor.host import lock
 from dockerdoctor.host.nouns import Container
-from dockerdoctor.judge import Judgement, Rule, judge
+from dockerdoctor.judge import Judgement, Rule, judge, probes_of
 from dockerdoctor.memory import HELD
 from dockerdoctor.model import NOTHING, Held, Incident, Instant, Readings, Sample, Value
 from dockerdoctor.record import Record
@@ -132,7 +132,9 @@ def since_in(config: Config, now: Instant) -> Since:
         record = Record(config.watch.record)
         began, until = now.wall - LATELY_S, now.wall + 60
         try:
-            samples = [s for each in _probes(rule) for s in record.samples(each, began, until)]
+            samples = [
+                s for each in probes_of(rule.when) for s in record.samples(each, began, until)
+            ]
         except DoctorError:
             return None
         return since_when(rule, sorted(samples, key=lambda sample: sample.at.wall))
@@ -143,7 +145,7 @@ def since_in(config: Config, now: Instant) -> Since:
 def since_when(rule: Rule, samples: Sequence[Sample]) -> float | None:
     """When this rule's conditions began to hold, by samples on record (oldest first); None when
     the last of them does not show it."""
-    probes = _probes(rule)
+    probes = probes_of(rule.when)
     last: dict[str, Sample] = {}
     before: Judgement | None = None
     for sample in samples:
@@ -153,7 +155,3 @@ def since_when(rule: Rule, samples: Sequence[Sample]) -> float | None:
                 before = judge(at_once([rule]), last, before, sample.at)
     findings = before.verdict.findings if before else ()
     return findings[0].since.wall if findings else None
-
-
-def _probes(rule: Rule) -> set[str]:
-    return {condition.reading.partition(".")[0] for condition in rule.when}

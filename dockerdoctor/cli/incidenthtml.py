@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from html import escape
 
 from dockerdoctor import __version__
-from dockerdoctor.cli.incidentreport import Excerpt, Report
+from dockerdoctor.cli.incidentreport import Excerpt, Report, facts
 from dockerdoctor.cli.plot import plot
-from dockerdoctor.cli.reporttext import evidence, state_of
+from dockerdoctor.cli.reporttext import state_of
 from dockerdoctor.cli.terminal import clean, iso
 from dockerdoctor.model import Attempt
 from dockerdoctor.units import plain_bytes, plain_seconds
@@ -91,20 +91,8 @@ def _head(report: Report, clock: Callable[[float], str]) -> Iterator[str]:
     state = state_of(incident)
     kind = "cured" if state == "cured" else "open" if incident.closed is None else "soft"
     yield f'<header><p class="state {kind}">{_safe(state)}</p><h1>{_safe(incident.says)}</h1><dl>'
-    rows = [
-        ("incident", incident.id),
-        ("rule", f"{incident.rule} ({incident.severity.name.lower()})"),
-        ("opened", f"{clock(incident.opened)} ({iso(incident.opened)})"),
-        ("closed", f"{clock(incident.closed)}" if incident.closed else "not yet"),
-        ("lasted", plain_seconds(round(report.lasted_s))),
-        ("seen", evidence(incident.evidence, {})),
-        ("why", incident.why),
-        ("remedy", report.remedy),
-        ("avoid", report.avoid),
-    ]
-    for name, value in rows:
-        if value:
-            yield f"<dt>{name}</dt><dd>{_safe(value)}</dd>"
+    for name, value in facts(report, clock):
+        yield f"<dt>{name}</dt><dd>{_safe(value)}</dd>"
     yield "</dl></header>"
 
 

@@ -8,34 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from dockerdoctor.cli.incidentreport import Report, Vital
-from dockerdoctor.cli.reporttext import evidence, state_of
-from dockerdoctor.cli.terminal import clean, iso
-from dockerdoctor.units import plain, plain_seconds
+from dockerdoctor.cli.incidentreport import Report, Vital, facts
+from dockerdoctor.cli.reporttext import state_of
+from dockerdoctor.cli.terminal import clean
+from dockerdoctor.units import plain
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&@])")
 
 
 def markdown(report: Report, clock: Callable[[float], str]) -> str:
     """The whole story."""
-    incident = report.incident
-    rows = [
-        ("state", state_of(incident)),
-        ("incident", incident.id),
-        ("rule", f"{incident.rule} ({incident.severity.name.lower()})"),
-        ("opened", f"{clock(incident.opened)} ({iso(incident.opened)})"),
-        (
-            "closed",
-            f"{clock(incident.closed)} ({iso(incident.closed)})" if incident.closed else "not yet",
-        ),
-        ("lasted", plain_seconds(round(report.lasted_s))),
-        ("seen", evidence(incident.evidence, {})),
-        ("why", incident.why),
-        ("remedy", report.remedy),
-        ("avoid", report.avoid),
-    ]
-    lines = [f"# {_safe(incident.says)}", ""]
-    lines += [f"- **{name}**: {_safe(value)}" for name, value in rows if value]
+    rows = [("state", state_of(report.incident)), *facts(report, clock)]
+    lines = [f"# {_safe(report.incident.says)}", ""]
+    lines += [f"- **{name}**: {_safe(value)}" for name, value in rows]
     lines += ["", "## Vitals", ""]
     lines += [line for vital in report.vitals for line in _vital(vital)]
     lines += ["", "## Timeline", "", "| when | what |", "|---|---|"]

@@ -6,14 +6,16 @@ container: they are carried as they are, and each writer escapes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from dockerdoctor.cli.incidenttext import turns
-from dockerdoctor.cli.reporttext import attempt_line
+from dockerdoctor.cli.reporttext import attempt_line, evidence
+from dockerdoctor.cli.terminal import iso
 from dockerdoctor.judge import Rule
 from dockerdoctor.model import Incident, Sample, Severity
+from dockerdoctor.units import plain_seconds
 
 BEFORE_S, AFTER_S = (60.0, 600.0), (30.0, 300.0)
 """At least and at most so long before and after an incident is drawn; a short one must be seen."""
@@ -124,6 +126,24 @@ def report(
         rule.remedy if rule else "",
         rule.avoid if rule else "",
     )
+
+
+def facts(report: Report, clock: Callable[[float], str]) -> list[tuple[str, str]]:
+    """What stands at the top: names and values, those that are known."""
+    incident = report.incident
+    closed = f"{clock(incident.closed)} ({iso(incident.closed)})" if incident.closed else "not yet"
+    rows = [
+        ("incident", incident.id),
+        ("rule", f"{incident.rule} ({incident.severity.name.lower()})"),
+        ("opened", f"{clock(incident.opened)} ({iso(incident.opened)})"),
+        ("closed", closed),
+        ("lasted", plain_seconds(round(report.lasted_s))),
+        ("seen", evidence(incident.evidence, {})),
+        ("why", incident.why),
+        ("remedy", report.remedy),
+        ("avoid", report.avoid),
+    ]
+    return [(name, value) for name, value in rows if value]
 
 
 def _moments(incident: Incident, samples: Sequence[Sample]) -> Iterator[Moment]:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Literal
 
 import msgspec
 
-from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
+from dockerdoctor.cli.plain import SCHEMA_VERSION, fold, pretty
 from dockerdoctor.cli.table import table
 from dockerdoctor.cli.terminal import iso
+from dockerdoctor.declare import Rung
 from dockerdoctor.model import Incident, Outcome
 from dockerdoctor.recover import BRING_BACK
 from dockerdoctor.units import plain_seconds
 
-BY_HAND_S = {
-    "restart": 120.0,
-    "systemd-kill": 300.0,
-    "kill-shim": 300.0,
-    "sigkill": 600.0,
-    "kill-all": 600.0,
-    "reboot": 900.0,
-}
-"""What a person takes for the same remedy, woken and logged in: restart 2 min, `systemctl kill` 5,
-killing the processes by hand 10, a reboot 15. Any other rung counts like a restart."""
+USUAL_S = 120.0
+"""What a person takes for a rung of which nobody says how long: as for a restart."""
 
 
 class RuleStats(msgspec.Struct, frozen=True):
@@ -64,13 +57,13 @@ class Stats(msgspec.Struct, frozen=True):
     rungs: list[RungStats]
 
 
-def stats(incidents: Sequence[Incident], now: float) -> Stats:
-    """Over these incidents."""
+def stats(incidents: Sequence[Incident], rungs: Mapping[str, Rung], now: float) -> Stats:
+    """Over these incidents (`now`: wall clock, s); `rungs` tell how long each takes by hand."""
     first = min((each.opened for each in incidents), default=None)
     weeks = max(1.0, (now - first) / (7 * 86400)) if first is not None else 1.0
     rules = Counter(each.rule for each in incidents)
     attempts = [each for incident in incidents for each in incident.attempts]
-    rungs = Counter(each.rung for each in attempts)
+    climbed = Counter(each.rung for each in attempts)
     return Stats(
         SCHEMA_VERSION,
         iso(first) if first is not None else None,
@@ -78,9 +71,9 @@ def stats(incidents: Sequence[Incident], now: float) -> Stats:
         sum(each.closed is None for each in incidents),
         round(len(incidents) / weeks, 2),
         round(sum(lasted(each, now) for each in incidents), 1),
-        round(sum(saved(each) for each in incidents), 1),
+        round(sum(saved(each, rungs) for each in incidents), 1),
         [_rule(name, incidents) for name, _ in rules.most_common()],
-        [_rung(name, incidents) for name, _ in rungs.most_common() if name != BRING_BACK],
+        [_rung(name, incidents) for name, _ in climbed.most_common() if name != BRING_BACK],
     )
 
 
@@ -89,13 +82,13 @@ def lasted(incident: Incident, now: float) -> float:
     return max(0.0, (incident.closed or now) - incident.opened)
 
 
-def saved(incident: Incident) -> float:
+def saved(incident: Incident, rungs: Mapping[str, Rung]) -> float:
     """How much sooner than by hand a cured incident was over (s); nothing where it was not."""
     cures = [each.rung for each in incident.attempts if each.cured and each.rung != BRING_BACK]
     if incident.outcome is not Outcome.CURED or incident.closed is None or not cures:
         return 0.0
-    by_hand = BY_HAND_S.get(cures[-1], BY_HAND_S["restart"])
-    return max(0.0, by_hand - lasted(incident, incident.closed))
+    by_hand_s = rungs[cures[-1]].by_hand_s if cures[-1] in rungs else 0.0
+    return max(0.0, (by_hand_s or USUAL_S) - lasted(incident, incident.closed))
 
 
 def stats_json(found: Stats) -> bytes:
@@ -109,42 +102,34 @@ def stats_text(
     """For people: the sum in the first line, then by rule and by rung."""
     number = "1 incident" if found.incidents == 1 else f"{found.incidents} incidents"
     still = f", {found.open} of them open" if found.open else ""
-    lines = [
+    head = [
         f"{number} since {clock(first)}{still}: {found.per_week:g} a week, "
         f"{plain_seconds(round(found.down_s))} in all",
         f"saved about {plain_seconds(round(found.saved_s))} against healing by hand "
         "(restart 2 min, kill 5, by hand 10, reboot 15)",
         "",
+    ]
+    lines = [
+        fold(head, columns),
         table(
             ("RULE", "OFTEN", "CURED", "PASSED", "GAVE UP", "MEDIAN", "LONGEST"),
-            [
-                (
-                    each.rule,
-                    str(each.incidents),
-                    str(each.cured),
-                    str(each.passed),
-                    str(each.gave_up),
-                    _span(each.median_s),
-                    _span(each.longest_s),
-                )
-                for each in found.rules
-            ],
+            [_row_of_rule(each) for each in found.rules],
             columns,
         ),
     ]
     if found.rungs:
-        rows = [
-            (
-                each.rung,
-                str(each.climbed),
-                str(each.cured),
-                str(each.passed_over),
-                _span(each.median_s),
-            )
-            for each in found.rungs
-        ]
+        rows = [_row_of_rung(each) for each in found.rungs]
         lines += ["", table(("RUNG", "CLIMBED", "CURED", "PASSED OVER", "TOOK"), rows, columns)]
     return "\n".join(lines)
+
+
+def _row_of_rule(of: RuleStats) -> list[str]:
+    counts = map(str, (of.incidents, of.cured, of.passed, of.gave_up))
+    return [of.rule, *counts, _span(of.median_s), _span(of.longest_s)]
+
+
+def _row_of_rung(of: RungStats) -> list[str]:
+    return [of.rung, *map(str, (of.climbed, of.cured, of.passed_over)), _span(of.median_s)]
 
 
 def _rule(name: str, incidents: Sequence[Incident]) -> RuleStats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.plain import fold
 from dockerdoctor.cli.reporttext import attempt_line, evidence, state_of
 from dockerdoctor.cli.table import table
 from dockerdoctor.model import BY_HAND, Incident, Outcome, Sample
@@ -64,7 +64,7 @@ def incident_text(
     kept = [path for attempt in incident.attempts for path in attempt.evidence]
     if kept:
         lines += ["", "kept:", *(f"    {path}" for path in kept)]
-    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+    return fold(lines, columns)
 
 
 def _timeline(

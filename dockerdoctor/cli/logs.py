@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from dockerdoctor import compose
 from dockerdoctor.cli import terminal
-from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.asking import agreed, may_ask
+from dockerdoctor.cli.options import Options, value_of
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty, wrap
 from dockerdoctor.cli.table import table
 from dockerdoctor.errors import UsageError
@@ -114,11 +115,11 @@ def _anew(endless: Sequence[Growth]) -> Iterator[str]:
 
 def cut(options: Options, *, names: Sequence[str], keep: str, yes: bool) -> int:
     """Cut the logs of these containers; 1 when one could not be."""
-    keep_bytes = _size(keep)
-    if not yes:
+    keep_bytes = int(value_of("--keep", keep, parse_bytes))
+    if not yes and not may_ask(options):
         raise UsageError(
-            "--cut loses log lines for good, and wants --yes",
-            f"what it costs: {CUT_COSTS}",
+            "a log is cut for good: that is asked before, and there is nobody to ask",
+            f"say --yes if you mean it: {CUT_COSTS}",
         )
     config = options.load()
     host = compose.host(config, options.own_address(config))
@@ -126,6 +127,9 @@ def cut(options: Options, *, names: Sequence[str], keep: str, yes: bool) -> int:
         root = host.places()[Place.DATA_ROOT]
         boxes = host.survey().boxes
         idents = [(name, _one_of(boxes, name)) for name in names]
+        if not yes and not agreed(f"Cut the log of {', '.join(names)}? Its older lines are lost."):
+            terminal.say("nothing was done")
+            return 1
         return max(_cut(root, name, ident, keep_bytes) for name, ident in idents)
     finally:
         host.close()
@@ -142,13 +146,6 @@ def _one_of(boxes: Mapping[str, Box], name: str) -> str:
     raise UsageError(
         many if found else f"there is no container {name}", "`dockerdoctor disk logs --all`"
     )
-
-
-def _size(keep: str) -> int:
-    try:
-        return int(parse_bytes(keep))
-    except ValueError as error:
-        raise UsageError(f"--keep: {error}") from None
 
 
 def _cut(root: Path, name: str, ident: str, keep_bytes: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from dockerdoctor import compose
 from dockerdoctor.around import Knowledge
 from dockerdoctor.cli.examine import STREAMED
@@ -34,6 +36,19 @@ def look_with(view: HostView, address: Address, config: Config, known: Knowledge
     whole = same_daemon(address, for_watchdog(config.daemon.host))
     names = [name for name in known.probes if name not in STREAMED] if whole else BY_API
     samples = glance([known.probes[name] for name in names], view)
+    found = looked_at(samples, view, address, config, known)
+    return replace(found, journal=_journal(view)) if _is_down(samples) else found
+
+
+def looked_at(
+    samples: Mapping[str, Sample],
+    view: HostView,
+    address: Address,
+    config: Config,
+    known: Knowledge,
+) -> Looked:
+    """Samples with what they are judged by, and who runs now."""
+    whole = same_daemon(address, for_watchdog(config.daemon.host))
     return Looked(
         samples=samples,
         rules=known.rules,
@@ -43,7 +58,6 @@ def look_with(view: HostView, address: Address, config: Config, known: Knowledge
         whole=whole,
         units=units(config.daemon) if whole else (),
         running=tuple(each for each in view.roster() if each.state == "running"),
-        journal=_journal(view) if _is_down(samples) else (),
     )
 
 

@@ -28,9 +28,10 @@ BROKEN_PIPE = 141
 
 EPILOG = """\b
 Options of dockerdoctor itself may stand before or after the command.
-Exit codes (but for check, diagnose): 0 done, 1 failed, 64 usage, 65 no such data,
-69 no daemon, 70 bug, 73/74 cannot write or read, 75 busy, 77 no permission,
-78 configuration.
+Exit codes (but for check, diagnose): 0 done, 1 failed, 64 wrong words,
+65 a file that is not what it should be, 69 no daemon, 70 bug, 73 cannot
+write, 74 cannot read, 75 busy, 77 no permission, 78 configuration,
+130 Ctrl-C.
 
 \b
 Examples:
@@ -104,7 +105,7 @@ def main(
 
     Without a command: `check`.
     """
-    ctx.obj = Options(config, host, context, debug, no_input)
+    ctx.obj = Options(config, host, context, no_input)
 
 
 DEFAULTS = {

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dockerdoctor.config import Config
     from dockerdoctor.host.address import Address
 
@@ -23,7 +25,6 @@ class Options(NamedTuple):
     config: Path | None = None
     host: str = ""
     context: str = ""
-    debug: bool = False
     no_input: bool = False
 
     def load(self) -> Config:
@@ -61,3 +62,13 @@ class Options(NamedTuple):
                     "and pidfile (or unit), and name it with --config",
                 )
         return own
+
+
+def value_of(option: str, told: str, parse: Callable[[str], float]) -> float:
+    """What is said with an option, as one of the parsers of `units` reads it. Raises UsageError."""
+    from dockerdoctor.errors import UsageError
+
+    try:
+        return parse(told)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from error

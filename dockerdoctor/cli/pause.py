@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.options import Options, value_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def pause(
     ] = "1h",
     why: Annotated[str, typer.Option(metavar="TEXT", help="Why, for whoever sees it.")] = "",
 ) -> int:
-    """Keep the watchdog still: it looks and tells, and climbs no rung.
+    """Keep the watchdog still: it looks, tells, and does nothing.
 
     A pause outlives a reboot and ends by itself. `heal` by hand is possible meanwhile.
 
@@ -40,10 +40,7 @@ def pause(
     from dockerdoctor.units import parse_seconds
 
     options: Options = ctx.obj
-    try:
-        seconds = math.inf if span in FOR_EVER else parse_seconds(span)
-    except ValueError as error:
-        raise UsageError(f"--for: {error}") from error
+    seconds = math.inf if span in FOR_EVER else value_of("--for", span, parse_seconds)
     if seconds <= 0:
         raise UsageError("--for: a pause of no time is none", "say how long: 30min, 2h, ever")
     now = clock.now().wall
@@ -57,7 +54,12 @@ def pause(
 
 
 def resume(ctx: typer.Context) -> int:
-    """End a pause."""
+    """End a pause: the watchdog may act again.
+
+    \b
+    Examples:
+      sudo dockerdoctor resume
+    """
     from dockerdoctor import pausing
     from dockerdoctor.cli import terminal
     from dockerdoctor.errors import NotPermitted

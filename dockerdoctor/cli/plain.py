@@ -1,9 +1,10 @@
-"""Text folded to a terminal's width, and JSON that people can read. Loads nothing that is slow."""
+"""Text folded or cut to a terminal's width, and JSON for people. Loads nothing that is slow."""
 
 from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -29,6 +30,16 @@ def wrap(line: str, columns: int | None) -> list[str]:
     )
 
 
+def fold(lines: Iterable[str], columns: int | None) -> str:
+    """Each line wrapped, as one text."""
+    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+
+
+def cut(line: str, columns: int | None) -> str:
+    """On one line of so many columns; None: all of it."""
+    return line if columns is None or len(line) <= columns else f"{line[: columns - 1]}…"
+
+
 def pretty(value: object) -> bytes:
     """Any of these as indented JSON. Names of files that are no text lose what is none."""
     try:
@@ -42,7 +53,7 @@ def pretty(value: object) -> bytes:
 
 
 _LEAD = re.compile(
-    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
-    r"|(?:cause|seen|since|remedy|avoid|next|time|when|clear|ladder|rule|opened|closed|lasted|why)"
+    r" *(?:\[(?:x|!|ok|\?)\] +|\d+\. +|\d+ s +|- +|(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d  "
+    r"|(?:cause|seen|since|remedy|avoid|next|time|when|certain|clear|ladder|rule|opened|closed|lasted|why)"
     r" +)?"
 )

@@ -16,18 +16,7 @@ from dockerdoctor.host.nouns import COMES_BACK, Container
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Finding, Hold, Impact, Incident, Outcome
 from dockerdoctor.rungs._common import takes_no_signal
-
-BY_HAND: Mapping[str, str] = {
-    "start": "2 min",
-    "restart": "2 min",
-    "restart-containerd": "2 min",
-    "kill-shim": "5 min",
-    "systemd-kill": "5 min",
-    "sigkill": "10 min",
-    "kill-all": "10 min",
-    "reboot": "15 min and more",
-}
-"""What the same takes a person, typing (reference figures of incident response)."""
+from dockerdoctor.units import plain_seconds
 
 
 class Fate(enum.StrEnum):
@@ -153,8 +142,13 @@ def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
     why = why or rung.room(scene)
     if not why and impact > scene.policy.max_impact:
         why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
-    costs, by_hand = rung.takes or COSTS[impact], BY_HAND.get(rung.name, "")
-    return Step(rung.name, rung.help, impact, rung.settle_s(scene), costs, by_hand, why)
+    costs = rung.takes or COSTS[impact]
+    return Step(rung.name, rung.help, impact, rung.settle_s(scene), costs, by_hand(rung), why)
+
+
+def by_hand(rung: Rung) -> str:
+    """How long a person takes for the same; empty for what nobody does by hand."""
+    return plain_seconds(rung.by_hand_s) if rung.by_hand_s else ""
 
 
 def names_by_fate(plan: Plan) -> Mapping[Fate, Sequence[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.plain import fold
 from dockerdoctor.cli.plan import Fate, Plan, Step, names_by_fate
 from dockerdoctor.cli.reportjson import IMPACTS
 from dockerdoctor.cli.reporttext import evidence
@@ -38,7 +38,7 @@ def plan_text(
     lines += ["", *_cost(plan), f"Evidence is kept in {kept_in}."]
     if plan.hold:
         lines.append(f"Now nothing is done at all: {plan.hold.why}")
-    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+    return fold(lines, columns)
 
 
 def plan_json(plan: Plan) -> PlanJson:

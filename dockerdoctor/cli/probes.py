@@ -23,7 +23,13 @@ def list_(
         bool, typer.Option("--readings", help="Each reading too, as rules name it.")
     ] = False,
 ) -> int:
-    """List the probes, how often they look, and their deadlines (the default)."""
+    """List the probes, their pace and deadlines (the default).
+
+    \b
+    Examples:
+      dockerdoctor probes
+      dockerdoctor probes list --readings
+    """
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.table import table
@@ -65,7 +71,14 @@ def run(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The probe's name.")],
     json: Json = False,
 ) -> int:
-    """Take one sample and show its readings. Exit code 1 when the probe could not look."""
+    """Take one sample and show its readings.
+
+    Exit code 1 when the probe could not look.
+
+    \b
+    Examples:
+      dockerdoctor probes run ping
+    """
     from dockerdoctor import compose
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty

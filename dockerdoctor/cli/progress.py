@@ -12,6 +12,7 @@ from typing import TextIO
 
 from dockerdoctor.around import Snapshot
 from dockerdoctor.cli import terminal
+from dockerdoctor.cli.plain import fold
 from dockerdoctor.model import Climb
 
 
@@ -38,7 +39,8 @@ class Progress:
         """One line that stays."""
         with contextlib.suppress(OSError, ValueError):
             self._wipe()
-            terminal.write(self._stream, f"{self._since():>6}  {sentence}")
+            columns = shutil.get_terminal_size().columns if self._stream.isatty() else None
+            terminal.write(self._stream, fold([f"{self._since():>6}  {sentence}"], columns))
 
     def looked(self, snapshot: Snapshot) -> None:
         """One look: the line that moves."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from msgspec.structs import replace
 from dockerdoctor import compose
 from dockerdoctor.allowed import Allowed
 from dockerdoctor.cli import reclaimtext, terminal
-from dockerdoctor.cli.options import Options
+from dockerdoctor.cli.asking import agreed, may_ask
+from dockerdoctor.cli.options import Options, value_of
 from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
 from dockerdoctor.cli.reclaiming import Reclaimed, reclaim
 from dockerdoctor.cli.surveying import surveyed
@@ -49,7 +49,7 @@ def reclaim_now(
     """Returns the exit code."""
     config = options.load()
     allowed = _allowed(config.disk, to, also)
-    if apply and not yes and (options.no_input or not sys.stdin.isatty()):
+    if apply and not yes and not may_ask(options):
         raise UsageError(
             "reclaim asks before it removes anything, and there is nobody to ask",
             "say --yes, or see what it would do without --apply",
@@ -72,7 +72,7 @@ def reclaim_now(
                 terminal.emit(told)
             return int(apply and bool(wanted.short.bytes or wanted.short.inodes))
         terminal.say(told)
-        if not yes and not _agreed(wanted):
+        if not yes and not agreed(_question(wanted)):
             terminal.say("nothing was done")
             return 1
         came = reclaim(config, host, where, wanted, allowed)
@@ -90,10 +90,7 @@ def _allowed(configured: Allowed, to: str, also: Also) -> Allowed:
     )
     if not to:
         return allowed
-    try:
-        stop = parse_ratio(to)
-    except ValueError as error:
-        raise UsageError(f"--to: {error}") from None
+    stop = value_of("--to", to, parse_ratio)
     if not 0 < stop < 1:
         raise UsageError(f"--to: must be more than 0% and less than 100%, not {to}")
     return replace(allowed, start_ratio=0.0, stop_ratio=stop)
@@ -138,11 +135,9 @@ def _steady(host: LinuxHost, allowed: Allowed) -> bool:
     return since is None or host.now().mono - since >= min(STEADY_S, allowed.grace_s)
 
 
-def _agreed(wanted: Plan) -> bool:
+def _question(wanted: Plan) -> str:
     things = "1 thing" if len(wanted.steps) == 1 else f"{len(wanted.steps)} things"
-    sys.stderr.write(f"Remove these ({things})? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return f"Remove these ({things})?"
 
 
 def _tell(wanted: Plan, where: Room, came: Reclaimed, json: bool) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dockerdoctor.allowed import SAFE, Allowed, Step
-from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.plain import fold
 from dockerdoctor.cli.terminal import iso
 from dockerdoctor.host.nouns import DiskUse
 from dockerdoctor.host.storage.facts import Kind, Usage
@@ -30,7 +30,7 @@ def plan_text(
     ]
     if not (plan.need.bytes or plan.need.inodes):
         lines.append(f"There is nothing to do. To make room anyway: --to {_less(use)}")
-        return "\n".join(piece for line in lines for piece in wrap(line, columns))
+        return fold(lines, columns)
     lines += [f"To be freed: {_amount(plan.need)}.", ""]
     lines += [_line(number, step, now) for number, step in enumerate(plan.steps[:SHOWN], 1)]
     if len(plan.steps) > SHOWN:
@@ -39,7 +39,7 @@ def plan_text(
     if not plan.steps:
         lines.append("Nothing that may go was found.")
     lines += ["", *_ends(plan, allowed)]
-    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+    return fold(lines, columns)
 
 
 def plan_json(plan: Plan, room: Room) -> ReclaimPlanJson:

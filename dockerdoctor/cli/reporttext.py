@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dockerdoctor.cli.history import Watchdog
-from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.plain import fold
 from dockerdoctor.cli.report import Found, Report, State
 from dockerdoctor.declare import Scene
 from dockerdoctor.judge import Rule
@@ -45,7 +45,7 @@ def text(
         lines += [f"{INDENT}remedy  {each.hint}"] if each.hint else []
     lines += [f"[?] {note}" for note in report.notes]
     lines += ["", *_watchdog(report.watchdog, report.at, clock)]
-    return "\n".join(piece for line in lines for piece in wrap(line, columns))
+    return fold(lines, columns)
 
 
 def nagios(report: Report, rules: Sequence[Rule]) -> str:

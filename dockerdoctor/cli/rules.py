@@ -22,7 +22,15 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 @app.command("list")
 def list_(ctx: typer.Context, json: Json = False) -> int:
-    """List the rules as they hold here, the operator's over the shipped ones (the default)."""
+    """List the rules as they hold here (the default).
+
+    The operator's (rules_dirs in the configuration) over the shipped ones.
+
+    \b
+    Examples:
+      dockerdoctor rules
+      dockerdoctor rules list --json | jq -r '.rules[].name'
+    """
     from dockerdoctor.cli import terminal
     from dockerdoctor.cli.table import table
 
@@ -51,7 +59,15 @@ def check(
         typer.Argument(metavar="[DIRECTORY]...", help="More rules, not yet installed."),
     ] = None,
 ) -> int:
-    """Read all rules and tell every mistake of every file. Exit code 78 when there are any."""
+    """Read all rules and tell every mistake of every file.
+
+    Exit code 78 when there are any.
+
+    \b
+    Examples:
+      dockerdoctor rules check
+      dockerdoctor rules check ./new-rules.d
+    """
     from msgspec.structs import replace
 
     from dockerdoctor import compose
@@ -77,9 +93,14 @@ def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The rule's name.")],
     json: Json = False,
 ) -> int:
-    """Show one rule: when it holds, its ladder, the right remedy and the wrong one."""
+    """Show one rule: conditions, ladder, right and wrong remedy.
+
+    \b
+    Examples:
+      dockerdoctor rules show daemon-unresponsive
+    """
     from dockerdoctor.cli import terminal
-    from dockerdoctor.cli.plain import wrap
+    from dockerdoctor.cli.plain import fold
     from dockerdoctor.cli.suggest import one_of
 
     rules, readings = _rules(ctx.obj)
@@ -87,31 +108,32 @@ def show(
     if json:
         _emit_json([_as_json(rule, readings)])
         return 0
-    columns = terminal.width()
-    text = "\n".join(piece for line in rule_lines(rule, readings) for piece in wrap(line, columns))
-    terminal.emit(text)
+    terminal.emit(fold(rule_lines(rule, readings), terminal.width()))
     return 0
 
 
 def rule_lines(rule: Rule, readings: Mapping[str, Reading]) -> list[str]:
     """The rule as a person reads it."""
-    from dockerdoctor.units import plain_seconds
-
-    hold = f"for {plain_seconds(rule.for_s)}" if rule.for_s else "at once"
     looks = f"{rule.looks} looks" if rule.looks > 1 else "1 look"
     conditions = " and ".join(condition_text(each, readings) for each in rule.when)
     certain = " and ".join(condition_text(each, readings) for each in rule.certain)
     clear = " and ".join(condition_text(each, readings) for each in rule.clear)
     rows = [
-        ("when", f"{conditions}, {hold}, in {looks}"),
+        ("when", f"{conditions}, {_span(rule.for_s)}, in {looks}"),
         ("certain", certain and f"{certain}: 2 looks are enough"),
-        ("clear", clear and clear + (f", for {plain_seconds(rule.clear_for_s)}")),
+        ("clear", clear and f"{clear}, {_span(rule.clear_for_s)}"),
         ("ladder", " > ".join(rule.ladder) or "none: it only tells"),
         ("remedy", rule.remedy),
         ("avoid", rule.avoid),
     ]
     head = f"{rule.name} ({rule.severity.name.lower()}): {rule.says}"
     return [head, *(f"    {label:<8}{value}" for label, value in rows if value)]
+
+
+def _span(seconds: float) -> str:
+    from dockerdoctor.units import plain_seconds
+
+    return f"for {plain_seconds(seconds)}" if seconds else "at once"
 
 
 def condition_text(condition: Condition, readings: Mapping[str, Reading]) -> str:

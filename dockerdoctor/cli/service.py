@@ -23,7 +23,12 @@ app = typer.Typer(rich_markup_mode=None, help="The watchdog as a unit of systemd
 
 @app.command("print")
 def print_(ctx: typer.Context) -> int:
-    """Print the unit (the default)."""
+    """Print the unit (the default).
+
+    \b
+    Examples:
+      dockerdoctor service print
+    """
     from dockerdoctor.cli import terminal
     from dockerdoctor.service import unit_text
 
@@ -39,7 +44,9 @@ def install(
     ] = False,
     into: Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")] = UNITS,
 ) -> int:
-    """Write the unit and let systemd read it; with a timer that surveys the disk daily. Needs root.
+    """Write the unit, and a timer for a daily survey of the disk.
+
+    Needs root.
 
     \b
     Examples:
@@ -90,7 +97,7 @@ def _asked(options: Options) -> tuple[Config, Path, Path | None]:
 
 
 def _write(path: Path, text: str) -> None:
-    from dockerdoctor.errors import DoctorError, Exit, NotPermitted
+    from dockerdoctor.errors import CannotCreate, NotPermitted
     from dockerdoctor.host.files import write_atomic
 
     try:
@@ -98,6 +105,4 @@ def _write(path: Path, text: str) -> None:
     except PermissionError as error:
         raise NotPermitted(f"{path} may not be written", "run as root") from error
     except OSError as error:
-        failed = DoctorError(f"{path} cannot be written: {error.strerror}")
-        failed.exit = Exit.CANNOT_CREATE
-        raise failed from error
+        raise CannotCreate(f"{path} cannot be written: {error.strerror}") from error

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dockerdoctor.cli.plain import cut
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None = None) -> str:
     """A table; each line is cut at `columns` unless that is None."""
     lines = [header, *rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
-    return "\n".join(_cut(_line(line, widths), columns) for line in lines)
+    return "\n".join(cut(_line(line, widths), columns) for line in lines)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
     return "  ".join(padded).rstrip()
-
-
-def _cut(line: str, columns: int | None) -> str:
-    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
+from dockerdoctor.cli.plain import fold
+
 _RED, _YELLOW, _GREEN, _BOLD, _DIM, _OFF = (
     "\x1b[31;1m",
     "\x1b[33;1m",
@@ -42,8 +44,9 @@ def emit(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """Talk, to stderr."""
-    write(sys.stderr, text)
+    """Talk, to stderr; folded where that is a terminal."""
+    columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
+    write(sys.stderr, fold(text.split("\n"), columns))
 
 
 def emit_raw(data: bytes) -> None:

@@ -19,7 +19,7 @@ def top(
     ctx: typer.Context,
     once: Annotated[bool, typer.Option("--once", help="Print one screen, and end.")] = False,
     every: Annotated[
-        float, typer.Option(min=0.5, max=3600, help="Seconds between two looks.", metavar="S")
+        float, typer.Option(min=0.5, max=3600, help="Between two looks.", metavar="SECONDS")
     ] = 2.0,
     sort: Annotated[Sort, typer.Option(help="Which of what grows comes first.")] = Sort.GROWTH,
     json: Annotated[bool, typer.Option("--json", help="One look for programs.")] = False,

@@ -16,13 +16,13 @@ from dockerdoctor.around import LATELY_CLIMBED_S, Knowledge
 from dockerdoctor.cli.examine import STREAMED, examine
 from dockerdoctor.cli.healplan import plans_for
 from dockerdoctor.cli.history import Watchdog, since_in, watchdog
-from dockerdoctor.cli.looking import BY_API, units
+from dockerdoctor.cli.looking import BY_API, looked_at
 from dockerdoctor.cli.plan import Plan
 from dockerdoctor.cli.report import Looked, Report
 from dockerdoctor.cli.topview import HISTORY_S, Grower, History, View
 from dockerdoctor.collect import Collector
 from dockerdoctor.config import Config
-from dockerdoctor.declare import Scene, known_readings
+from dockerdoctor.declare import Scene
 from dockerdoctor.errors import DoctorError
 from dockerdoctor.glance import at_once
 from dockerdoctor.host.address import Address, for_watchdog, same_daemon
@@ -53,7 +53,6 @@ class Looker:
         self._config, self._known, self._host = config, known, view
         self._whole = same_daemon(address, for_watchdog(config.daemon.host))
         self._address = address
-        self._declared = known_readings(known.probes)
         self._record = Record(config.watch.record)
         self._history = History()
         self._collectors: dict[bool, Collector] = {}
@@ -66,7 +65,8 @@ class Looker:
     def look(self, within_s: float = PATIENCE_S) -> View:
         """One look, which waits for its probes no longer than `within_s`."""
         about = watchdog(self._config, self._host.now()) if self._whole else Watchdog()
-        looked = self._looked(self._samples(about, within_s))
+        samples = self._samples(about, within_s)
+        looked = looked_at(samples, self._host, self._address, self._config, self._known)
         now = looked.now
         self._remember(about, looked.samples)
         self._look_at_logs(now.mono)
@@ -83,7 +83,7 @@ class Looker:
         return View(
             report=report,
             rules=self._known.rules,
-            declared=self._declared,
+            declared=looked.declared,
             decision=self._decision(looked, past, scene),
             plans=self._plans(looked, report),
             climbs_left=climbs_left(past, scene, now.wall),
@@ -92,18 +92,6 @@ class Looker:
             history=self._history.copy(),
             growers=self._growers(report),
             unseen_logs=self._unseen_logs,
-        )
-
-    def _looked(self, samples: Mapping[str, Sample]) -> Looked:
-        return Looked(
-            samples=samples,
-            rules=self._known.rules,
-            declared=self._declared,
-            now=self._host.now(),
-            address=str(self._address),
-            whole=self._whole,
-            units=units(self._config.daemon) if self._whole else (),
-            running=tuple(each for each in self._host.roster() if each.state == "running"),
         )
 
     def _samples(self, about: Watchdog, within_s: float) -> Mapping[str, Sample]:
@@ -139,7 +127,7 @@ class Looker:
 
     def _decision(self, looked: Looked, past: Past, scene: Scene) -> Decision:
         judgement = judge(
-            at_once(self._known.rules), looked.samples, None, looked.now, self._declared
+            at_once(self._known.rules), looked.samples, None, looked.now, looked.declared
         )
         return decide(judgement.verdict, past, scene, self._known.rungs, looked.now.wall)
 

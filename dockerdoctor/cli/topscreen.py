@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dockerdoctor.cli.plain import wrap
+from dockerdoctor.cli.plain import cut, wrap
 from dockerdoctor.cli.plan import Plan
 from dockerdoctor.cli.report import State
 from dockerdoctor.cli.reporttext import MARKS, ago, state_of
@@ -44,7 +44,7 @@ def screen(
         found = _at_most(found, max(FINDINGS, room - GROWERS - 1), "more findings: `dockerdoctor`")
         grows = grows[: max(0, room - len(found))]
     lines = [*head, *found, *climbs, *([""] if grows else []), *grows]
-    return [_cut(line, columns) for line in lines]
+    return [cut(line, columns) for line in lines]
 
 
 def vitals(view: View) -> list[str]:
@@ -213,14 +213,10 @@ def _steps(plan: Plan) -> str:
 def _grower(each: Grower) -> str:
     hour = "?" if each.per_hour is None else f"{plain_bytes(each.per_hour)}/h"
     full = plain_seconds(round(each.full_in_s)) if each.full_in_s is not None else "-"
-    return GROWER.format(_cut(each.name, 36), plain_bytes(each.bytes), hour, full)
+    return GROWER.format(cut(each.name, 36), plain_bytes(each.bytes), hour, full)
 
 
 def _at_most(lines: Sequence[str], limit: int, more: str) -> list[str]:
     if len(lines) <= limit:
         return list(lines)
     return [*lines[: limit - 1], f"     and {len(lines) - limit + 1} {more}"]
-
-
-def _cut(line: str, columns: int | None) -> str:
-    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"

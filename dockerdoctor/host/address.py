@@ -8,7 +8,6 @@ restarts must be what it looks at.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from dockerdoctor.configkeys import is_loopback
 from dockerdoctor.errors import ConfigError, NotPermitted, UsageError
 
 DEFAULT = "unix:///var/run/docker.sock"
@@ -155,14 +155,7 @@ def _tcp(text: str, rest: str, tls: TlsFiles | None) -> Address:
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError(f"{text}: an address ends after the port", EXAMPLES)
     host = parts.hostname or "localhost"
-    return Address("tcp", host=host, port=port, tls=tls, local=_is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return Address("tcp", host=host, port=port, tls=tls, local=is_loopback(host))
 
 
 def _bracketed(host: str) -> str:

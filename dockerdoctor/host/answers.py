@@ -17,7 +17,8 @@ import msgspec
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import http, labels
 from dockerdoctor.host.address import Address
-from dockerdoctor.host.healthchecks import Health, Healthcheck, check_within_s, checked_at, wall
+from dockerdoctor.host.clock import wall
+from dockerdoctor.host.healthchecks import Health, Healthcheck, check_within_s, checked_at
 from dockerdoctor.host.nouns import Container, EngineInfo
 from dockerdoctor.model import Fault
 
@@ -64,13 +65,12 @@ class _Port(Wanted):
 
 
 class Listed(Wanted):
-    """One line of `GET /containers/json`. `created` is in s since the epoch."""
+    """One line of `GET /containers/json`."""
 
     id: Ident
     names: list[Text] | None = None
     image: Text = ""
     state: Text = ""
-    created: int = 0
     labels: labels.Keepers | None = None
     ports: list[_Port] | None = None
     network_settings: _Networks | None = None

@@ -18,7 +18,8 @@ from dockerdoctor.host import clock
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.growth import GrowthWatch
-from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.keeper import Keeper, running
+from dockerdoctor.host.lanes import MAX_HANGING
 from dockerdoctor.host.nouns import CANARY, Container, EngineInfo, Pong, Service
 from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.roster import merge_roster, with_inspected
@@ -59,14 +60,12 @@ class Asked:
             raise HostFault(Fault.REFUSED, why, "start it if that is what you want")
 
     def asleep(self) -> str:
-        """Why nobody may connect. systemd is asked only where dockerd itself does not listen: its
-        word of a moment ago is too old, and a connection that comes too late wakes the daemon."""
+        """Why nobody may connect."""
         if self._keeper is None or not self._address.local:
             return ""
-        process = self._keeper.main_process(Service.DOCKERD)
-        if process is not None and self._listening.held_by(process):
-            return ""
-        return self._keeper.asleep()
+        process = running(self._keeper, Service.DOCKERD)
+        listens = process is not None and self._listening.held_by(process)
+        return self._keeper.asleep(listens)
 
     def ping(self, timeout_s: float) -> Pong:
         self.wake_nobody()
@@ -126,6 +125,8 @@ class Asked:
 
     def inspect(self, idents: Sequence[str], timeout_s: float, within_s: float) -> None:
         self.wake_nobody()
+        if self._engine.hanging() >= MAX_HANGING:
+            return  # one more that is late could not be waited for, and be asked anew each time
         end = clock.now().mono + within_s
         with contextlib.closing(self._engine.inspects(idents, timeout_s)) as answers:
             for ident in idents:

@@ -23,7 +23,12 @@ def stands_still(process: Process) -> bool:
 
 
 def state(
-    name: str, active: str, sub: str, process: Process | None = None, result: str = "success"
+    name: str,
+    active: str,
+    sub: str,
+    process: Process | None = None,
+    result: str = "success",
+    served: bool = True,
 ) -> ServiceState:
     """Nobody sends SIGKILL after a time here, so the stop time-out is for ever."""
     return ServiceState(
@@ -35,6 +40,7 @@ def state(
         left_inactive_mono_s=processes.started_mono_s(process) if process else None,
         stop_timeout_s=math.inf,
         restart="no",
+        served=served,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path, PurePosixPath
 
 from dockerdoctor.host import procfile
@@ -63,5 +64,5 @@ def _mounted() -> tuple[Path, PurePosixPath] | None:
 
 
 def unescape(text: str) -> str:
-    """mountinfo writes blanks as \\040."""
-    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+    """As the path is: the kernel's tables of mounts write blanks as \\040."""
+    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), text) if "\\" in text else text

@@ -97,11 +97,7 @@ class Closeup:
             with contextlib.suppress(OSError, HostFault):
                 ours = processes.same_namespace(process.pid, "self", "pid")
                 if ours and programs.is_dockerd(process):
-                    words = self._lanes.run(
-                        f"read /proc/{process.pid}/cmdline",
-                        lambda process=process: launch.words(process),  # type: ignore[misc]
-                        FILE_S,
-                    )
+                    words = launch.words_within(self._lanes, process, FILE_S)
                     found.append(Program(process, tuple(words)))
         return found
 

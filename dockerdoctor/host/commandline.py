@@ -39,8 +39,7 @@ class CommandLine:
             if process is None:
                 self._ask_the_unit(time.monotonic())
             elif process != self._process:
-                key = f"read /proc/{process.pid}/cmdline"
-                self.words = self._lanes.run(key, lambda: launch.words(process), READ_S)
+                self.words = launch.words_within(self._lanes, process, READ_S)
                 self._process, self._read_at = process, -math.inf
         return self.words
 

@@ -17,10 +17,9 @@ from dockerdoctor.model import Process
 
 
 class DryRun:
-    """Acts become sentences ("would restart dockerd"), in `ledger` and through `tell`."""
+    """Acts become sentences ("would restart dockerd"), which `tell` is told."""
 
-    def __init__(self, host: HostControl, tell: Callable[[str], None] = lambda _: None) -> None:
-        self.ledger: list[str] = []
+    def __init__(self, host: HostControl, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self.now = host.now
         self.look_closely = host.look_closely
@@ -68,8 +67,8 @@ class DryRun:
     def stop(self, *which: Service) -> None:
         self._would(f"stop {_names(which)}")
 
-    def restart(self, which: Service) -> None:
-        self._would(f"restart {which}")
+    def restart(self, *which: Service) -> None:
+        self._would(f"restart {_names(which)}")
 
     def kill_service(self, which: Service, signum: int) -> None:
         self._would(f"send signal {signum} to {which}")
@@ -105,7 +104,6 @@ class DryRun:
         self._would("reboot this host")
 
     def _would(self, act: str) -> None:
-        self.ledger.append(act)
         self._tell(f"would {act}")
 
 

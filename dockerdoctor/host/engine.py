@@ -90,7 +90,7 @@ class Engine:
                 yield None
 
     def builds(self, timeout_s: float) -> Builds:
-        """The image builds, copies and prunes that run. Takes no lock of a container."""
+        """The image builds, copies, diffs and prunes that run. Takes no lock of a container."""
         found = self._goroutines(timeout_s)
         return Builds(
             goroutines.builds(found),

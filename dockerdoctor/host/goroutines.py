@@ -18,8 +18,13 @@ BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*Bui
 """One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
 a daemon at rest has none of them."""
 
-COPIES = (b"containerRouter).getContainersArchive+", b"containerRouter).putContainersArchive+")
-"""Likewise of a `docker cp`, out of a container and into one."""
+COPIES = (
+    b"containerRouter).getContainersArchive+",
+    b"containerRouter).putContainersArchive+",
+    b"containerRouter).getContainersChanges+",
+)
+"""Likewise of a `docker cp`, out of a container and into one, and of a `docker diff`, which looks
+at all files that the container has written."""
 
 PRUNES = (
     b").ContainersPrune+",
@@ -46,7 +51,7 @@ def builds(body: bytes) -> int:
 
 
 def copies(body: bytes) -> int:
-    """The copies to or from a container that run: each holds its lock to its end, by right."""
+    """The copies and diffs of containers that run: each holds its lock to its end, by right."""
     return _count(body, lambda block: any(mark in block for mark in COPIES))
 
 

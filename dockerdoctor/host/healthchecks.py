@@ -6,6 +6,8 @@ import datetime
 
 import msgspec
 
+from dockerdoctor.host.clock import wall
+
 USUAL_S = 30.0
 """dockerd's own default of the interval, and of the time-out (health.go)."""
 
@@ -38,10 +40,3 @@ def check_within_s(check: Healthcheck | None) -> float:
     if check is None or not check.test or check.test[0] == "NONE":
         return 0.0
     return sum(each / 1e9 if each > 0 else USUAL_S for each in (check.interval, check.timeout))
-
-
-def wall(moment: datetime.datetime | None) -> float:
-    """In s since the epoch; 0 for what never was (the year 1 to dockerd)."""
-    if moment is None or moment.year < 1971:
-        return 0.0
-    return moment.timestamp()

@@ -136,7 +136,11 @@ def request_bytes(
     media: str = "application/json",
     lasts: bool = False,
 ) -> bytes:
-    """A request on the wire. Unless the connection `lasts`, the daemon is to forget us at once."""
+    """A request on the wire. Unless the connection `lasts`, the daemon is to forget us at once.
+
+    It notices all the same when we hang up too soon: Go's server reads on while it works at a
+    request, `close` or not (with content, once it has read that to its end). Whether it stops its
+    work then is another matter: see CONTRIBUTING.md."""
     head = (
         f"{method} {target} HTTP/1.1\r\nHost: docker\r\nUser-Agent: dockerdoctor\r\n"
         f"Accept: application/json\r\nConnection: {'keep-alive' if lasts else 'close'}\r\n"

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from dockerdoctor.host.answers import Count, Ident, Text, Wanted, understood
+from dockerdoctor.host.clock import wall
 from dockerdoctor.host.storage.facts import Image, Layer, Survey, Tree, Usage
 from dockerdoctor.host.storage.layerdb import kept_by_label
 
@@ -21,7 +22,6 @@ LIST = "/images/json?shared-size=1"
 CACHE = "/system/df?type=build-cache"
 MOST = 1000
 """One question each, 1 to 3 ms: for when it was pulled, built or tagged last."""
-NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 DRIVER = "overlayfs"
 """What `docker info` calls it: the snapshotter; the layer database's driver is "overlay2"."""
 _CACHE_NAME = "build cache"
@@ -47,7 +47,7 @@ class _Line(Wanted):
 
 
 class _Metadata(Wanted):
-    last_tag_time: datetime.datetime = NEVER
+    last_tag_time: datetime.datetime | None = None
 
 
 class _Config(Wanted):
@@ -117,13 +117,11 @@ def _image(line: _Line, ask: Callable[[str], bytes]) -> Image:
     of the list for each."""
     body = ask(f"/images/{quote(line.id, safe='')}/json")
     seen = understood(lambda: msgspec.json.decode(body, type=_Inspected), "GET /images/ID/json")
-    tagged = seen.metadata.last_tag_time
-    touched = tagged.timestamp() if tagged.year > 1 else 0.0
     return Image(
         line.id,
         tuple(sorted({*(seen.repo_tags or ()), *(seen.repo_digests or ())})),
         (line.id,),
-        max(float(line.created), touched),
+        max(float(line.created), wall(seen.metadata.last_tag_time)),
         kept=kept_by_label(seen.config.labels if seen.config else None),
     )
 

@@ -44,24 +44,25 @@ def of_unit(unit: str, lines: int, timeout_s: float) -> Sequence[str]:
     return parse(text)[-lines:]
 
 
-def parse(text: str) -> list[str]:
-    """The messages of `journalctl -o json`, one JSON object a line.
-
-    A message that is not text comes as a list of bytes, one that is too long as null. A last line
-    cut short is left out; HostFault(GARBLED) when no line is what it should be."""
+def parse(told: str) -> list[str]:
+    """The messages of `journalctl -o json`, one JSON object a line. A last line cut short is left
+    out; HostFault(GARBLED) when no line is what it should be."""
     messages, garbled = [], 0
-    for line in text.splitlines():
+    for line in told.splitlines():
         try:
-            said = msgspec.json.decode(line)["MESSAGE"]
-            message = bytes(said).decode("utf-8", "replace") if isinstance(said, list) else said
+            if text := message(msgspec.json.decode(line)["MESSAGE"]):
+                messages.append(text)
         except (msgspec.MsgspecError, ValueError, KeyError, TypeError):
             garbled += 1
-            continue
-        if isinstance(message, str):
-            messages.append(message[:MAX_MESSAGE])
     if garbled and not messages:
         raise HostFault(Fault.GARBLED, "journalctl says what cannot be understood")
     return messages
+
+
+def message(said: object) -> str:
+    """Of an entry: what is not text comes as a list of bytes, what is too long as null."""
+    text = bytes(said).decode("utf-8", "replace") if isinstance(said, list) else str(said or "")
+    return text[:MAX_MESSAGE]
 
 
 def of_file(path: Path, lines: int) -> Sequence[str]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host import command, programs
+from dockerdoctor.host import command, journal, programs
 from dockerdoctor.host.traces import JournalTally
 from dockerdoctor.model import Fault
 from dockerdoctor.signatures import MAX_SAID, essence, is_last_word, recognise, whom
@@ -31,7 +31,6 @@ leave one more behind."""
 HOUR_S = 3600.0
 KEPT = 2000
 """Messages of one signature."""
-MAX_MESSAGE = 4096
 
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 STARTED = "39f53479d3a045ac8e11786248231fbf"
@@ -88,7 +87,7 @@ def parse(text: str) -> tuple[list[Line], str]:
             lines.append(
                 Line(
                     at=int(said["__REALTIME_TIMESTAMP"]) / 1e6,
-                    message=_message(said["MESSAGE"]),
+                    message=journal.message(said["MESSAGE"]),
                     program=_program(said),
                     message_id=str(said.get("MESSAGE_ID", "")),
                     unit=str(said.get("UNIT") or said.get("_SYSTEMD_UNIT", "")),
@@ -106,12 +105,6 @@ def _program(said: dict[str, object]) -> str:
         return "systemd"
     name = str(said.get("_COMM") or "").strip("()")
     return name or str(said.get("SYSLOG_IDENTIFIER") or "")
-
-
-def _message(said: object) -> str:
-    """A message that is not text comes as a list of bytes, one that is too long as null."""
-    text = bytes(said).decode("utf-8", "replace") if isinstance(said, list) else str(said or "")
-    return text[:MAX_MESSAGE]
 
 
 def _is_daemon(program: str) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service, ServiceState
-from dockerdoctor.model import Process
+from dockerdoctor.model import Fault, Process
 
 
 class Keeper(Protocol):
@@ -33,9 +34,11 @@ class Keeper(Protocol):
         nothing has changed. Never raises."""
         ...
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:
         """Why a connection must not be made: it would start a daemon that is down (docker.socket
-        stays when docker.service is stopped, moby #37470). Empty when it may."""
+        stays when docker.service is stopped, moby #37470), at once or, where it is starting, as
+        soon as somebody stops it. `listens` is whether dockerd itself has the socket, and will take
+        it. Empty when it may."""
         ...
 
     def answered(self, well: bool) -> None:
@@ -58,7 +61,7 @@ class Keeper(Protocol):
         """Ask for a stop."""
         ...
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         """Ask for a restart."""
         ...
 
@@ -81,3 +84,14 @@ class Keeper(Protocol):
     def journal_units(self) -> Sequence[str]:
         """The units whose messages the journal has, dockerd's first; none without systemd."""
         ...
+
+
+def running(keeper: Keeper, which: Service) -> Process | None:
+    """Its main process; None also where there is no such service: a daemon may well answer that
+    its keeper does not know (no systemd, a unit of another name). HostFault where nobody says."""
+    try:
+        return keeper.main_process(which)
+    except HostFault as fault:
+        if fault.fault is Fault.MISSING:
+            return None
+        raise

@@ -14,6 +14,7 @@ import msgspec
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import files
 from dockerdoctor.host.faults import from_os
+from dockerdoctor.host.lanes import Lanes
 from dockerdoctor.model import Fault, Process
 
 _ENVIRONMENT = (
@@ -55,6 +56,11 @@ def observe(process: Process) -> Launch:
 def words(process: Process) -> list[str]:
     """Its command line. May hang, as `observe`. Raises OSError."""
     return _strings(Path(f"/proc/{process.pid}/cmdline"))
+
+
+def words_within(lanes: Lanes, process: Process, timeout_s: float) -> list[str]:
+    """The same in time. Raises OSError, and HostFault(TIMEOUT)."""
+    return lanes.run(f"read /proc/{process.pid}/cmdline", lambda: words(process), timeout_s)
 
 
 def load(path: Path) -> Launch | None:

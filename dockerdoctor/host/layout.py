@@ -71,6 +71,11 @@ class Layout(msgspec.Struct, frozen=True):
             return self.data_root / "containerd/daemon"
         return self.containerd_home
 
+    @property
+    def takes_sockets(self) -> bool:
+        """Whether systemd hands over where it listens."""
+        return any(each.startswith("fd:") for each in self.hosts)
+
     def listens_elsewhere(self, path: Path) -> bool:
         """Whether it was told to listen at other places alone than this socket. What systemd hands
         over (fd://) may be any."""

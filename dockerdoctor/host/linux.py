@@ -34,7 +34,7 @@ from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.files import Evidence
 from dockerdoctor.host.growth import GrowthWatch
 from dockerdoctor.host.journalwatch import JournalWatch
-from dockerdoctor.host.keeper import Keeper
+from dockerdoctor.host.keeper import Keeper, running
 from dockerdoctor.host.lanes import MACHINE, Lanes
 from dockerdoctor.host.layout import Layout, read
 from dockerdoctor.host.nouns import (
@@ -45,6 +45,7 @@ from dockerdoctor.host.nouns import (
     Service,
     ServiceState,
 )
+from dockerdoctor.host.peers import Listening
 from dockerdoctor.host.pressure import PressureWatch
 from dockerdoctor.host.remains import AfterAKill
 from dockerdoctor.host.storage.door import Door
@@ -218,10 +219,19 @@ class LinuxHost:
     def _elsewhere(self) -> str:
         """Where dockerd listens, if it runs and was told not to do so at this address: then nobody
         there is no sign of its death."""
-        process, path = self.main_process(Service.DOCKERD), self.address.path
-        if process is None or not path or not self.layout().listens_elsewhere(Path(path)):
+        process, path, found = (
+            running(self.keeper, Service.DOCKERD),
+            self.address.path,
+            self.layout(),
+        )
+        if process is None or not path:
             return ""
-        return f"dockerd does not listen on {path}, but on {', '.join(self.layout().hosts)}"
+        if found.listens_elsewhere(Path(path)):
+            return f"dockerd does not listen on {path}, but on {', '.join(found.hosts)}"
+        # It has what systemd hands over from its first moment on, also where the file is removed.
+        if found.takes_sockets and not Listening(Path(path)).held_by(process):
+            return f"dockerd does not listen on {path}, but where its socket unit says"
+        return ""
 
     # What is done.
 
@@ -232,9 +242,9 @@ class LinuxHost:
     def stop(self, *which: Service) -> None:
         self.keeper.stop(*which)
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         self._engine.forget()
-        self.keeper.restart(which)
+        self.keeper.restart(*which)
 
     def kill_service(self, which: Service, signum: int) -> None:
         self.keeper.kill(which, signum)

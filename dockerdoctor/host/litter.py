@@ -1,4 +1,4 @@
-"""Stopped containers that nobody wants back. In: the SDK's client. Out: which were removed.
+"""Whether a stopped container is wanted back. In: the SDK's client, an id. Out: yes or no.
 
 Not `POST /containers/prune`: its `until` counts from the creation, so that a container created a
 year ago and stopped a minute ago is gone, with all it wrote. That is every container that did not
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dockerdoctor.host.answers import Count, Ident, Text, Wanted, understood
+from dockerdoctor.host.answers import Text, Wanted, understood
+from dockerdoctor.host.clock import wall
 from dockerdoctor.host.nouns import COMES_BACK
 from dockerdoctor.host.storage.layerdb import kept_by_label
 
@@ -23,18 +24,11 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 STATES = ("exited", "dead")
-NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
-
-
-class _Line(Wanted):
-    id: Ident
-    created: int = 0
-    size_rw: Count = 0
 
 
 class _State(Wanted):
     status: Text = ""
-    finished_at: datetime.datetime = NEVER
+    finished_at: datetime.datetime | None = None
 
 
 class _Policy(Wanted):
@@ -65,7 +59,6 @@ def is_litter(api: APIClient, ident: str, ended_before: float, names: Collection
         seen.state.status in STATES
         and (not names or seen.name.lstrip("/") in ("", *names))
         and seen.host_config.restart_policy.name not in COMES_BACK
-        and seen.state.finished_at.timestamp() < ended_before
-        and seen.state.finished_at != NEVER
+        and 0 < wall(seen.state.finished_at) < ended_before
         and not kept_by_label(seen.config.labels if seen.config else None)
     )

@@ -6,21 +6,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from dockerdoctor.errors import Busy, DoctorError, NotPermitted
 from dockerdoctor.host.faults import from_os
 
-_LOOK_AGAIN_S = 0.2
-
 
 @contextlib.contextmanager
-def held(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock at `path` for `what` ("watch"); waits up to `wait_s` for whoever has it.
-
-    Raises Busy (names the holder), NotPermitted, HostFault when the file cannot be made."""
+def held(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock at `path` for `what` ("watch"). Raises Busy (names the holder) at once,
+    NotPermitted, HostFault when the file cannot be made."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -29,29 +25,23 @@ def held(path: Path, what: str, wait_s: float = 0.0) -> Iterator[None]:
     except OSError as error:
         raise from_os(error, f"cannot take the lock {path}") from error
     try:
-        _take(fd, path, what, wait_s)
+        _take(fd, path, what)
         yield
     finally:
         os.close(fd)
 
 
-def _take(fd: int, path: Path, what: str, wait_s: float) -> None:
-    deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise _busy(fd, what) from None
-            time.sleep(_LOOK_AGAIN_S)
-            continue
-        except OSError as error:
-            raise from_os(error, f"cannot take the lock {path}") from error
-        # A full /run must not keep anybody from healing: the pid inside is only for the message.
-        with contextlib.suppress(OSError):
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()} {what}\n".encode(), 0)
-        return
+def _take(fd: int, path: Path, what: str) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _busy(fd, what) from None
+    except OSError as error:
+        raise from_os(error, f"cannot take the lock {path}") from error
+    # A full /run must not keep anybody from healing: the pid inside is only for the message.
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()} {what}\n".encode(), 0)
 
 
 def _busy(fd: int, what: str) -> Busy:

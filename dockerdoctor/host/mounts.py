@@ -31,17 +31,12 @@ class Mount(Struct, frozen=True):
     device: str
 
 
-def mount_of(path: Path, mountinfo: str, sys_dev: Path = SYS_DEV) -> Mount | None:
-    """The mount with the longest point above `path`; the last of several at the same place."""
-    line = _line_of(path, mountinfo)
-    return _parsed(line, sys_dev) if line else None
-
-
 class Mounts:
     """The table, followed. Not thread-safe; every look may block where a mount does."""
 
-    def __init__(self, table: Path = TABLE) -> None:
+    def __init__(self, table: Path = TABLE, sys_dev: Path = SYS_DEV) -> None:
         self._table = table
+        self._sys_dev = sys_dev
         self._file: TextIO | None = None
         self._changes = select.poll()
         self._known = (Path(), "")
@@ -63,7 +58,7 @@ class Mounts:
             self._file.seek(0)
             line = _line_of(real, self._file.read())
             self._known = (real, line.partition(" ")[0])
-        return _parsed(line) if line else None
+        return _parsed(line, self._sys_dev) if line else None
 
     def close(self) -> None:
         """Give the table back."""
@@ -73,7 +68,8 @@ class Mounts:
 
 
 def _line_of(path: Path, mountinfo: str) -> str:
-    """As it is in the table; empty without one."""
+    """The mount with the longest point above `path`, as it is in the table; the last of several at
+    the same place. Empty without one."""
     wanted = f"{path}/"
     best, length = "", 0
     for line in mountinfo.splitlines():
@@ -84,7 +80,7 @@ def _line_of(path: Path, mountinfo: str) -> str:
     return best
 
 
-def _parsed(line: str, sys_dev: Path = SYS_DEV) -> Mount:
+def _parsed(line: str, sys_dev: Path) -> Mount:
     fields, _, more = line.partition(" - ")
     words, others = fields.split(), more.split()
     options = {*words[5].split(","), *(others[2].split(",") if len(others) > 2 else ())}

@@ -56,8 +56,6 @@ class ServiceState(Struct, frozen=True):
     main_pid: int = 0
     restarts: int = 0
     """NRestarts: automatic restarts by systemd since the unit was last started by hand."""
-    unit_file: str = ""
-    """enabled, disabled, masked, ...; empty without systemd."""
     load: str = ""
     """loaded, not-found, masked, ...; empty without systemd."""
     left_inactive_mono_s: float | None = None
@@ -71,6 +69,13 @@ class ServiceState(Struct, frozen=True):
     """WatchdogUSec; 0 or `inf`: systemd waits for no sign of life."""
     job: str = ""
     """The job under way (start, stop, restart), empty when there is none."""
+    served: bool = True
+    """Whether it is known to have been up since it was started: by its own word (Type=notify), or
+    because it has answered."""
+    kill_mode: str = ""
+    """KillMode=: process spares all but the main process; empty without systemd."""
+    along: frozenset[str] = frozenset()
+    """The units that systemd restarts along with it."""
 
 
 class ProcessVitals(Struct, frozen=True):

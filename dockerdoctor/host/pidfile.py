@@ -65,9 +65,9 @@ class PidFileKeeper:
             if process is None:
                 return self._absent()
             active, sub = self._present(process)
-            return bare.state("dockerd", active, sub, process)
+            return bare.state("dockerd", active, sub, process, served=self._has_served(process))
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:  # noqa: ARG002
         """Nobody starts this daemon for whoever connects."""
         return ""
 
@@ -90,8 +90,7 @@ class PidFileKeeper:
         if not well:
             return
         with self._lock:
-            process = self._process()
-            known = self._launch
+            process, known = self._process(), self._launch
             if process is None or known is None or known.answered:
                 return
             if self._is_recorded(process):
@@ -135,11 +134,11 @@ class PidFileKeeper:
         elif Service.CONTAINERD not in which:
             self._only_dockerd(*which)
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         """SIGTERM and a start once it is gone. A containerd is started again by its dockerd."""
-        self.stop(which)
-        if which is Service.DOCKERD:
-            self.start(which)
+        self.stop(*which)
+        if Service.DOCKERD in which:
+            self.start(*which)
 
     def kill(self, which: Service, signum: int) -> None:
         """A signal to the main process. HostFault(MISSING) while there is none."""
@@ -171,10 +170,8 @@ class PidFileKeeper:
     def _present(self, process: Process) -> tuple[str, str]:
         if process == self._ending:
             return "deactivating", "stop-sigterm"
-        known = self._launch
-        if known is not None and known.answered and self._is_recorded(process):
-            return "active", "running"
-        if processes.age_s(process) > STARTING_S or bare.stands_still(process):
+        late = processes.age_s(process) > STARTING_S or bare.stands_still(process)
+        if late or self._has_served(process):
             return "active", "running"
         return "activating", "start"
 
@@ -225,6 +222,9 @@ class PidFileKeeper:
             return False
         self._remember(seen)
         return True
+
+    def _has_served(self, process: Process) -> bool:
+        return bool(self._launch and self._launch.answered and self._is_recorded(process))
 
     def _is_recorded(self, process: Process) -> bool:
         known = self._launch

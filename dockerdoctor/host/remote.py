@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from pathlib import Path
+
+from dockerdoctor.host.cgroups import unescape
 
 _TYPES = frozenset(
     ("nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs", "lustre", "gfs2", "ocfs2")
@@ -26,7 +27,7 @@ def remote(table: str, device: int) -> str:
         mount, _, system = line.partition(" - ")
         fields, told = mount.split(), system.split()
         if len(fields) > 2 and fields[2] == number and len(told) > 1 and told[0] in _TYPES:
-            return f"{told[0]} ({_plain(told[1])})"
+            return f"{told[0]} ({unescape(told[1])})"
     return ""
 
 
@@ -35,8 +36,8 @@ def grafted(table: str, root: Path, device: int) -> frozenset[int]:
     file system (a volume of `o=bind`): by its device number nothing tells them from what is there.
     Empty where the table names the device otherwise (btrfs)."""
     number, top = f"{os.major(device)}:{os.minor(device)}", os.path.realpath(root)
-    lines = (line.split() for line in table.splitlines())
-    known = [tuple(map(_plain, each[3:5])) for each in lines if len(each) > 4 and each[2] == number]
+    rows = (line.split()[2:5] for line in table.splitlines())
+    known = [tuple(map(unescape, each[1:])) for each in rows if len(each) > 2 and each[0] == number]
     around = [each for each in known if _below(top, each[1])]
     if not around:
         return frozenset()
@@ -52,8 +53,3 @@ def grafted(table: str, root: Path, device: int) -> frozenset[int]:
 
 def _below(path: str, top: str) -> bool:
     return Path(path).is_relative_to(os.path.normpath(top))
-
-
-def _plain(field: str) -> str:
-    """As the path is: the table writes blanks as \\040."""
-    return re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), field)

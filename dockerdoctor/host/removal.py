@@ -16,6 +16,7 @@ import msgspec
 
 from dockerdoctor.host import litter
 from dockerdoctor.host.answers import Text, Wanted, printable, understood
+from dockerdoctor.host.clock import wall
 from dockerdoctor.host.storage.facts import Kind, Removal
 from dockerdoctor.host.storage.layerdb import familiar, kept_by_label
 
@@ -30,11 +31,10 @@ BUSY = ("already running", "already in progress")
 source. Whoever asked may ask again; any other 409 means that it is in use."""
 NO_SPACE = "no space left on device"
 """ENOSPC, of bytes and of inodes, in the daemon's words."""
-NEVER = datetime.datetime(1, 1, 1, tzinfo=datetime.UTC)
 
 
 class _Metadata(Wanted):
-    last_tag_time: datetime.datetime = NEVER
+    last_tag_time: datetime.datetime | None = None
 
 
 class _Labelled(Wanted):
@@ -93,10 +93,7 @@ def _image(api: APIClient, what: Removal) -> str:
     wanted = {familiar(tag) for tag in what.tags}
     if references and {familiar(each) for each in references} != wanted:
         return "has got another name since"
-    if (
-        seen.metadata.last_tag_time.timestamp() >= what.before
-        and seen.metadata.last_tag_time != NEVER
-    ):
+    if wall(seen.metadata.last_tag_time) >= what.before:
         return "was pulled, built or tagged since"
     if kept_by_label(seen.config.labels if seen.config else None):
         return "is kept by a label"

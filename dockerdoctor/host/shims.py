@@ -49,7 +49,7 @@ def _beside(process: Process, dockerd: Process | None) -> bool:
 
 def _command_line(lanes: Lanes, process: Process) -> Sequence[str]:
     try:
-        return lanes.run(f"read /proc/{process.pid}/cmdline", lambda: launch.words(process), READ_S)
+        return launch.words_within(lanes, process, READ_S)
     except (HostFault, OSError):
         return ()
 

@@ -44,22 +44,14 @@ CLOSE_S = 5.0
 """The same while something seems wrong: an act must see that somebody stops the daemon just now."""
 
 _PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,UnitFileState,"
+    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,"
     "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job,"
-    "WatchdogUSec"
+    "WatchdogUSec,Type,KillMode,RequiredBy,BoundBy,ConsistsOf"
 )
+_ALONG = ("RequiredBy", "BoundBy", "ConsistsOf")
 
-_UNIT_S = {
-    "us": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "min": 60.0,
-    "h": 3600.0,
-    "d": 86400.0,
-    "w": 604800.0,
-    "month": 2629800.0,
-    "y": 31557600.0,
-}
+_UNIT_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_S |= {"w": 604800.0, "month": 2629800.0, "y": 31557600.0}
 
 
 def seconds(text: str) -> float:
@@ -101,13 +93,15 @@ def _state(said: Mapping[str, str]) -> ServiceState:
             result=said.get("Result", ""),
             main_pid=int(said.get("MainPID") or 0),
             restarts=int(said.get("NRestarts") or 0),
-            unit_file=said.get("UnitFileState", ""),
             load=said["LoadState"],
             left_inactive_mono_s=left_us / 1e6 if left_us else None,
             stop_timeout_s=seconds(stop_timeout) if stop_timeout else 90.0,
             restart=said.get("Restart", ""),
             watchdog_s=seconds(said.get("WatchdogUSec") or "0"),
             job=said.get("Job", "") if said.get("Job", "0") != "0" else "",
+            served=said.get("Type", "notify").startswith("notify"),
+            kill_mode=said.get("KillMode", ""),
+            along=frozenset(word for key in _ALONG for word in said.get(key, "").split()),
         )
     except (KeyError, ValueError) as error:
         raise HostFault(
@@ -132,6 +126,8 @@ class SystemdKeeper:
         self._shown: tuple[float, Mapping[str, ServiceState]] = (-math.inf, {})
         self._main: dict[Service, Process] = {}
         self._well = False
+        self._up: Process | None = None
+        """The dockerd that has answered: it is past its start."""
         self._calm_s = CALM_S
         self._command_line = CommandLine(units.get(Service.DOCKERD, ""))
 
@@ -141,11 +137,15 @@ class SystemdKeeper:
         state = self._show().get(unit)
         if state is None or state.load == "not-found":
             raise HostFault(Fault.MISSING, f"there is no unit {unit}")
-        return state
+        up = self._up is not None and state.main_pid == self._up.pid
+        return replace(state, served=state.served or up)
 
-    def asleep(self) -> str:
+    def asleep(self, listens: bool) -> str:
         """See `Keeper`. A daemon without a unit of that name is nobody's to wake. One that is being
-        stopped would be started again by whoever comes to its socket; not one being restarted."""
+        stopped would be started again by whoever comes to its socket; not one being restarted.
+        An answer that is kept is too old: a connection that comes too late wakes the daemon."""
+        if listens and self._main.get(Service.DOCKERD) == self._up:
+            return ""
         self.forget()
         try:
             state = self.state(Service.DOCKERD)
@@ -153,6 +153,8 @@ class SystemdKeeper:
             if fault.fault is Fault.MISSING:
                 return ""
             raise
+        if state.active == "activating":
+            return f"{state.name} is starting: it answers nobody before it is up"
         stopping = state.active == "deactivating" and state.job not in ("start", "restart")
         if stopping or state.active in ("inactive", "failed"):
             return f"{state.name} is {state.active}: to connect would start it"
@@ -179,6 +181,8 @@ class SystemdKeeper:
     def answered(self, well: bool) -> None:
         """Silence makes every older answer of systemd's worthless."""
         self._well = well
+        if well:
+            self._up = self._main.get(Service.DOCKERD)
 
     def look_closely(self, close: bool) -> None:
         """Older answers then hold for less long."""
@@ -197,9 +201,9 @@ class SystemdKeeper:
         """`systemctl stop --no-block` of those that exist."""
         self._act("stop", which)
 
-    def restart(self, which: Service) -> None:
-        """`systemctl restart --no-block`."""
-        self._act("restart", (which,))
+    def restart(self, *which: Service) -> None:
+        """`systemctl restart --no-block` of those that exist."""
+        self._act("restart", which)
 
     def kill(self, which: Service, signum: int) -> None:
         """A signal to the main process. `--kill-who` is taken by all versions (`--kill-whom` since
@@ -291,6 +295,6 @@ def _systemctl(*words: str) -> str:
             raise HostFault(
                 Fault.MISSING,
                 "this host does not run systemd",
-                "name the daemon's pid file instead (--pidfile)",
+                "name the daemon's pid file: [daemon] pidfile in the configuration",
             ) from fault
         raise

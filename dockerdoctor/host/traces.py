@@ -104,7 +104,7 @@ class Builds(Struct, frozen=True):
     since_s: float = 0.0
     """How long there has been one without a break, as far as we have looked."""
     copies: int = 0
-    """Copies to or from a container (`docker cp`): each holds that container's lock to its end."""
+    """Copies (`docker cp`) and diffs of containers: each holds that container's lock to its end."""
     prunes: int = 0
     """How many prunes of containers, networks, images or volumes run now."""
     pruning_s: float = 0.0

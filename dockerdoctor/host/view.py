@@ -138,7 +138,7 @@ class HostView(Protocol):
         ...
 
     def builds(self, timeout_s: float) -> Builds:
-        """The image builds, copies and prunes that run now, by the daemon's goroutines."""
+        """The image builds, copies, diffs and prunes that run now, by the daemon's goroutines."""
         ...
 
     def waiting(self, timeout_s: float) -> int:
@@ -215,7 +215,7 @@ class HostControl(HostView, Protocol):
         """Ask for a stop."""
         ...
 
-    def restart(self, which: Service) -> None:
+    def restart(self, *which: Service) -> None:
         """Ask for a restart; without systemd SIGTERM, and a start once it is gone."""
         ...
 

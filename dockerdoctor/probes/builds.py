@@ -1,8 +1,9 @@
-"""Work that takes long by right: image builds, copies to and from containers, prunes.
+"""Work that takes long by right: image builds, copies to and from containers, diffs, prunes.
 
 While an image is built the daemon's memory is a peak (20 GB were seen); `docker cp` holds its
-container's lock to its end, and that may be as far away as its client likes; a prune has no
-deadline, and while it runs every other is refused. Seen by the goroutines of the daemon itself, as
+container's lock to its end, and that may be as far away as its client likes, and so does `docker
+diff`, which looks at each file that was written; a prune has no deadline, and while it runs every
+other is refused. Seen by the goroutines of the daemon itself, as
 no other call tells it: BuildKit runs its steps beside the containers, the export at the end, which
 takes the most memory, runs nothing, and a second prune that asks whether one runs may be the first.
 """
@@ -37,11 +38,11 @@ def run(view: HostView) -> Readings:
 
 PROBE = Probe(
     name="builds",
-    help="image builds, copies (docker cp) and prunes that run, by the daemon's own goroutines",
+    help="image builds, copies (docker cp, docker diff) and prunes that run, by its own goroutines",
     readings=(
         Reading("live", Kind.GAUGE, "Image builds that run"),
         Reading("since_s", Kind.GAUGE, "How long there has been one without a break", "seconds"),
-        Reading("copies", Kind.GAUGE, "Copies to or from a container that run"),
+        Reading("copies", Kind.GAUGE, "Copies to or from a container, and diffs of one, that run"),
         Reading("prunes", Kind.GAUGE, "Prunes that run (containers, networks, images, volumes)"),
         Reading("pruning_s", Kind.GAUGE, "How long a prune has run without a break", "seconds"),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dockerdoctor.declare import Probe
 from dockerdoctor.errors import HostFault
-from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.nouns import Service, ServiceState
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Kind, Reading, Readings
 from dockerdoctor.probes.ping import NO_ANSWER
@@ -29,11 +29,20 @@ def run(view: HostView) -> Readings:
         state = view.service(Service.CONTAINERD)
         readings["active_state"] = state.active
         readings["stopped_by_operator"] = stopped_on_purpose(state)
+        readings["takes_along"] = takes_along(view, state)
     except HostFault as fault:
         if fault.fault is not Fault.MISSING:
             raise
         readings |= {"active_state": "none", "stopped_by_operator": False}
     return readings
+
+
+def takes_along(view: HostView, state: ServiceState) -> bool:
+    """Whether containers end when it is restarted: its unit kills the shims as well, or systemd
+    restarts docker.service with it (BindsTo= in docker-ce 19.03)."""
+    if state.kill_mode not in ("", "process", "none"):
+        return True
+    return bool(state.along) and view.service(Service.DOCKERD).name in state.along
 
 
 PROBE = Probe(
@@ -45,6 +54,7 @@ PROBE = Probe(
         Reading("why", Kind.STATE, "Why there was no answer: timeout, refused, missing"),
         Reading("active_state", Kind.STATE, "ActiveState of containerd.service, or none"),
         Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),
+        Reading("takes_along", Kind.FLAG, "Whether a restart of it ends the containers"),
     ),
     timeout_s=TIMEOUT_S + 6.0,
     run=run,

@@ -29,6 +29,7 @@ def run(view: HostView) -> Readings:
         "watchdog_s": 0.0 if math.isinf(state.watchdog_s) else state.watchdog_s,
         "stopped_by_operator": stopped_on_purpose(state) and not limit,
         "start_limit_hit": limit,
+        "served": state.served,
         "pid_file_names": _pid_file_names(view) if state.active == "failed" else "",
     }
     if state.left_inactive_mono_s is not None:
@@ -56,14 +57,14 @@ def _pid_file_names(view: HostView) -> str:
 
 
 def stopped_on_purpose(state: ServiceState) -> bool:
-    """Down after a clean exit and nobody is starting it: `systemctl stop`, or never started. Or it
-    hung, did not hear that stop and was killed for it, by systemd or by hand: one that is killed
-    without a stop is started again by systemd."""
+    """Down and nobody is starting it: `systemctl stop`, or never started. Or it hung, did not hear
+    that stop and was killed for it, by systemd or by hand: one that is killed without a stop is
+    started again by systemd. One that ended by itself and was stopped before systemd started it
+    again is inactive too, whatever its result."""
     if state.job:
         return False
-    clean = state.active == "inactive" and state.result == "success"
     killed = state.active == "failed" and state.result in ("timeout", "signal")
-    return clean or (killed and state.restart not in ("", "no"))
+    return state.active == "inactive" or (killed and state.restart not in ("", "no"))
 
 
 PROBE = Probe(
@@ -80,6 +81,7 @@ PROBE = Probe(
         Reading("stop_timeout_s", Kind.GAUGE, "How long systemd waits for its stop", "seconds"),
         Reading("watchdog_s", Kind.GAUGE, "WatchdogSec of docker.service; 0: none", "seconds"),
         Reading("since_start_s", Kind.GAUGE, "Time since it last began to start", "seconds"),
+        Reading("served", Kind.FLAG, "Whether it is known to have been up since it was started"),
         Reading("start_limit_hit", Kind.FLAG, "Whether its start limit was hit"),
         Reading("pid_file_names", Kind.TEXT, "Who has the pid in a failed daemon's pid file"),
         Reading("stopped_by_operator", Kind.FLAG, "Whether it was stopped on purpose"),

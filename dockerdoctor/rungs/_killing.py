@@ -1,6 +1,7 @@
 """Kill by identity and start again, as `sigkill` and `kill-all` do it.
 
-docker.socket is stopped first, or any client would start the daemon in the middle of it.
+No unit is stopped for it: systemd stops with docker.service all units that require it, and would
+leave them down. One that is killed is started again, and so are they.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ def kill_and_start(
     containerd: Process | None,
     shims: Sequence[Process],
 ) -> Note:
-    """Stop, kill by identity, start. What survives a SIGKILL is held by the kernel: it says so."""
-    _stop_units(control)
+    """Kill by identity, start. What survives a SIGKILL is held by the kernel: it says so."""
     killed = [each for each in (dockerd, containerd, *shims) if each]
     for each in killed:
         _kill(control, each)
@@ -38,15 +38,6 @@ def kill_and_start(
     if held:
         return Note(says, futile=f"SIGKILL did not end it: {'; '.join(held)}")
     return Note(f"{says}; asked for the daemon's start")
-
-
-def _stop_units(control: HostControl) -> None:
-    """Without systemd there is no socket unit; what cannot be stopped is about to be killed."""
-    for service in (Service.SOCKET, Service.DOCKERD):
-        try:
-            control.stop(service)
-        except HostFault:
-            continue
 
 
 def _kill(control: HostControl, process: Process) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dockerdoctor.declare import Note, Rung, Scene
 from dockerdoctor.errors import HostFault
+from dockerdoctor.host import programs
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact, Process
@@ -28,6 +29,8 @@ NAMES = {
     Service.CONTAINERD: "containerd.*.stacks.log",
 }
 """What the dumps are called (moby pkg/stack; containerd cmd/containerd/command/main.go)."""
+TAKES_IT = {Service.DOCKERD: programs.is_dockerd, Service.CONTAINERD: programs.is_containerd}
+"""Anybody else dies of SIGUSR1, as a shell in ExecStart= does, and the unit with it."""
 JOURNAL_LINES = 200
 READ_BYTES, READ_S = 12 << 20, 1.5
 """Of a dump, and for how long: a part of 4,000 goroutines (10 MB) tells what all of them do."""
@@ -124,6 +127,9 @@ def blames_containerd(scene: Scene) -> bool:
 def _stacks(control: HostControl, which: Service, process: Process, missed: list[str]) -> list[str]:
     """The dump that comes of one SIGUSR1, if any; why there is none goes to `missed`."""
     none = f"no goroutine dump of {which}" if which is Service.CONTAINERD else "no goroutine dump"
+    if not TAKES_IT[which](process):
+        missed.append(f"{none}: its unit runs {process.name}, which SIGUSR1 would end")
+        return []
     with _piece(none, missed):
         before = set(_dumps(control, which))
         control.signal(process, SIGUSR1)

@@ -31,6 +31,8 @@ RUNG = Rung(
     impact=lambda _: Impact.CONTAINERS,
     settle_s=lambda _: START_S,
     run=run,
+    by_hand_s=600.0,
     room=full,
     useless=nobody_can,
+    restarts=True,
 )

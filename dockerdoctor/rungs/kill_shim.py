@@ -3,7 +3,7 @@
 For a container whose lock is held by a call to a shim that does not answer (containerd #2438). The
 daemon, containerd and all other containers go on. Each is asked once more just before: one that
 answers now, that is being started, or that has hung only for a moment is none of it; and while
-somebody copies to or from a container, that copy may be what holds the lock, by right.
+somebody copies to or from a container or diffs one, that may be what holds the lock, by right.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dockerdoctor.probes.locks import ask_again
 from dockerdoctor.rungs._common import SIGKILL, container_held, held_by_the_kernel
 
 LOOK_S = 3.0
-COPYING = "somebody copies to or from a container: that holds its lock until it ends"
+COPYING = "somebody copies to or from a container, or diffs one: that holds its lock until it ends"
 
 
 def run(control: HostControl, scene: Scene) -> Note:
@@ -66,5 +66,6 @@ RUNG = Rung(
     impact=lambda _: Impact.CONTAINERS,
     settle_s=lambda _: 90.0,
     run=run,
+    by_hand_s=300.0,
     useless=useless,
 )

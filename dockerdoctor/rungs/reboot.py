@@ -19,4 +19,5 @@ RUNG = Rung(
     impact=lambda _: Impact.HOST,
     settle_s=lambda _: 600.0,
     run=run,
+    by_hand_s=900.0,
 )

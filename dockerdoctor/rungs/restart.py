@@ -2,14 +2,20 @@
 
 A daemon that takes its SIGTERM gets the time that it may need to stop its containers; one that has
 not even taken it after a second is deaf, and waiting for systemd's own time-outs (276 s in the lab)
-helps nobody.
+helps nobody. Where its socket has been removed, the one who made that makes it anew: docker.socket,
+which has to be restarted with it.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
+
 from dockerdoctor.declare import Note, Rung, Scene
+from dockerdoctor.errors import HostFault
 from dockerdoctor.host.nouns import Service
 from dockerdoctor.host.view import HostControl
+from dockerdoctor.model import Fault
 from dockerdoctor.rungs._common import (
     cost_of_a_stop,
     deaf_to_sigterm,
@@ -24,9 +30,18 @@ from dockerdoctor.rungs._common import (
 def run(control: HostControl, scene: Scene) -> Note:
     """Ask for a restart; a moment later it is known whether the daemon hears it."""
     process = control.main_process(Service.DOCKERD)
-    control.restart(Service.DOCKERD)
+    control.restart(*_units(control, scene))
     deaf = deaf_to_sigterm(control, process)
     return Note("asked for a restart of the daemon", futile=deaf)
+
+
+def _units(control: HostControl, scene: Scene) -> Sequence[Service]:
+    """Both in one job: a socket is not started while its service runs."""
+    with contextlib.suppress(HostFault):
+        lost = scene.word("ping.why") == Fault.MISSING
+        if lost and control.service(Service.SOCKET).active == "active":
+            return Service.SOCKET, Service.DOCKERD
+    return (Service.DOCKERD,)
 
 
 def useless(scene: Scene) -> str:
@@ -46,7 +61,9 @@ RUNG = Rung(
     impact=cost_of_a_stop,
     settle_s=patience_s,
     run=run,
+    by_hand_s=120.0,
     room=full,
     useless=useless,
     hopeless=still_deaf,
+    restarts=True,
 )

@@ -1,7 +1,8 @@
 """Restart containerd, and leave dockerd alone: it connects again by itself.
 
 The shims, and so the containers, outlive it where its unit says KillMode=process, as Debian's and
-upstream's do. Restarting dockerd instead would hang: its stop waits for containerd.
+upstream's do, and docker.service does not require it; else it costs them. Restarting dockerd
+instead would hang: its stop waits for containerd.
 """
 
 from __future__ import annotations
@@ -36,12 +37,18 @@ def useless(scene: Scene) -> str:
     return held_by_the_kernel(scene)
 
 
+def cost(scene: Scene) -> Impact:
+    """The containers where its unit does not spare them."""
+    return Impact.CONTAINERS if scene.flag("containerd.takes_along") else Impact.DAEMON
+
+
 RUNG = Rung(
     name="restart-containerd",
-    help="restart containerd, not dockerd; containers live on in their shims",
-    impact=lambda _: Impact.DAEMON,
+    help="restart containerd, not dockerd; containers live on in their shims (KillMode=process)",
+    impact=cost,
     settle_s=lambda _: SETTLE_S,
     run=run,
+    by_hand_s=120.0,
     room=full,
     useless=useless,
 )

@@ -1,4 +1,4 @@
-"""The procedure that people do by hand at its worst: stop the socket, kill -9, start again.
+"""The procedure that people do by hand at its worst: kill -9, start again.
 
 containerd is killed only when it does not answer either. Shims, and with them all containers, only
 when the policy allows it and the containers are lost anyway (no live-restore).
@@ -36,10 +36,12 @@ def may_kill_shims(scene: Scene) -> bool:
 
 RUNG = Rung(
     name="sigkill",
-    help="stop docker.socket, kill -9 dockerd (containerd too if it hangs), start again",
+    help="kill -9 dockerd (containerd too if it hangs), start again",
     impact=cost_of_a_stop,
     settle_s=lambda _: START_S,
     run=run,
+    by_hand_s=600.0,
     room=full,
     useless=nobody_can,
+    restarts=True,
 )

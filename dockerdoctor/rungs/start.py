@@ -54,6 +54,7 @@ RUNG = Rung(
     impact=lambda _: Impact.DAEMON,
     settle_s=lambda _: START_S,
     run=run,
+    by_hand_s=120.0,
     room=full,
     useless=useless,
     hopeless=failed_again,

@@ -57,6 +57,8 @@ RUNG = Rung(
     impact=cost_of_a_stop,
     settle_s=lambda _: START_S,
     run=run,
+    by_hand_s=300.0,
     room=full,
     useless=useless,
+    restarts=True,
 )

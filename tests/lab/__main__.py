@@ -5,7 +5,7 @@ missing: print the Debian packages that the lab still needs on this machine.
 build: make the trees and the environments that are not there yet (a minute each).
 shell: boot a host with dockerdoctor in it, run a command (or bash) there, stop it at exit.
 soak: a busy day on a host, in so many minutes (60); the watchdog must not act.
-sweep: remove what dead runs left behind; live hosts are not touched.
+sweep: remove what dead runs left behind, bare daemons too; what lives is not touched.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 
+from tests import baredaemon
 from tests.lab import leftovers, product, soak, sources, tree
 from tests.lab.host import LabHost
 
@@ -39,8 +40,8 @@ def shell(name: str, command: list[str]) -> int:
 
 
 def sweep() -> int:
-    """Remove the hosts of dead runs and name them."""
-    for name in leftovers.sweep():
+    """Remove the hosts and the bare daemons of dead runs, and name them."""
+    for name in (*leftovers.sweep(), *baredaemon.sweep()):
         say(f"removed {name}")
     return 0
 

@@ -141,18 +141,19 @@ def _cgroups(name: str) -> list[Path]:
 
 
 def _processes(name: str) -> Iterator[int]:
-    for pid, groups in _proc("cgroup"):
+    for pid, groups in proc("cgroup"):
         if f"{PREFIX}{name}" in groups and started(pid) is not None:
             yield pid
 
 
 def _mounted(run: Path) -> Iterator[int]:
-    for pid, mounts in _proc("mountinfo"):
+    for pid, mounts in proc("mountinfo"):
         if f"{run}/" in mounts:
             yield pid
 
 
-def _proc(file: str) -> Iterator[tuple[int, str]]:
+def proc(file: str) -> Iterator[tuple[int, str]]:
+    """Give /proc/PID/`file` of every process, by pid; those that end meanwhile are left out."""
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with contextlib.suppress(OSError):

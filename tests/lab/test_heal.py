@@ -21,6 +21,13 @@ WRITES = (
     "trap 'exit 0' TERM; sleep 1000000 & wait"
 )
 """A container with data, written at its first start alone."""
+APP = "/run/systemd/system/app.service"
+NEEDS_DOCKER = """[Unit]
+Requires=docker.service
+After=docker.service
+[Service]
+ExecStart=sleep 1000000
+"""
 STILL_S = 25.0
 """A containerd that hangs is restarted after 15 s and two looks."""
 Tell = Callable[[str, object], None]
@@ -51,6 +58,9 @@ def test_a_frozen_daemon_is_killed_and_serves_again_with_its_containers_and_volu
 ) -> None:
     host = watchdog.host
     host.start_container("deaf", "--restart", "always", cmd=DEAF)
+    host.put(APP, NEEDS_DOCKER)
+    host.systemctl("daemon-reload")
+    host.systemctl("start", "app.service")
     with household(watchdog):
         watchdog.wait_known("deaf")
         before, began = host.main_pid(), time.time()
@@ -69,6 +79,7 @@ def test_a_frozen_daemon_is_killed_and_serves_again_with_its_containers_and_volu
     assert all(host.outside(path).stat().st_size for path in incident.attempts[0].evidence)
     assert "started once" in note(incident, "bring-back")
     assert "deaf" in running(watchdog)
+    host.wait(lambda: faults.state(host, "app.service") == "active", WAIT_S, "what needs docker")
     assert took < 90
 
 

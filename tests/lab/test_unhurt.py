@@ -1,5 +1,5 @@
-"""Those that must not be hurt, on real engines: a container whose lock a copy holds, and one that
-swarm has replaced while its daemon was down."""
+"""Those that must not be hurt, on real engines: a container whose lock a copy holds, one that swarm
+has replaced while its daemon was down, and daemons that somebody is at work on."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ link.sendall(b"GET /containers/copied/archive?path=/big HTTP/1.1\\r\\nHost: dock
 time.sleep(1000000)
 """
 """A `docker cp` to something slow: more than the daemon buffers, and nobody reads it."""
+DAEMON_JSON = "/etc/docker/daemon.json"
+ELSEWHERE = "/etc/systemd/system/docker.socket.d/zz-lab.conf"
 PID = ("inspect", "--format", "{{.State.Pid}}", "copied")
 
 
@@ -96,3 +98,71 @@ def test_what_swarm_has_replaced_is_not_started_once_more(
     host.wait(lambda: tasks(host) - first, WAIT_S, "swarm to begin another one")
     watchdog.watch_for(5)
     assert len(tasks(host)) == 1
+
+
+def test_a_hung_daemon_that_would_not_start_again_is_ended_once_its_file_is_mended(
+    watchdog: Watchdog,
+) -> None:
+    host = watchdog.host
+    watchdog.wait_says("well: answered in")
+    host.put(DAEMON_JSON, '{\n  "debug": true,\n}\n')
+    before, began = vitals(host), time.time()
+    try:
+        with faults.stopped_unit(host):
+            watchdog.wait_said(began, "configuration: /etc/docker/daemon.json: line 3, column 1: ")
+            watchdog.watch_for(5)
+            assert vitals(host) == before
+            assert watchdog.acts(began) == []
+            host.run("rm", DAEMON_JSON)
+            incident = watchdog.wait_closed(began, "daemon-unresponsive")
+    finally:
+        host.run("rm", "-f", DAEMON_JSON)
+    assert rungs(incident) == ["dump-stacks", "restart"]
+
+
+def test_who_stops_a_daemon_in_the_middle_of_its_start_finds_it_down(watchdog: Watchdog) -> None:
+    """docker.socket stays, and would start it for whoever had come to it meanwhile."""
+    host = watchdog.host
+    watchdog.wait_says("well: answered in")
+    began = time.time()
+    with faults.slow_start(host, seconds=600):
+        watchdog.wait_said(began, "starting: the daemon is starting")
+        watchdog.watch_for(5)
+        host.systemctl("stop", "docker.service", timeout=WAIT_S)
+        watchdog.wait_said(began, "stopped: docker.service was stopped on purpose")
+        watchdog.watch_for(5)
+        assert faults.state(host) == "inactive"
+        assert faults.state(host, "docker.socket") == "active"
+    assert watchdog.acts(began) == []
+
+
+def test_a_socket_that_somebody_removed_costs_one_restart(watchdog: Watchdog) -> None:
+    host, began = watchdog.host, time.time()
+    host.run("rm", "/run/docker.sock")
+    incident = watchdog.wait_closed(began, "daemon-unresponsive")
+    assert rungs(incident) == ["dump-stacks", "restart"]
+    assert incident.outcome is Outcome.CURED
+
+
+def test_a_daemon_whose_socket_unit_listens_elsewhere_is_not_seen_and_not_touched(
+    watchdog: Watchdog,
+) -> None:
+    host = watchdog.host
+    units = ("docker.socket", "docker.service")
+    host.put(ELSEWHERE, "[Socket]\nListenStream=\nListenStream=/run/elsewhere.sock\n")
+    try:
+        host.systemctl("daemon-reload")
+        host.systemctl("stop", *units, timeout=WAIT_S)
+        host.run("rm", "-f", "/run/docker.sock")
+        began = time.time()
+        host.systemctl("start", *units, timeout=WAIT_S)
+        before = vitals(host)
+        watchdog.wait_said(began, "dockerd does not listen on /var/run/docker.sock, but where")
+        watchdog.watch_for(10)
+        assert vitals(host) == before
+        assert watchdog.acts(began) == []
+    finally:
+        host.run("rm", ELSEWHERE)
+        host.systemctl("daemon-reload")
+        host.systemctl("stop", *units, timeout=WAIT_S)
+        host.settle()

@@ -60,7 +60,7 @@ class Watchdog:
         self.state.mkdir()
         host.run("mkdir", "-p", STATE)
         host.run("mount", "--bind", f"{boot.SHARE}/state", STATE)
-        host.put(UNIT_FILE, unit_text(Config.default(), Path(PROGRAM[0])))
+        host.put(UNIT_FILE, unit_text(Config(), Path(PROGRAM[0])))
         host.systemctl("daemon-reload")
 
     @property

@@ -208,3 +208,10 @@ class Survey(Struct, frozen=True):
                 *(volume.usage for volume in self.volumes.values()),
             ]
         )
+
+
+def named(found: Survey | Databases) -> frozenset[str]:
+    """The driver's directories that the layer database knows: of layers and of containers."""
+    layers = {layer.cache_id for layer in found.layers.values()}
+    mounts = {name for mount in found.mounts.values() for name in (mount.mount_id, mount.init_id)}
+    return frozenset(layers | mounts)

@@ -17,6 +17,8 @@ from collections import Counter
 from pathlib import Path
 
 from dockerdoctor.host.storage import holders
+from dockerdoctor.host.storage.boxes import current_name
+from dockerdoctor.host.storage.homes import PLACE
 from dockerdoctor.host.storage.layerdb import HEX
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.walk import BLOCK
@@ -31,8 +33,8 @@ def cut(root: Path, ident: str, keep_bytes: int) -> str:
         return "is no container's id"
     with Directory.root(root) as top:
         try:
-            with top.sub("containers", ident) as box:
-                return _cut(box, f"{ident}-json.log", keep_bytes)
+            with top.sub(PLACE, ident) as box:
+                return _cut(box, current_name(ident), keep_bytes)
         except FileNotFoundError:
             return "is gone already"
         except OSError as error:  # a link (ELOOP), an append-only file, a file system without holes
@@ -42,7 +44,7 @@ def cut(root: Path, ident: str, keep_bytes: int) -> str:
 def on_disk(root: Path, ident: str) -> int:
     """Bytes that a container's log takes; 0 when it is gone."""
     try:
-        return (root / "containers" / ident / f"{ident}-json.log").lstat().st_blocks * BLOCK
+        return (root / PLACE / ident / current_name(ident)).lstat().st_blocks * BLOCK
     except OSError:
         return 0
 
@@ -51,7 +53,7 @@ def readers(ident: str) -> list[str]:
     """Who has a container's log open to read it, as "promtail (pid 12)"; dockerd itself for each
     `docker logs`. Found by the file's name: others may see it in another place. Root sees all."""
     found: Counter[str] = Counter()
-    for entry in holders.entries(lambda path: path.endswith(f"/{ident}-json.log")):
+    for entry in holders.entries(lambda path: path.endswith(f"/{current_name(ident)}")):
         with contextlib.suppress(OSError, ValueError):  # gone meanwhile
             told = (entry.parents[1] / "fdinfo" / entry.name).read_text()
             flags = next(line for line in told.splitlines() if line.startswith("flags:"))

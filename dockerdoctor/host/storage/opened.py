@@ -29,7 +29,7 @@ class Directory:
         try:
             return cls(os.open(path, _DIRECTORY & ~os.O_NOFOLLOW))
         except OSError as error:
-            raise from_os(error, f"cannot look into {path}", "the data-root is root's") from error
+            raise from_os(error, f"cannot look into {path}", "try again as root") from error
 
     def __enter__(self) -> Self:
         return self

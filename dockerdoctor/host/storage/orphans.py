@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dockerdoctor.host.storage import aside
 from dockerdoctor.host.storage.databases import databases
-from dockerdoctor.host.storage.facts import Databases
+from dockerdoctor.host.storage.facts import Databases, named
 from dockerdoctor.host.storage.layerdb import HEX, NAME
 from dockerdoctor.host.storage.opened import Directory
 from dockerdoctor.host.storage.remembered import Remembered
@@ -58,7 +58,7 @@ def _why_it_stays(top: Directory, trees: Directory, name: str, before: float) ->
     why = _hole(top, told, walk)
     if why:
         return f"may not be unknown: {why}"
-    known = _known(told)
+    known = named(told) | told.cached
     if name in known:
         return "is known by now"
     if not _old(trees, name, before):
@@ -94,12 +94,6 @@ def _hole(top: Directory, told: Databases, walk: Walk) -> str:
         boxes = []
     lost = next((box for box in boxes if box not in told.mounts), "")
     return f"the layer of the container {lost[:12]} is not known" if lost else ""
-
-
-def _known(told: Databases) -> frozenset[str]:
-    layers = {layer.cache_id for layer in told.layers.values()}
-    mounts = {name for mount in told.mounts.values() for name in (mount.mount_id, mount.init_id)}
-    return frozenset(layers | mounts) | told.cached
 
 
 def _old(trees: Directory, name: str, before: float) -> bool:
