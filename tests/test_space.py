@@ -170,7 +170,8 @@ def test_before_the_watch_began_any_image_with_a_name_may_have_been_used(tmp_pat
         begin(store, now)
     uses = Uses(store)
     uses.see([Container(str(n), str(n), "running", image=f"i{n}") for n in range(KEPT)], began)
-    found = survey([image("nightly", ["n"], 0.0), image("", ["d"], 0.0, tagged=False)])
+    named = [image("nightly", ["n"], 0.0), image("a-later", ["l"], 1.0)]
+    found = survey([*named, image("", ["d"], 0.0, tagged=False)])
     use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
 
     def goes(now: float) -> list[str]:
@@ -178,10 +179,10 @@ def test_before_the_watch_began_any_image_with_a_name_may_have_been_used(tmp_pat
         return [step.what.ident for step in steps]
 
     assert goes(began + DAY - 1) == ["sha256:"]
-    assert goes(began + DAY + 1) == ["sha256:", "sha256:nightly"]
+    assert goes(began + DAY + 1) == ["sha256:", "sha256:nightly", "sha256:a-later"]
     assert ANY not in recalled(store), "who reclaims by hand sees the plan"
     begin(store, began - DAY)  # the clock was wrong
-    assert goes(began + 1) == ["sha256:", "sha256:nightly"]
+    assert goes(began + 1) == ["sha256:", "sha256:nightly", "sha256:a-later"]
     store.shut()
 
 
