@@ -138,7 +138,7 @@ _dockerdoctor_about() {
             valued='  '
             ;;
         'service')
-            commands='print install'
+            commands='print install uninstall'
             options=''
             valued='  '
             ;;
@@ -150,6 +150,11 @@ _dockerdoctor_about() {
         'service install')
             commands=''
             options='--enable --into'
+            valued=' --into '
+            ;;
+        'service uninstall')
+            commands=''
+            options='--dry-run --into'
             valued=' --into '
             ;;
     esac
@@ -178,6 +183,7 @@ _dockerdoctor_values() {
         'rules show:') words='canary-fails canary-slow container-stuck prune-stuck container-not-removable daemon-unresponsive daemon-down containerd-hung containerd-stopped daemon-starting start-stands-still watchdog-never-fed socket-slow disk-high disk-full-soon disk-full inodes-high containerd-disk-high containerd-disk-full containerd-inodes-high run-full bad-daemon-json flag-and-file-conflict unknown-flag network-database-corrupt address-pools-exhausted network-controller-fails pid-file-stale another-dockerd containerd-not-reached containerd-database-corrupt build-cache-database-corrupt database-panic container-unreadable name-held-by-nobody container-without-layer image-layer-missing layer-leftover firewall-flushed bridge-gone no-space-told open-files-exhausted files-nearly-exhausted container-outlives-its-kill container-id-in-use port-allocated port-foreign name-resolution-broken name-rules-unwritten kernel-holds-daemon kernel-holds-container netdev-leak dockerd-oom-killed dockerd-oom-killed-told dockerd-killed-by-oomd data-root-read-only nfs-silent proxy-orphaned container-ghost shim-lost health-checks-stopped firewall-doubled rss-high rss-critical memory-leak memory-leak-critical memory-leak-of-version container-start-slow container-starts-fail' ;;
         'probes run:') words='api builds canary containerd containers disk events firewall health journal kernel leftovers locks ping pressure process trend unit' ;;
         'service install:--into') action=directory ;;
+        'service uninstall:--into') action=directory ;;
     esac
 }
 

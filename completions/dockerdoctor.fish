@@ -8,7 +8,7 @@ function __dockerdoctor_at --argument-names wanted
             set skip
         else if contains -- $word --config --context --cut --engine --every --fault --for --host --html --into --keep --limit --max-impact --max-size --only --output --said --sort --stacks --symptom --to --why -H -o
             set skip yes
-        else if contains -- (string join ' ' -- $path $word) 'check' 'diagnose' 'top' 'heal' 'watch' 'explain' 'bundle' 'pause' 'resume' 'demo' 'incidents' 'incidents list' 'incidents show' 'incidents report' 'incidents stats' 'disk' 'disk show' 'disk reclaim' 'disk logs' 'rules' 'rules list' 'rules check' 'rules show' 'probes' 'probes list' 'probes run' 'service' 'service print' 'service install'
+        else if contains -- (string join ' ' -- $path $word) 'check' 'diagnose' 'top' 'heal' 'watch' 'explain' 'bundle' 'pause' 'resume' 'demo' 'incidents' 'incidents list' 'incidents show' 'incidents report' 'incidents stats' 'disk' 'disk show' 'disk reclaim' 'disk logs' 'rules' 'rules list' 'rules check' 'rules show' 'probes' 'probes list' 'probes run' 'service' 'service print' 'service install' 'service uninstall'
             set -a path $word
         end
     end
@@ -120,5 +120,8 @@ complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -l json -d 'For p
 complete -c dockerdoctor -n '__dockerdoctor_at \'probes run\'' -a 'api builds canary containerd containers disk events firewall health journal kernel leftovers locks ping pressure process trend unit'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a print -d 'Print the unit (the default)'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a install -d 'Write the unit, and a timer for a daily survey of the disk'
+complete -c dockerdoctor -n '__dockerdoctor_at \'service\'' -a uninstall -d 'Stop the watchdog and remove its units'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service install\'' -l enable -d 'Start it now, and at each boot.'
 complete -c dockerdoctor -n '__dockerdoctor_at \'service install\'' -l into -x -a '(__fish_complete_directories)' -d 'Where units lie.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'service uninstall\'' -l dry-run -d 'Tell what would be removed, and remove nothing.'
+complete -c dockerdoctor -n '__dockerdoctor_at \'service uninstall\'' -l into -x -a '(__fish_complete_directories)' -d 'Where units lie.'

@@ -57,6 +57,7 @@ def host(config: Config, address: Address | None = None) -> LinuxHost:
         whereabouts.named(config),
         config.watch.sizes,
         stranger=address is not None and not same_daemon(address, own),
+        containerd=config.daemon.containerd_socket,
     )
 
 

@@ -38,8 +38,10 @@ class DaemonConfig(Struct, frozen=True):
     """Set for a dockerd without systemd: its units do not count then."""
     data_root: Path | None = None
     """None: what the daemon itself says, or its daemon.json."""
-    containerd_root: Path = Path("/var/lib/containerd")
-    containerd_socket: Path = Path("/run/containerd/containerd.sock")
+    containerd_root: Path | None = None
+    """None: below the data-root where dockerd runs its own, else by containerd's config.toml."""
+    containerd_socket: Path | None = None
+    """None: what dockerd was told, or chose."""
 
     @property
     def socket(self) -> Path:

@@ -162,8 +162,8 @@ KEYS: Mapping[str, Mapping[str, Key]] = {
         "containerd_unit": _text("containerd_unit", _unit("service")),
         "pidfile": _text("pidfile", _path_or_none),
         "data_root": _text("data_root", _path_or_none),
-        "containerd_root": _text("containerd_root", _path),
-        "containerd_socket": _text("containerd_socket", _path),
+        "containerd_root": _text("containerd_root", _path_or_none),
+        "containerd_socket": _text("containerd_socket", _path_or_none),
     },
     "watch": {
         "pace": _text("pace_s", _span(0.1, 600)),

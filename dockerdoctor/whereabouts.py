@@ -41,7 +41,7 @@ def named(config: Config) -> Mapping[Place, Path]:
     places = {}
     if daemon.data_root is not None:
         places[Place.DATA_ROOT] = daemon.data_root
-    if daemon.containerd_root != type(daemon)().containerd_root:
+    if daemon.containerd_root is not None:
         places[Place.CONTAINERD] = daemon.containerd_root
     return places
 

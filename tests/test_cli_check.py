@@ -90,6 +90,22 @@ def test_a_daemon_that_an_operator_stopped_is_a_warning_and_stays_down(tmp_path:
     assert host.ledger == []
 
 
+@pytest.mark.parametrize(("answered", "found"), [(False, ["starting"]), (True, [])])
+def test_a_daemon_that_starts_and_answers_already_is_well(
+    tmp_path: Path, answered: bool, found: list[str]
+) -> None:
+    looked = look(settled(tmp_path))
+    unit, ping = looked.samples["unit"], looked.samples["ping"]
+    young = {"active_state": "activating", "since_start_s": 13.0}
+    told = {"answered": answered, "why": "" if answered else "timeout"}
+    seen = {
+        "unit": replace(unit, readings={**unit.readings, **young}),
+        "ping": replace(ping, readings={**ping.readings, **told}),
+    }
+    report = examine(replace(looked, samples={**looked.samples, **seen}), Watchdog())
+    assert names(report) == found
+
+
 def test_a_full_disk_beside_a_hang_is_told_too_and_the_worst_comes_first(tmp_path: Path) -> None:
     host = settled(tmp_path)
     path = host.all_places[Place.DATA_ROOT]

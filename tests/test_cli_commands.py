@@ -321,6 +321,24 @@ def test_a_unit_that_cannot_run_is_not_installed(tmp_path: Path) -> None:
         assert "install dockerdoctor for it first" in ran.err
 
 
+def test_units_of_ours_are_removed_and_no_other(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    names = ("dockerdoctor.service", "dockerdoctor-disk.timer", "docker.service")
+    for name in names:
+        (tmp_path / name).write_text("[Unit]\n")
+    words = ("service", "uninstall", "--into", str(tmp_path))
+    told = dockerdoctor(*words, "--dry-run", config=config)
+    assert (told.code, told.err) == (0, "")
+    assert told.out == "".join(f"would remove {tmp_path / name}\n" for name in names[:2])
+    assert all((tmp_path / name).exists() for name in names)
+    ran = dockerdoctor(*words, config=config)
+    assert (ran.code, ran.out) == (0, "")
+    assert f"its record stays in {tmp_path / 'state'}" in ran.err
+    assert [name for name in names if (tmp_path / name).exists()] == ["docker.service"]
+    again = dockerdoctor(*words, config=config)
+    assert (again.code, "nothing to do" in again.err) == (0, True)
+
+
 def test_the_watchdog_gets_its_options_and_no_module_from_where_root_stands() -> None:
     words = daemon_words(Options(config=Path("/etc/x.toml")), dry_run=True, once=False)
     assert words == ["-P", "-m", "dockerdoctor.daemon", "--config", "/etc/x.toml", "--dry-run"]

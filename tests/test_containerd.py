@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from dockerdoctor import compose
+from dockerdoctor.config import Config, DaemonConfig, WatchConfig
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import containerd
 from dockerdoctor.host.containerd import frame
 from dockerdoctor.model import Fault
+from tests.values import PROBES
 
 SETTINGS = frame(4, 0, 0, b"")
 ANSWER = frame(0, 0, 1, b"\0\0\0\0\x07\x0a\x051.6.2")
@@ -119,3 +122,23 @@ def test_no_socket_is_missing_and_no_listener_refuses(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(str(tmp_path / "dead"))
     assert fault(tmp_path / "dead", 60) is Fault.REFUSED
+
+
+def test_the_socket_of_the_configuration_is_asked_and_one_that_nobody_knows_is_not_silent(
+    tmp_path: Path,
+) -> None:
+    """A dockerd with a containerd of its own, whose command line no unit tells."""
+    path = tmp_path / "c.sock"
+    daemon = DaemonConfig(
+        host=f"unix://{tmp_path}/d.sock",
+        unit="dockerdoctor-no-such-unit.service",
+        containerd_unit="",
+        containerd_socket=path,
+    )
+    host = compose.host(Config(daemon=daemon, watch=WatchConfig(state_dir=tmp_path)))
+    with server(path, saying(SETTINGS, ANSWER)):
+        assert PROBES["containerd"].run(host)["answered"] is True
+    assert PROBES["containerd"].run(host)["why"] == "refused"
+    path.unlink()
+    with pytest.raises(HostFault, match="cannot ask containerd at"):
+        PROBES["containerd"].run(host)

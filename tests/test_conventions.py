@@ -34,7 +34,7 @@ LEAVES = {
     " ".join(each.path): each for each in walk(application()) if each.path and not each.commands
 }
 GROUPS = [" ".join(each.path) for each in walk(application()) if each.commands]
-ACTING = ("watch", "demo", "service install")
+ACTING = ("watch", "demo", "service install", "service uninstall")
 """Not run here: they become a watchdog, need an engine, or change the host."""
 WORDS: Mapping[str, tuple[str, ...]] = {
     "heal": ("--plan",),

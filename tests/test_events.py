@@ -12,12 +12,15 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from dockerdoctor.host.address import Address
 from dockerdoctor.host.events import EventWatch
 from dockerdoctor.host.nouns import EventTally
+from tests.fakehost import FakeHost
 from tests.sockets import LONG_S, Answering, answer, eventually, request, served
 from tests.test_tally import ENGINES, recorded
+from tests.values import PROBES
 
 STREAM = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -215,3 +218,9 @@ def test_making_one_neither_connects_nor_starts_a_thread() -> None:
     before = threading.active_count()
     EventWatch(Address("unix", path="/nowhere"))
     assert threading.active_count() == before
+
+
+def test_why_the_stream_is_not_there_is_a_reading(tmp_path: Path) -> None:
+    host = FakeHost(tmp_path)
+    host.tally = replace(host.tally, alive=False, fault="there is no socket")
+    assert PROBES["events"].run(host)["why"] == "there is no socket"

@@ -558,6 +558,8 @@ def test_a_log_is_cut_by_name_and_only_with_a_yes(config: Path) -> None:
     assert shown.out.splitlines()[1].split()[:3] == ["one", "3", "MiB"]
     assert dockerdoctor("disk", "logs", "--cut", "one", config=config).code == 64
     assert dockerdoctor("disk", "logs", "--cut", "none", "--yes", config=config).code == 64
+    told = dockerdoctor("disk", "logs", "--cut", "one", "--yes", "--json", config=config)
+    assert (told.code, told.out) == (64, "")
     ran = dockerdoctor("disk", "logs", "--cut", "one", "--keep", "1MiB", "--yes", config=config)
     assert ran.code == 0
     assert ran.out.startswith("log of one: cut, ")  # others write to the same disk meanwhile

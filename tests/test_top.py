@@ -178,6 +178,14 @@ def test_growers_are_sorted_as_wished() -> None:
     assert [each.next for each in Sort] == [Sort.SIZE, Sort.NAME, Sort.GROWTH]
 
 
+def test_what_root_alone_may_take_is_not_used_space(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    path = host.all_places[Place.DATA_ROOT]
+    host.disks[path] = replace(disk_use(path, used_ratio=0.5), free_bytes=25_000_000_000)
+    grown = {each.name: each.bytes for each in looker(host, tmp_path).look(60).growers}
+    assert grown["disk of the data-root"] == 25_000_000_000
+
+
 def test_rates_are_of_the_last_minute_and_a_counter_that_began_anew_has_none() -> None:
     history = History()
     assert history.rate("events.events") is None

@@ -60,9 +60,10 @@ def _blind_for(rule: str, rules: Mapping[str, Rule], samples: Mapping[str, Sampl
 
 
 def held(scene: Scene, units: Sequence[str]) -> list[Found]:
-    """What an operator wants, or a start that is under way: no fault, and not well either."""
+    """What an operator wants, or a start that is under way: no fault, and not well either. A start
+    whose daemon answers is over for whoever asks: its unit may have been seen before the answer."""
     hold = holds.first(holds.HOLDS, scene)
-    if hold is None:
+    if hold is None or (hold.reason == "starting" and scene.flag("ping.answered")):
         return []
     nexts = {
         "masked": f"systemctl unmask {' '.join(units)}",

@@ -140,6 +140,10 @@ def logs(
     """
     from dockerdoctor.cli import logs as logging
 
+    if cut and json:
+        from dockerdoctor.errors import UsageError
+
+        raise UsageError("--cut has no JSON", "look afterwards: `dockerdoctor disk logs --json`")
     if cut:
         return logging.cut(ctx.obj, names=cut, keep=keep, yes=yes)
     return logging.show(ctx.obj, seconds=seconds, all_=all_, json=json)

@@ -1,9 +1,11 @@
-"""`service print`, `service install`: the watchdog as a unit of systemd."""
+"""`service print`, `install`, `uninstall`: the watchdog as a unit of systemd."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,6 +79,49 @@ def install(
     return 0
 
 
+@app.command()
+def uninstall(
+    ctx: typer.Context,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be removed, and remove nothing.")
+    ] = False,
+    into: Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")] = UNITS,
+) -> int:
+    """Stop the watchdog and remove its units.
+
+    The daemon and its containers are not touched. Configuration and record stay, and where they are
+    is told. Needs root.
+
+    \b
+    Examples:
+      dockerdoctor service uninstall --dry-run
+      dockerdoctor service uninstall
+    """
+    from dockerdoctor.cli import terminal
+    from dockerdoctor.errors import NotPermitted
+    from dockerdoctor.host import command
+    from dockerdoctor.service import SURVEY, TIMER, UNIT
+
+    there = [into / name for name in (UNIT, TIMER, SURVEY) if (into / name).is_file()]
+    if dry_run or not there:
+        for path in there:
+            terminal.emit(f"would remove {path}")
+        if not there:
+            terminal.say(f"no unit of ours lies in {into}: nothing to do")
+        return 0
+    if os.geteuid() != 0 and into == UNITS:
+        raise NotPermitted("a unit is removed as root", "`sudo dockerdoctor service uninstall`")
+    if into == UNITS:  # the survey has nothing to disable, but may run
+        command.run(["systemctl", "disable", "--now", *(path.name for path in there)], ASK_S)
+    for path in there:
+        _remove(path)
+        terminal.say(f"removed {path}")
+    if into == UNITS:
+        command.run(["systemctl", "daemon-reload"], ASK_S)
+    terminal.say(f"its record stays in {ctx.obj.load().watch.state_dir}")
+    return 0
+
+
 def _must_be_installed() -> None:
     """The unit's interpreter sees only what is installed, not the directory where you stand."""
     from dockerdoctor.errors import DoctorError, HostFault
@@ -97,12 +142,25 @@ def _asked(options: Options) -> tuple[Config, Path, Path | None]:
 
 
 def _write(path: Path, text: str) -> None:
-    from dockerdoctor.errors import CannotCreate, NotPermitted
     from dockerdoctor.host.files import write_atomic
 
-    try:
+    with _told(path, "written"):
         write_atomic(path, text.encode())
+
+
+def _remove(path: Path) -> None:
+    with _told(path, "removed"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """What goes wrong with a file, as an error of ours."""
+    from dockerdoctor.errors import CannotCreate, NotPermitted
+
+    try:
+        yield
     except PermissionError as error:
-        raise NotPermitted(f"{path} may not be written", "run as root") from error
+        raise NotPermitted(f"{path} may not be {what}", "run as root") from error
     except OSError as error:
-        raise CannotCreate(f"{path} cannot be written: {error.strerror}") from error
+        raise CannotCreate(f"{path} cannot be {what}: {error.strerror}") from error

@@ -163,10 +163,11 @@ class Looker:
         seen = report.readings
         free = seen.get("disk.free_bytes")
         found = []
-        if isinstance(free, int | float) and "disk.total_bytes" in seen:
+        if isinstance(free, int | float):
             shrinks = self._history.per_hour("disk.free_bytes")
             grows = None if shrinks is None else -shrinks
-            used = float(seen["disk.total_bytes"]) - float(free)
+            ratio = float(seen["disk.used_ratio"])  # what root alone may take is not used
+            used = free * ratio / (1 - ratio) if ratio < 1 else float(seen["disk.total_bytes"])
             full = float(free) / grows * 3600.0 if grows and grows > 0 else None
             found.append(Grower("disk of the data-root", used, grows, full))
         rss = seen.get("process.rss_bytes")

@@ -16,8 +16,6 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host.faults import from_os
 from dockerdoctor.model import Fault
 
-SOCKET = Path("/run/containerd/containerd.sock")
-
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY = 0, 1, 3, 4, 6, 7
 _ACK, _END_STREAM, _END_HEADERS = 0x1, 0x1, 0x4

@@ -70,15 +70,18 @@ class LinuxHost:
         places: Mapping[Place, Path] | None = None,
         sizes: Path | None = None,
         stranger: bool = False,
+        containerd: Path | None = None,
     ) -> None:
         """`places` overrides what is found out (the configuration's `[daemon] data_root`); `sizes`
         is the file where the sizes of layers are remembered; `stranger` is whether the daemon at
-        this address is another one than the keeper's."""
+        this address is another one than the keeper's; `containerd` is its socket's path, if
+        that is configured."""
         self.address = address
         self.keeper = keeper
         self._engine = Engine(address)
         self._evidence = Evidence(evidence)
         self._given = dict(places or {})
+        self._containerd = containerd
         self._door = Door(sizes)
         self._lanes = Lanes(MACHINE)
         self.pressure = PressureWatch().look
@@ -212,7 +215,11 @@ class LinuxHost:
         if known is not None and known[0] is argv:
             return known[1]
         found = read(argv, self._lanes)
-        found = replace(found, pidfile=self.keeper.pidfile or found.pidfile)
+        found = replace(
+            found,
+            pidfile=self.keeper.pidfile or found.pidfile,
+            containerd=self._containerd or found.containerd,
+        )
         self._layout = (argv, found)
         return found
 

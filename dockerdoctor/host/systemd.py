@@ -44,9 +44,8 @@ CLOSE_S = 5.0
 """The same while something seems wrong: an act must see that somebody stops the daemon just now."""
 
 _PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,"
-    "InactiveExitTimestampMonotonic,TimeoutStopUSec,TimeoutUSec,Restart,Job,"
-    "WatchdogUSec,Type,KillMode,RequiredBy,BoundBy,ConsistsOf"
+    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InactiveExitTimestampMonotonic,"
+    "TimeoutStopUSec,TimeoutUSec,Restart,Job,WatchdogUSec,Type,KillMode,RequiredBy,BoundBy,ConsistsOf"
 )
 _ALONG = ("RequiredBy", "BoundBy", "ConsistsOf")
 

@@ -14,7 +14,9 @@ TIMEOUT_S = 5.0
 
 
 def run(view: HostView) -> Readings:
-    """Its version call, and its unit's state where it has one."""
+    """Its version call, and its unit's state where it has one. Without a unit, no socket either is
+    no sign of its death: nobody knows where it is."""
+    silent: HostFault | None = None
     try:
         readings: dict[str, bool | float | str] = {
             "answered": True,
@@ -24,6 +26,7 @@ def run(view: HostView) -> Readings:
     except HostFault as fault:
         if fault.fault not in NO_ANSWER:
             raise
+        silent = fault
         readings = {"answered": False, "why": fault.fault.value}
     try:
         state = view.service(Service.CONTAINERD)
@@ -33,6 +36,9 @@ def run(view: HostView) -> Readings:
     except HostFault as fault:
         if fault.fault is not Fault.MISSING:
             raise
+        if silent is not None and silent.fault is Fault.MISSING:
+            hint = "name its socket: containerd_socket in [daemon] of the configuration"
+            raise HostFault(Fault.MISSING, silent.sentence, hint) from fault
         readings |= {"active_state": "none", "stopped_by_operator": False}
     return readings
 

@@ -17,6 +17,7 @@ def run(view: HostView) -> Readings:
     recent = [start for start in tally.starts if now - start.at < RECENT_S]
     return {
         "alive": tally.alive,
+        "why": "" if tally.alive else tally.fault,
         "events": tally.events_total,
         "gaps": tally.gaps_total,
         "reconciled": tally.reconciled_total,
@@ -34,6 +35,7 @@ PROBE = Probe(
     help="container starts, their duration and failures, from the daemon's event stream",
     readings=(
         Reading("alive", Kind.FLAG, "Whether the event stream is connected"),
+        Reading("why", Kind.TEXT, "Why it is not"),
         Reading("events", Kind.COUNTER, "Events seen"),
         Reading("gaps", Kind.COUNTER, "Times the stream broke and something could be missed"),
         Reading("reconciled", Kind.COUNTER, "Containers put right by a list after a gap"),

@@ -313,7 +313,11 @@ def test_the_daily_survey_waits_for_its_hour_and_tells_what_eats_the_disk(seat: 
         told = json.loads(seat.read(f"{STATE}/eaten.json"))
         assert told["bytes"]["images"] > 0
     finally:
-        seat.systemctl("disable", "--now", UNIT, TIMER, timeout=WAIT_S)
+        assert ask(seat, "service", "uninstall", timeout=WAIT_S)[0] == 0
+    for unit in (UNIT, TIMER, SURVEY):
+        told = seat.show(unit, "LoadState,ActiveState")
+        assert told == {"LoadState": "not-found", "ActiveState": "inactive"}
+    assert json.loads(seat.read(f"{STATE}/eaten.json"))
 
 
 # The last one: the journal tells of a lost container for an hour.
