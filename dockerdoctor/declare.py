@@ -76,6 +76,11 @@ def always_can(_: Scene) -> str:
     return ""
 
 
+def nobody_else(_: Scene) -> Sequence[str]:
+    """No container more than others."""
+    return ()
+
+
 class Rung(Struct, frozen=True):
     """One remedy. All but `run` are pure, so that a plan can be shown without doing anything.
 
@@ -94,6 +99,8 @@ class Rung(Struct, frozen=True):
     hopeless: Callable[[Scene], str] = always_can
     takes: str = ""
     """What it costs in words, where it interrupts nobody and yet takes something away."""
+    whom: Callable[[Scene], Sequence[str]] = nobody_else
+    """Which containers it costs, by name, where it does not cost all of them; else empty."""
     by_hand_s: float = 0.0
     """What the same takes a person who was woken and has logged in, s (reference figures of
     incident response); 0 where nobody does it by hand."""

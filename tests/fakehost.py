@@ -194,7 +194,12 @@ class FakeHost(FakeMachine):
     def builds(self, timeout_s: float) -> Builds:
         self._fail("builds")
         self._must_serve(timeout_s)
-        seen = Builds(self.live_builds, copies=self.live_copies, prunes=self.live_prunes)
+        seen = Builds(
+            self.live_builds,
+            copies=self.live_copies,
+            prunes=self.live_prunes,
+            pruning_s=self.prune_stood_s if self.grown.saw_no_builds_yet else 0.0,
+        )
         return self.grown.saw_builds(seen, self.now().mono)
 
     def waiting(self, timeout_s: float) -> int:

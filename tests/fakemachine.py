@@ -81,6 +81,8 @@ class FakeMachine:
         self.live_builds = 0
         self.live_copies = 0
         self.live_prunes = 0
+        self.prune_stood_s = 0.0
+        """How long one has stood still, as far as its stacks tell."""
         self.flown = Flights()
         self.all_clients: tuple[Client, ...] = ()
         self.dumps = True

@@ -160,7 +160,11 @@ class FakeUnit:
         self.start_takes_s = 1.0
         self.start_fails = ""
         """A result ("exit-code") that every start ends with; empty when it works."""
+        self.tells_limit = True
+        """Whether Result becomes `start-limit-hit` where it is none already (not up to 257)."""
         self.restarts = 0
+        self.left_inactive: float | None = None
+        self.main_exited: float | None = None
         self.process: FakeProcess | None = None
         self.blocked: Callable[[], bool] = lambda: False
         self.on_start: Callable[[], None] = lambda: None
@@ -179,7 +183,8 @@ class FakeUnit:
             main_pid=live.identity.pid if live else 0,
             restarts=self.restarts,
             load=self.load,
-            left_inactive_mono_s=live.born if live else None,
+            left_inactive_mono_s=self.left_inactive,
+            main_exited_mono_s=self.main_exited,
             stop_timeout_s=self.stop_timeout_s,
             restart=self.restart,
             watchdog_s=self.watchdog_s,
@@ -200,7 +205,8 @@ class FakeUnit:
         now = self.world.now().mono
         self._starts = [at for at in self._starts if now - at < START_LIMIT_S]
         if len(self._starts) >= START_LIMIT and self.restart != "no":
-            self._set("failed", "failed", "start-limit-hit")
+            told = self.tells_limit or self.result == "success"
+            self._set("failed", "failed", "start-limit-hit" if told else self.result)
             self.on_start_limit()
             return
         self._starts.append(now)
@@ -238,6 +244,9 @@ class FakeUnit:
             self._set("inactive", "dead", "success")
 
     def _set(self, active: str, sub: str, result: str, job: str = "") -> None:
+        down = ("inactive", "failed")
+        if self.active in down and active not in down:
+            self.left_inactive = self.world.now().mono
         self.active, self.sub, self.result, self.job = active, sub, result, job
 
     def _come_up(self, process: FakeProcess) -> None:
@@ -245,7 +254,7 @@ class FakeUnit:
             return
         if self.start_fails:
             process.gone = True
-            self.process = None
+            self._lose_process()
             self._fall(self.start_fails)
             return
         self._set("active", "running", "success")
@@ -256,15 +265,19 @@ class FakeUnit:
         if turn != self._stopping or self.active != "deactivating":
             return
         if self.sub == "stop-sigkill":
-            self.process = None
+            self._lose_process()
             self._set("failed", "failed", "timeout")
             return
         self._set("deactivating", "stop-sigkill", "timeout", self.job)
         self.signal(signal.SIGKILL)
         self.world.after(self.stop_timeout_s, lambda: self._lose_patience(turn))
 
-    def _ended(self, signum: int) -> None:
+    def _lose_process(self) -> None:
         self.process = None
+        self.main_exited = self.world.now().mono
+
+    def _ended(self, signum: int) -> None:
+        self._lose_process()
         self.on_end(signum)
         if self.active == "deactivating":
             late = self.result == "timeout"
@@ -275,10 +288,12 @@ class FakeUnit:
             self._fall("signal" if signum else "success")
 
     def _settle(self, result: str = "success") -> None:
-        """What was to be stopped is gone; a stop that took a SIGKILL is a failure."""
+        """What was to be stopped is gone; a stop that took a SIGKILL is a failure. One that was
+        about to be started again keeps its Result."""
         job = self.job
         down = ("inactive", "dead") if result == "success" else ("failed", "failed")
-        self._set(*down, result)
+        about_to = self.sub == "auto-restart"
+        self._set(*down, self.result if about_to else result)
         if job in ("start", "restart"):
             self.start()
 
@@ -286,6 +301,7 @@ class FakeUnit:
         if self.restart == "no":
             self._set("failed" if result != "success" else "inactive", "dead", result)
             return
+        self._set("failed", "failed", result)  # for a moment
         self._set("activating", "auto-restart", result)
         self.world.after(RESTART_DELAY_S, self._start_again)
 

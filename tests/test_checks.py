@@ -58,8 +58,9 @@ def only(clues: object) -> Clue:
 
 def failed(host: FakeHost) -> None:
     """Its unit is down, and nobody stopped it."""
+    host.dockerd.restart = "no"
     host.crash()
-    host.dockerd.active, host.dockerd.result = "failed", "exit-code"
+    host.dockerd.result = "exit-code"
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -172,6 +172,17 @@ def test_a_crashed_daemon_that_systemd_does_not_restart_is_critical(tmp_path: Pa
     assert report.findings[0].cause.startswith("unable to configure the Docker daemon with file")
 
 
+def test_a_prune_that_has_stood_still_for_long_is_told_at_the_first_look(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    host.live_prunes = 1
+    assert examine(look(host), Watchdog()).state is State.OK
+    host = settled(tmp_path)
+    host.live_prunes, host.prune_stood_s = 1, 660.0
+    report = examine(look(host), Watchdog())
+    assert (report.state, names(report)) == (State.WARNING, ["prune-stuck"])
+    assert "a prune has run for 11 min" in report.findings[0].says
+
+
 # What a watchdog adds.
 
 
@@ -218,6 +229,15 @@ def test_a_hang_that_nobody_watched_is_not_dated_by_an_older_one(tmp_path: Path)
     by_hand = Watchdog(healing="12 heal", open=(incident(),))
     assert examine(look(host), by_hand).findings[0].since == incident().opened
     assert "a heal by hand is under way (pid 12)" in printed(examine(look(host), by_hand))
+
+
+def test_what_takes_longer_than_one_look_is_told_by_the_watchdogs_last(tmp_path: Path) -> None:
+    host = settled(tmp_path)
+    stuck = sample("locks", 0, stuck=1, stuck_s=50.0, stuck_name="web", stuck_names="web")
+    report = examine(look(host), Watchdog(running="12 watch", samples=(stuck,)))
+    assert (report.state, names(report)) == (State.CRITICAL, ["container-stuck"])
+    assert report.findings[0].says == "container web has not answered for 50 s"
+    assert examine(look(host), Watchdog(samples=(stuck,))).state is State.OK
 
 
 def test_the_stream_of_a_running_watchdog_is_believed(tmp_path: Path) -> None:

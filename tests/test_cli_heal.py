@@ -29,7 +29,17 @@ from dockerdoctor.host.lock import Turn, held, holder
 from dockerdoctor.host.nouns import Container, Place
 from dockerdoctor.host.signals import Patience
 from dockerdoctor.judge import judge
-from dockerdoctor.model import NOTHING, Impact, Incident, Outcome, Policy, Process, Readings
+from dockerdoctor.model import (
+    NOTHING,
+    Finding,
+    Impact,
+    Incident,
+    Outcome,
+    Policy,
+    Process,
+    Readings,
+)
+from dockerdoctor.store import Store
 from tests.clirun import dockerdoctor, environment, write_config
 from tests.fakehost import FakeHost, disk_use
 from tests.looks import look, settled
@@ -153,6 +163,69 @@ def test_a_hung_containerd_costs_no_container(tmp_path: Path) -> None:
     found = planned(host, container("web"))
     assert found.worst is Impact.DAEMON
     assert "its containers go on (1 container known to run)" in plan_text(found, {}, "/e", None)
+
+
+STUCK: Readings = {
+    "locks.stuck": 1,
+    "locks.stuck_s": 40.0,
+    "locks.stuck_name": "web",
+    "locks.stuck_names": "web",
+}
+
+
+def stuck_plan(directory: Path, facts: Readings = NOTHING, ladder: tuple[str, ...] = ()) -> Plan:
+    """For what hangs on a host with three containers."""
+    looked = look(settled(directory))
+    rule = next(each for each in RULES if each.name == "container-stuck")
+    found = Finding(rule.name, "it hangs", rule.severity, looked.now, ladder=ladder or rule.ladder)
+    readings = judge(at_once(RULES), looked.samples, None, looked.now, READINGS).readings
+    running = tuple(container(name, "always") for name in ("web", "db", "mail"))
+    return plan(found, Scene({**readings, **STUCK, **facts}, Policy(), running), RUNGS)
+
+
+def test_a_plan_that_kills_one_containers_shim_names_that_container_alone(tmp_path: Path) -> None:
+    found = stuck_plan(tmp_path, {"api.live_restore": False})
+    assert [step.rung for step in found.steps if not step.passed_over] == [
+        "dump-stacks",
+        "kill-shim",
+    ]
+    assert found.fates == (("web", Fate.COMES_BACK),)
+    assert found.costs == "only web"
+    text = plan_text(found, READINGS, "/e", None)
+    assert "2. kill-shim: costs only web, at most 1 min 30 s (by hand: 5 min)" in text
+    assert "What stops at worst: 1 container (all others go on)" in text
+    assert "db" not in text and "mail" not in text
+    assert "live-restore on first" not in text
+    told = plan_json(found)
+    assert told["containers"] == [{"name": "web", "fate": "comes back"}]
+    assert [step["only"] for step in told["steps"]] == [[], ["web"], []]
+
+
+def test_what_a_watchdog_has_asked_before_is_known_of_one_that_hangs(tmp_path: Path) -> None:
+    config = load(write_config(tmp_path, ""), {})
+    host = settled(tmp_path)
+    host.dockerd_process.frozen = True
+    looked = replace(look(host), running=(container("web", inspected=False),))
+    (found,) = plans_for(looked, KNOWN, config)
+    assert found.fates == (("web", Fate.NOT_KNOWN),)
+    store = Store.open(config.watch.record, host.now())
+    store.remember("running", (container("web", "always"),))
+    (found,) = plans_for(looked, KNOWN, config)
+    assert found.fates == (("web", Fate.COMES_BACK),)
+
+
+def test_all_that_hang_are_named_also_one_that_nobody_knew(tmp_path: Path) -> None:
+    more: Readings = {"locks.stuck": 2, "locks.stuck_names": "web late", "api.live_restore": True}
+    found = stuck_plan(tmp_path, more)
+    assert found.fates == (("web", Fate.COMES_BACK), ("late", Fate.NOT_KNOWN))
+    assert "restart-if-live" in [step.rung for step in found.steps if not step.passed_over]
+    assert "2 containers (all others go on)" in plan_text(found, READINGS, "/e", None)
+
+
+def test_a_restart_for_the_sake_of_one_still_names_them_all(tmp_path: Path) -> None:
+    found = stuck_plan(tmp_path, ladder=("restart",))
+    assert [name for name, _ in found.fates] == ["web", "db", "mail"]
+    assert found.costs == "its containers"
 
 
 def test_two_hundred_containers_do_not_flood_the_plan(tmp_path: Path) -> None:

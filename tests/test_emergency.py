@@ -107,8 +107,11 @@ def test_a_stop_is_waited_for_no_longer_than_dockerd_promises() -> None:
         assert _common.patience_s(Scene(scene().readings, Policy(), running)) > longest
 
 
-def test_a_start_limit_is_forgiven_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("socket", [True, False])
+def test_a_start_limit_is_forgiven_once(tmp_path: Path, socket: bool) -> None:
     told = story(tmp_path)
+    told.host.units[Service.SOCKET].exists = socket
+    told.host.dockerd.tells_limit = False
     for _ in range(4):
         told.host.crash()
         told.host.advance(2.5)

@@ -372,6 +372,34 @@ def test_builds_copies_and_prunes_are_counted_by_the_goroutines_that_drive_them(
         assert Engine(address).builds(LONG_S) == seen
 
 
+STACKS = b"""goroutine 7 [sync.Mutex.Lock, 12 minutes]:
+github.com/docker/docker/daemon.(*Daemon).ContainersPrune(0xc0007a2008, {0x55d0, 0xc002})
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "ages", "asked", "stood_s"),
+    [
+        (PROFILE + PRUNE, True, 2, 720.0),
+        (PROFILE + PRUNE, False, 1, 0.0),
+        (PROFILE, True, 1, 0.0),  # no prune runs
+        ((PROFILE + PRUNE).replace(b"total 9", b"total 20000"), True, 1, 0.0),  # too long a halt
+    ],
+)
+def test_the_stacks_are_asked_for_only_where_a_prune_may_be_old(
+    tmp_path: Path, body: bytes, ages: bool, asked: int, stood_s: float
+) -> None:
+    targets: list[str] = []
+
+    def answering(connection: socket.socket) -> None:
+        targets.append(request(connection)[1])
+        connection.sendall(answer(STACKS if "debug=2" in targets[-1] else body))
+
+    with served(tmp_path, answering) as address:
+        assert Engine(address).builds(LONG_S, ages).pruning_s == stood_s
+    assert len(targets) == asked
+
+
 def test_a_list_of_goroutines_that_is_none_is_garbled(tmp_path: Path) -> None:
     with served(tmp_path, saying(answer(b"hello"))) as address:
         assert fault_of(lambda: Engine(address).builds(LONG_S)).fault is Fault.GARBLED

@@ -132,6 +132,16 @@ def test_builds_and_prunes_go_on_from_the_first_seen_to_the_look_that_sees_none(
     assert watch.saw_builds(Builds(1), 130.0) == Builds(1, 0.0)
 
 
+def test_a_prune_that_was_there_before_us_is_as_old_as_it_has_stood_still() -> None:
+    watch = GrowthWatch()
+    assert watch.saw_no_builds_yet
+    old = Builds(0, prunes=1, pruning_s=660.0)
+    assert watch.saw_builds(old, 1000.0) == old
+    assert not watch.saw_no_builds_yet
+    assert watch.saw_builds(Builds(0, prunes=1), 1030.0).pruning_s == 690.0
+    assert watch.saw_builds(Builds(0), 1060.0).pruning_s == 0.0
+
+
 @pytest.mark.parametrize(
     ("version", "leaks"),
     [

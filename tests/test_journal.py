@@ -239,6 +239,20 @@ def test_the_first_error_is_that_of_the_last_start_that_failed() -> None:
     assert folded(*failing, systemd(STARTING), systemd(STARTED)).first_error == ""
 
 
+def test_where_it_said_nothing_its_end_is_told_in_systemds_words() -> None:
+    routine = 'time="2026-01-01T00:00:00Z" level=info msg="API listen on /run/docker.sock"'
+    killed = folded(systemd(STARTED), said(routine), died())
+    assert killed.first_error == "Main process exited, code=killed, status=9/KILL"
+    assert killed.cause == ""
+    for lines in ([said(BAD_JSON), died(how="exited")], [died(how="exited"), said(BAD_JSON)]):
+        assert folded(systemd(STARTING), *lines).first_error == BAD_JSON
+    assert folded(died(), systemd(STARTING)).first_error == ""
+    assert folded(died(unit="containerd.service")).first_error == ""
+    refused = "Failed to schedule restart job: Unit docker.socket is masked."
+    again = systemd("", message=f"docker.service: {refused}")
+    assert folded(died(), again).first_error == refused
+
+
 def test_the_cause_is_known_by_the_whole_message_however_long_it_is() -> None:
     why = "failed to start daemon: Error initializing network controller: " + 300 * "x"
     seen = folded(systemd(STARTING), said(f"{why}: invalid database"))

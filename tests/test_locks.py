@@ -52,7 +52,13 @@ def test_who_hangs_or_does_not_run_has_no_turn() -> None:
 def test_a_look_at_a_well_host_asks_a_few(tmp_path: Path) -> None:
     host = FakeHost(tmp_path)
     host.all_containers = list(MANY)
-    assert locks.run(host) == {"waiting": 0, "stuck": 0, "stuck_s": 0.0, "stuck_name": ""}
+    assert locks.run(host) == {
+        "waiting": 0,
+        "stuck": 0,
+        "stuck_s": 0.0,
+        "stuck_name": "",
+        "stuck_names": "",
+    }
     host.waiters = 1
     locks.run(host)
     assert [len(each) for each in host.asked_for] == [A_FEW, 500 - A_FEW]
@@ -62,7 +68,7 @@ def test_where_nobody_may_see_who_waits_all_have_their_turn_still(tmp_path: Path
     host = FakeHost(tmp_path)
     host.all_containers = list(MANY)
     host.faults["waiting"] = HostFault(Fault.DENIED, "a plugin forbids it")
-    assert locks.run(host) == {"stuck": 0, "stuck_s": 0.0, "stuck_name": ""}
+    assert locks.run(host) == {"stuck": 0, "stuck_s": 0.0, "stuck_name": "", "stuck_names": ""}
     assert host.asked_for == [[each.id for each in MANY[:A_FEW]]]
 
 

@@ -11,7 +11,9 @@ import pytest
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host import processes
 from dockerdoctor.host.commandline import CommandLine
-from dockerdoctor.host.systemd import parse_jobs, parse_show, seconds
+from dockerdoctor.host.nouns import Service
+from dockerdoctor.host.systemd import SystemdKeeper
+from dockerdoctor.host.unittext import parse_jobs, parse_show, seconds
 from dockerdoctor.model import Fault
 
 SYSTEMD_252 = """\
@@ -147,6 +149,38 @@ def test_what_is_no_answer_of_systemctl_is_garbled(text: str) -> None:
     with pytest.raises(HostFault) as caught:
         parse_show(text)
     assert caught.value.fault is Fault.GARBLED
+
+
+@pytest.mark.parametrize(
+    ("socket", "meant"),
+    [
+        ("LoadState=loaded\nActiveState=inactive", ["docker.socket", "docker.service"]),
+        ("LoadState=masked\nActiveState=active", ["docker.socket", "docker.service"]),
+        ("LoadState=masked\nActiveState=inactive", ["docker.service"]),
+        ("LoadState=not-found\nActiveState=inactive", ["docker.service"]),
+    ],
+)
+def test_a_socket_that_there_is_none_of_fails_no_start_of_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, socket: str, meant: list[str]
+) -> None:
+    """For the sake of a masked unit systemd 262 refuses the whole call."""
+    service = "Id=docker.service\nLoadState=loaded\nActiveState=failed"
+    shown, called = tmp_path / "shown", tmp_path / "called"
+    shown.write_text(f"{service}\n\nId=docker.socket\n{socket}\n\n{service}\n")
+    program = tmp_path / "systemctl"
+    show = f'case "$*" in *show*) cat {shown};; *) echo "$*" >>{called};; esac'
+    program.write_text(f"#!/bin/sh\n{show}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    keeper = SystemdKeeper()
+    keeper.reset_failed(Service.SOCKET, Service.DOCKERD)
+    keeper.start(Service.SOCKET, Service.DOCKERD)
+    reset, start = (line.split(" -- ") for line in called.read_text().splitlines())
+    assert (reset[0].split()[-1], start[0].split()[-2:]) == (
+        "reset-failed",
+        ["start", "--no-block"],
+    )
+    assert reset[1].split() == start[1].split() == meant
 
 
 def test_a_command_line_is_the_processes_own_and_while_that_is_down_its_units(

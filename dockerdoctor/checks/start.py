@@ -13,10 +13,10 @@ from dockerdoctor.host.layout import layout
 from dockerdoctor.host.nouns import Place, Service
 from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Fault, Severity
-from dockerdoctor.probes.unit import START_LIMIT
+from dockerdoctor.probes.unit import start_limit_hit
 
 PROGRAMS = tuple(map(Path, ("/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd")))
-AGAIN = "systemctl reset-failed docker.service docker.socket && systemctl start docker"
+AGAIN = "systemctl reset-failed docker.service docker.socket; systemctl start docker"
 
 
 def run(view: HostView) -> Sequence[Clue]:
@@ -56,12 +56,8 @@ def _not_installed(view: HostView) -> Iterator[Clue]:
 
 def _start_limit(view: HostView) -> Iterator[Clue]:
     """The limit is what follows: the first error before it is the cause."""
-    results = [
-        found.result.removeprefix("service-")
-        for which in (Service.DOCKERD, Service.SOCKET)
-        if (found := state(view, which))
-    ]
-    if START_LIMIT in results:
+    found = state(view)
+    if found and start_limit_hit(view, found):
         yield Clue(
             "daemon-down",
             "the start limit was hit: systemd does not start it again before reset-failed",

@@ -22,6 +22,9 @@ from dockerdoctor.units import plain
 HEAL = "dockerdoctor heal --plan"
 STREAMED = ("events",)
 """Probes of a stream: one look shows nothing, the watchdog's last sample does."""
+OVER_TIME = ("locks",)
+"""Probes whose one look is too short: nothing hangs for 35 s in it. The watchdog's last sample
+knows better."""
 HINTS = {
     ("ping", Fault.DENIED): "run it as root, or as a member of the group docker (which means root)",
     (
@@ -44,7 +47,7 @@ COMMAND = re.compile(r"`([^`]+)`")
 def examine(looked: Looked, watchdog: Watchdog, since: Since = lambda _: None) -> Report:
     """The whole verdict of one look beside what the watchdog knows. `since` looks up when a rule
     began to hold, for those without an incident."""
-    samples = {**_streamed(watchdog), **looked.samples}
+    samples = with_watchdogs(looked, watchdog)
     judgement = judge(at_once(looked.rules), samples, None, looked.now, looked.declared)
     scene = Scene(judgement.readings)
     by_name = {rule.name: rule for rule in looked.rules}
@@ -107,10 +110,13 @@ def _found(finding: Finding, rule: Rule, watchdog: Watchdog, since: Since) -> Fo
     )
 
 
-def _streamed(watchdog: Watchdog) -> Mapping[str, Sample]:
-    """The last sample of what one look cannot see, from a watchdog that runs."""
+def with_watchdogs(looked: Looked, watchdog: Watchdog) -> Mapping[str, Sample]:
+    """The samples of this look, with a running watchdog's last ones of what one look cannot see."""
     samples = watchdog.samples if watchdog.awake else ()
-    return {each.probe: each for each in samples if each.probe in STREAMED and not each.fault}
+    last = {each.probe: each for each in samples if not each.fault}
+    streamed = {name: last[name] for name in STREAMED if name in last}
+    longer = {name: last[name] for name in OVER_TIME if name in last and name in looked.samples}
+    return {**streamed, **looked.samples, **longer}
 
 
 def _unseen(samples: Mapping[str, Sample]) -> list[Unseen]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dockerdoctor.around import Knowledge
 from dockerdoctor.cli import terminal
-from dockerdoctor.cli.examine import examine
+from dockerdoctor.cli.examine import examine, with_watchdogs
 from dockerdoctor.cli.history import last_known, watchdog
 from dockerdoctor.cli.plain import SCHEMA_VERSION, fold, pretty
 from dockerdoctor.cli.plan import Plan, plan
@@ -16,6 +17,7 @@ from dockerdoctor.cli.reporttext import text
 from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
+from dockerdoctor.host.nouns import Container
 from dockerdoctor.judge import judge
 
 if TYPE_CHECKING:
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     """One for each finding that has a ladder, worst first."""
     about = watchdog(config, looked.now)
-    judgement = judge(at_once(known.rules), looked.samples, None, looked.now, looked.declared)
+    samples = with_watchdogs(looked, about)
+    judgement = judge(at_once(known.rules), samples, None, looked.now, looked.declared)
     then = last_known(config, looked.now)
-    running = looked.running or then.running
+    running = _with_policies(looked.running, then.running) or then.running
     readings = {**then.facts, **judgement.readings}
     scene = Scene(readings, config.policy, running, then.climbed_lately, config.disk)
     plans = []
@@ -36,6 +39,14 @@ def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
             incident = about.incident_of(finding.rule)
             plans.append(plan(finding, scene, known.rungs, incident))
     return plans
+
+
+def _with_policies(
+    running: Sequence[Container], before: Sequence[Container]
+) -> tuple[Container, ...]:
+    """Who hangs tells nothing of itself now; the watchdog has asked before."""
+    known = {each.id: each for each in before}
+    return tuple(each if each.inspected else known.get(each.id, each) for each in running)
 
 
 def left_open(looked: Looked, config: Config) -> bool:

@@ -15,6 +15,7 @@ from dockerdoctor.declare import Rung, Scene
 from dockerdoctor.host.nouns import COMES_BACK, Container
 from dockerdoctor.ladder import COSTS
 from dockerdoctor.model import Finding, Hold, Impact, Incident, Outcome
+from dockerdoctor.probes.leftovers import some
 from dockerdoctor.rungs._common import takes_no_signal
 from dockerdoctor.units import plain_seconds
 
@@ -42,6 +43,8 @@ class Step(Struct, frozen=True):
     by_hand: str = ""
     passed_over: str = ""
     """Why it would not be climbed; empty if it would."""
+    whom: tuple[str, ...] = ()
+    """The only containers that it costs; empty where that is none, or all."""
 
 
 class Plan(Struct, frozen=True):
@@ -50,7 +53,8 @@ class Plan(Struct, frozen=True):
     finding: Finding
     steps: tuple[Step, ...]
     fates: tuple[tuple[str, Fate], ...]
-    """Containers by name that run now, or ran when the daemon was last well."""
+    """The containers that stop at worst, by name, of those that run now or ran when the daemon was
+    last well; all of them where none stops."""
     live_restore: bool | None
     """Whether they outlive their daemon; None when nobody knows now."""
     swarm: bool = False
@@ -69,16 +73,18 @@ class Plan(Struct, frozen=True):
     @property
     def worst(self) -> Impact:
         """The most that climbing it to the end costs."""
-        return max(
-            (step.impact for step in self.steps if not step.passed_over), default=Impact.NONE
-        )
+        return max((step.impact for step in _worst(self.steps)), default=Impact.NONE)
 
     @property
     def costs(self) -> str:
         """The same in words; where nothing is interrupted, what is taken away."""
-        worst = [each for each in self.steps if each.impact is self.worst and not each.passed_over]
-        words = {step.costs for step in worst}
+        words = {step.costs for step in _worst(self.steps)}
         return words.pop() if len(words) == 1 else COSTS[self.worst]
+
+    @property
+    def others_go_on(self) -> bool:
+        """Whether no more than some of them stop at worst."""
+        return bool(_only(self.steps))
 
 
 def plan(
@@ -99,7 +105,7 @@ def plan(
     return Plan(
         finding=finding,
         steps=tuple(steps),
-        fates=tuple((each.name or each.id[:12], fate(each)) for each in scene.running),
+        fates=_fates(scene.running, steps),
         live_restore=known if isinstance(known, bool) else None,
         swarm=scene.flag("api.swarm"),
         reload=reload_command(scene) if known is False else "",
@@ -136,14 +142,34 @@ def fate(container: Container) -> Fate:
     return Fate.MAY if container.restart_policy == "on-failure" else Fate.STAYS_DOWN
 
 
+def _fates(running: Sequence[Container], steps: Sequence[Step]) -> tuple[tuple[str, Fate], ...]:
+    known = {each.name or each.id[:12]: fate(each) for each in running}
+    return tuple((name, known.get(name, Fate.NOT_KNOWN)) for name in _only(steps) or known)
+
+
+def _only(steps: Sequence[Step]) -> Sequence[str]:
+    """Whom these rungs cost at worst; empty where that is none, or all."""
+    worst = _worst(steps)
+    names = dict.fromkeys(name for step in worst for name in step.whom)
+    return tuple(names) if all(step.whom for step in worst) else ()
+
+
+def _worst(steps: Sequence[Step]) -> Sequence[Step]:
+    """Of those that would be climbed, the ones that cost the most."""
+    climbed = [step for step in steps if not step.passed_over]
+    most = max((step.impact for step in climbed), default=Impact.NONE)
+    return [step for step in climbed if step.impact is most]
+
+
 def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
     impact = rung.impact(scene)
     why = "climbed already in this incident" if climbed else rung.useless(scene)
     why = why or rung.room(scene)
     if not why and impact > scene.policy.max_impact:
         why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
-    costs = rung.takes or COSTS[impact]
-    return Step(rung.name, rung.help, impact, rung.settle_s(scene), costs, by_hand(rung), why)
+    whom = tuple(rung.whom(scene))
+    costs = rung.takes or (f"only {some(whom)}" if whom else COSTS[impact])
+    return Step(rung.name, rung.help, impact, rung.settle_s(scene), costs, by_hand(rung), why, whom)
 
 
 def by_hand(rung: Rung) -> str:

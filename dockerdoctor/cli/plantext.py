@@ -53,6 +53,7 @@ def plan_json(plan: Plan) -> PlanJson:
                 "impact": IMPACTS[step.impact],
                 "at_most_s": step.settle_s,
                 "by_hand": step.by_hand,
+                "only": list(step.whom),
                 "passed_over": step.passed_over,
             }
             for step in plan.steps
@@ -89,6 +90,8 @@ def _cost(plan: Plan) -> list[str]:
     if not plan.fates:
         return ["No container is known to run: nobody asked before the daemon hung, or none does."]
     why = _SWARM if plan.swarm else _LIVE_RESTORE[plan.live_restore]
+    if plan.others_go_on:
+        why = "all others go on"
     lines = [f"What stops at worst: {count} ({why})"]
     for fate, names in names_by_fate(plan).items():
         shown = ", ".join(names[:NAMES_SHOWN])
@@ -96,7 +99,7 @@ def _cost(plan: Plan) -> list[str]:
         lines.append(f"    {_FATES[fate]}: {shown}{more}")
     if plan.bring_back:
         lines.append("    what ran and is not back after the cure is started by dockerdoctor")
-    return lines + _live_restore_first(plan)
+    return lines if plan.others_go_on else lines + _live_restore_first(plan)
 
 
 def _live_restore_first(plan: Plan) -> list[str]:

@@ -36,13 +36,15 @@ class OneIncidentJson(TypedDict):
 
 class PlanStepJson(TypedDict):
     """One rung of a plan; `passed_over` says why it would not be climbed, and is empty if it would.
-    `at_most_s` is how long the cure is looked for."""
+    `at_most_s` is how long the cure is looked for; `only` names the containers that it costs, and
+    is empty where that is none, or all."""
 
     rung: str
     help: str
     impact: ImpactName
     at_most_s: float
     by_hand: str
+    only: list[str]
     passed_over: str
 
 

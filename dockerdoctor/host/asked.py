@@ -95,7 +95,9 @@ class Asked:
 
     def builds(self, timeout_s: float) -> Builds:
         self.wake_nobody()
-        return self._growth.saw_builds(self._engine.builds(timeout_s), clock.now().mono)
+        # A prune that only a later look sees has begun since the one before it.
+        seen = self._engine.builds(timeout_s, ages=self._growth.saw_no_builds_yet)
+        return self._growth.saw_builds(seen, clock.now().mono)
 
     def waiting(self, timeout_s: float) -> int:
         self.wake_nobody()

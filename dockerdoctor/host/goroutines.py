@@ -3,16 +3,21 @@
 its stack), counts come out, or HostFault(GARBLED).
 
 No other call tells it on all engines, and few are as cheap: beside 500 containers it costs the
-daemon 3 ms, a list of them 35 (26.1.5).
+daemon 3 ms, a list of them 35 (26.1.5). `debug=2` (STACKS) writes each goroutine by itself, with
+how long it has waited, and the daemon stands still for that.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from dockerdoctor.host import answers
 
 TARGET = "/debug/pprof/goroutine?debug=1"
+STACKS = "/debug/pprof/goroutine?debug=2"
+WAITED = re.compile(rb"\s*goroutine \d+ \[[^\]]*, (\d+) minutes")
+"""Go tells it from the first minute on, of what its collector (each 2 min) has found waiting."""
 
 BUILDS = (b"/buildkit/control.(*Controller).Solve+", b"/builder/dockerfile.(*BuildManager).Build+")
 """One goroutine of a build each, BuildKit's and the classic builder's (seen on 20.10, 26.1, 28.5);
@@ -58,6 +63,25 @@ def copies(body: bytes) -> int:
 def prunes(body: bytes) -> int:
     """The prunes that run, of containers, networks, images or volumes."""
     return _count(body, lambda block: any(mark in block for mark in PRUNES))
+
+
+def pruning_s(stacks: bytes) -> float:
+    """How long a prune has stood in one and the same wait, s, by the answer of STACKS; 0 when none
+    has for a minute. It has run for so long at least; one that is only slow goes on, from one short
+    wait to the next."""
+    marks = [mark.replace(b"+", b"(") for mark in PRUNES]
+    heads = (
+        WAITED.match(block)
+        for block in stacks.split(b"\n\n")
+        if any(mark in block for mark in marks)
+    )
+    return max((60.0 * int(head[1]) for head in heads if head), default=0.0)
+
+
+def total(body: bytes) -> int:
+    """How many goroutines there are, by the list's first line."""
+    count = body.partition(b"\n")[0].rpartition(b" ")[2]
+    return int(count) if count.isdigit() else 0
 
 
 def waiting(body: bytes) -> int:

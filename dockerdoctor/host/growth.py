@@ -65,6 +65,8 @@ class GrowthWatch:
         self._version = ""
         self._building_since: float | None = None
         self._pruning_since: float | None = None
+        self.saw_no_builds_yet = True
+        """Whether `saw_builds` was told nothing so far."""
 
     def saw_process(self, process: Process, rss_bytes: int, now: float) -> None:
         """Its vitals were read at `now` (monotonic, s)."""
@@ -84,8 +86,11 @@ class GrowthWatch:
     def saw_builds(self, seen: Builds, now: float) -> Builds:
         """These run; what that makes with what was seen before."""
         with self._lock:
+            self.saw_no_builds_yet = False
             self._building_since = (self._building_since or now) if seen.live else None
-            self._pruning_since = (self._pruning_since or now) if seen.prunes else None
+            self._pruning_since = (
+                (self._pruning_since or now - seen.pruning_s) if seen.prunes else None
+            )
             building_s = now - (self._building_since or now)
             pruning_s = now - (self._pruning_since or now)
         return replace(seen, since_s=building_s, pruning_s=pruning_s)

@@ -43,6 +43,8 @@ FOR_MEMORY = {
 memory, by the kernel and by systemd-oomd, and what we count that as. Only systemd 246 and later say
 so, where cgroups are unified."""
 ENDED = "98e322203f7a4ed290d09fe03c09fe15"
+NOT_RESTARTED = "Failed to schedule restart job"
+"""Of systemd's, for want of a unit that it requires; it comes without an id."""
 KILLED = "Main process exited, code=killed"
 """The main process of a unit has ended, and how."""
 ENDED_S = 60.0
@@ -111,6 +113,11 @@ def _is_daemon(program: str) -> bool:
     return any(name.fullmatch(program) for name in programs.DAEMONS)
 
 
+def _of(line: Line) -> str:
+    """What systemd says of a unit, without its name."""
+    return line.message.removeprefix(f"{line.unit}: ")[:MAX_SAID]
+
+
 class Sign(Struct, frozen=True):
     """A message that is known."""
 
@@ -136,6 +143,8 @@ class Tally:
         self._lines = 0
         self._first_error = ""
         self._cause = ""
+        self._end = ""
+        """How its last process ended, in systemd's words; empty when that was no failure."""
 
     def fold(self, lines: Sequence[Line]) -> None:
         """Take in the next lines."""
@@ -162,7 +171,7 @@ class Tally:
                 for name, those in signs.items()
                 if (about := {sign.whom: sign.at for sign in those if sign.whom})
             },
-            self._first_error,
+            self._first_error or self._end,
             self._cause,
         )
 
@@ -174,10 +183,18 @@ class Tally:
             else:
                 self._forget(line.unit, self._starting.get(line.unit, -math.inf))
             if line.unit == self._unit:
-                self._first_error = self._cause = ""
+                self._first_error = self._cause = self._end = ""
         elif line.message_id in FOR_MEMORY:
             self._for_memory[line.unit] = line
-        elif line.message_id == ENDED and KILLED in line.message:
+        elif line.message_id == ENDED:
+            self._ended(line)
+        elif line.unit == self._unit and NOT_RESTARTED in line.message:
+            self._end = _of(line)
+
+    def _ended(self, line: Line) -> None:
+        if line.unit == self._unit:
+            self._end = _of(line)
+        if KILLED in line.message:
             why = self._for_memory.pop(line.unit, None)
             if why and line.at - why.at <= ENDED_S:
                 # Of no unit: the next daemon does not end what killed this one.

@@ -59,7 +59,11 @@ class ServiceState(Struct, frozen=True):
     load: str = ""
     """loaded, not-found, masked, ...; empty without systemd."""
     left_inactive_mono_s: float | None = None
-    """InactiveExitTimestampMonotonic: when it last began to start, on the monotonic clock."""
+    """InactiveExitTimestampMonotonic: when it last began to start, or was last to be started again
+    by systemd, on the monotonic clock."""
+    main_exited_mono_s: float | None = None
+    """ExecMainExitTimestampMonotonic: when the last main process ended; None while one runs, and
+    without systemd."""
     stop_timeout_s: float = 90.0
     """TimeoutStopUSec; systemd sends SIGKILL after it. `inf` when nobody does: systemd told to wait
     for ever, or no systemd."""

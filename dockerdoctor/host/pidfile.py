@@ -160,7 +160,7 @@ class PidFileKeeper:
         """The end of the daemon's log file; a containerd of its own writes there too."""
         if which is Service.SOCKET:
             self._only_dockerd(which)
-        log = self._log()
+        log = self._log() if self.dockerd_argv() else self._own_log
         return self._lanes.run(f"read {log}", lambda: journal.of_file(log, lines), timeout_s)
 
     def journal_units(self) -> Sequence[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from dockerdoctor.errors import HostFault
 from dockerdoctor.host import command, journal, processes
 from dockerdoctor.host.commandline import CommandLine
 from dockerdoctor.host.nouns import Service, ServiceState
+from dockerdoctor.host.unittext import PROPERTIES, parse_jobs, parse_show
 from dockerdoctor.model import Fault, Process
 
 DEBIAN_UNITS: Mapping[Service, str] = MappingProxyType(
@@ -42,76 +42,6 @@ CPU in systemctl and 5 ms in PID 1: asked each 4 s, it alone would take 0.3 % of
 
 CLOSE_S = 5.0
 """The same while something seems wrong: an act must see that somebody stops the daemon just now."""
-
-_PROPERTIES = (
-    "Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,InactiveExitTimestampMonotonic,"
-    "TimeoutStopUSec,TimeoutUSec,Restart,Job,WatchdogUSec,Type,KillMode,RequiredBy,BoundBy,ConsistsOf"
-)
-_ALONG = ("RequiredBy", "BoundBy", "ConsistsOf")
-
-_UNIT_S = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_UNIT_S |= {"w": 604800.0, "month": 2629800.0, "y": 31557600.0}
-
-
-def seconds(text: str) -> float:
-    """A time span as systemctl prints it ("1min 30s", "infinity") in seconds.
-
-    ValueError when it is none."""
-    if text == "infinity":
-        return math.inf
-    if text == "0":
-        return 0.0
-    parts = re.findall(r"(\d+(?:\.\d+)?)([a-z]+)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
-        raise ValueError(f"not a time span: {text!r}")
-    try:
-        return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
-    except KeyError as error:
-        raise ValueError(f"not a time span: {text!r}") from error
-
-
-def parse_show(text: str) -> list[ServiceState]:
-    """The units of one `systemctl show -p ...`, as blocks of key=value with a blank line between.
-
-    HostFault(GARBLED) when a block is none."""
-    return [
-        _state(dict(line.split("=", 1) for line in block.splitlines() if "=" in line))
-        for block in text.strip().split("\n\n")
-        if block
-    ]
-
-
-def _state(said: Mapping[str, str]) -> ServiceState:
-    try:
-        left_us = int(said.get("InactiveExitTimestampMonotonic") or 0)
-        stop_timeout = said.get("TimeoutStopUSec") or said.get("TimeoutUSec")
-        return ServiceState(
-            name=said["Id"],
-            active=said["ActiveState"],
-            sub=said.get("SubState", ""),
-            result=said.get("Result", ""),
-            main_pid=int(said.get("MainPID") or 0),
-            restarts=int(said.get("NRestarts") or 0),
-            load=said["LoadState"],
-            left_inactive_mono_s=left_us / 1e6 if left_us else None,
-            stop_timeout_s=seconds(stop_timeout) if stop_timeout else 90.0,
-            restart=said.get("Restart", ""),
-            watchdog_s=seconds(said.get("WatchdogUSec") or "0"),
-            job=said.get("Job", "") if said.get("Job", "0") != "0" else "",
-            served=said.get("Type", "notify").startswith("notify"),
-            kill_mode=said.get("KillMode", ""),
-            along=frozenset(word for key in _ALONG for word in said.get(key, "").split()),
-        )
-    except (KeyError, ValueError) as error:
-        raise HostFault(
-            Fault.GARBLED, f"systemctl show says what cannot be understood: {error}"
-        ) from error
-
-
-def parse_jobs(text: str) -> Mapping[str, str]:
-    """Unit to job type ("restart") from `systemctl list-jobs --no-legend`."""
-    rows = (line.split() for line in text.splitlines())  # job, unit, type, state
-    return {row[1]: row[2] for row in rows if len(row) >= 4}
 
 
 class SystemdKeeper:
@@ -232,11 +162,15 @@ class SystemdKeeper:
         return self.units[which]
 
     def _existing(self, which: Iterable[Service]) -> list[str]:
-        """A host without docker.socket must still have docker.service stopped."""
-        wanted = [self.units[each] for each in which if each in self.units]
+        """A host without docker.socket must still have docker.service stopped and started."""
         shown = self._show()
-        found = [unit for unit in wanted if unit in shown and shown[unit].load != "not-found"]
+        found = [
+            self.units[each]
+            for each in which
+            if (state := shown.get(self.units.get(each, ""))) and not _absent(each, state)
+        ]
         if not found:
+            wanted = (self.units[each] for each in which if each in self.units)
             raise HostFault(Fault.MISSING, f"there is no unit {' or '.join(wanted)}")
         return found
 
@@ -266,7 +200,7 @@ class SystemdKeeper:
             if time.monotonic() - asked < (self._calm_s if self._calm(shown) else FRESH_S):
                 return shown
             names = list(self.units.values())
-            text = _systemctl("show", "-p", _PROPERTIES, "--", *names)
+            text = _systemctl("show", "-p", PROPERTIES, "--", *names)
             states = parse_show(text)
             if len(states) != len(names):
                 raise HostFault(Fault.GARBLED, "systemctl show left out a unit")
@@ -275,6 +209,12 @@ class SystemdKeeper:
                 shown = _with_jobs(shown)
             self._shown = (time.monotonic(), shown)
             return shown
+
+
+def _absent(which: Service, state: ServiceState) -> bool:
+    """A masked socket is none: systemd refuses to start it, and 262 all else of the same call."""
+    masked = state.load == "masked" and state.active == "inactive"
+    return state.load == "not-found" or (which is Service.SOCKET and masked)
 
 
 def _with_jobs(shown: Mapping[str, ServiceState]) -> dict[str, ServiceState]:

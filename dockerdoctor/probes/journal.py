@@ -56,7 +56,7 @@ PROBE = Probe(
     readings=(
         Reading("known", Kind.FLAG, "Whether there is a journal of this daemon"),
         Reading("lines", Kind.COUNTER, "Messages read"),
-        Reading("first_error", Kind.TEXT, "Why its last start failed, in its own words"),
+        Reading("first_error", Kind.TEXT, "Why it failed, in its own words, or how it ended"),
         Reading("cause", Kind.STATE, "Which of the known ones that is"),
         Reading("nameless", Kind.GAUGE, "Containers that run without name resolution"),
         Reading("nameless_names", Kind.TEXT, "Which ones those are"),

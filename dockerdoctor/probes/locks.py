@@ -63,6 +63,7 @@ def run(view: HostView) -> Readings:
         "stuck": len(found),
         "stuck_s": max(found.values(), default=0.0),
         "stuck_name": next(iter(found), ""),
+        "stuck_names": " ".join(found),
     }
 
 
@@ -106,6 +107,7 @@ PROBE = Probe(
         Reading("stuck", Kind.GAUGE, "Containers whose inspect hangs for more than 35 s"),
         Reading("stuck_s", Kind.GAUGE, "How long the longest of them has hung", "seconds"),
         Reading("stuck_name", Kind.TEXT, "Which container that is"),
+        Reading("stuck_names", Kind.TEXT, "All of them, the longest first"),
     ),
     timeout_s=STACKS_S + ROUND_S + 2 * INSPECT_S,
     run=run,

@@ -16,7 +16,7 @@ START_LIMIT = "start-limit-hit"
 def run(view: HostView) -> Readings:
     """The unit's state. HostFault when systemd itself does not answer: then everybody is blind."""
     state = view.service(Service.DOCKERD)
-    limit = START_LIMIT in (state.result, _socket_result(view))
+    limit = start_limit_hit(view, state)
     readings: dict[str, bool | int | float | str] = {
         "name": state.name,
         "active_state": state.active,
@@ -37,11 +37,17 @@ def run(view: HostView) -> Readings:
     return readings
 
 
-def _socket_result(view: HostView) -> str:
-    """Of docker.socket, as `start-limit-hit`; empty where there is no such unit.
+def start_limit_hit(view: HostView, state: ServiceState) -> bool:
+    """Whether systemd has given it up. HostFault where it does not tell of docker.socket.
 
-    systemd 252 and 257 leave docker.service's own Result at `exit-code` when its start limit is
-    hit; the socket that wanted to start it says `service-start-limit-hit` on all versions."""
+    systemd 252 and 257 leave docker.service's own Result at what its last process ended with
+    (`exit-code`, `signal`); the socket that wanted to start it says `service-start-limit-hit` on
+    all versions, where there is one; and the restart that came to nothing shows on all."""
+    return START_LIMIT in (state.result, _socket_result(view)) or not_restarted(state)
+
+
+def _socket_result(view: HostView) -> str:
+    """Of docker.socket, as `start-limit-hit`; empty where there is no such unit."""
     try:
         return view.service(Service.SOCKET).result.removeprefix("service-")
     except HostFault as fault:
@@ -56,16 +62,37 @@ def _pid_file_names(view: HostView) -> str:
     return f"{found.process.name} (pid {found.process.pid})" if found else ""
 
 
-def stopped_on_purpose(state: ServiceState) -> bool:
-    """Down and nobody is starting it: `systemctl stop`, or never started. Or it hung, did not hear
-    that stop and was killed for it, by systemd or by hand: one that is killed without a stop is
-    started again by systemd. One that ended by itself and was stopped before systemd started it
-    again is inactive too, whatever its result."""
-    if state.job:
+def not_restarted(state: ServiceState) -> bool:
+    """Whether systemd was to start it again, and it failed without another process: the unit has
+    left `failed` once more, for that restart, after its last process had ended. Never after a stop.
+    """
+    left, ended = state.left_inactive_mono_s, state.main_exited_mono_s
+    if state.active != "failed" or state.restart in NEVER or left is None or ended is None:
         return False
-    killed = state.active == "failed" and state.result in ("timeout", "signal")
-    return state.active == "inactive" or (killed and state.restart not in ("", "no"))
+    return left >= ended
 
+
+def stopped_on_purpose(state: ServiceState) -> bool:
+    """Down, nobody is starting it and systemd was not to: `systemctl stop`, or never started. Also
+    one that failed in that stop: it hung and was killed for it, by systemd or by hand, or ended
+    with an error. What fails without a stop is started again by systemd."""
+    if state.job or not_restarted(state):
+        return False
+    failed = state.active == "failed" and state.result in RESTARTED.get(state.restart, ())
+    return failed or state.active == "inactive"
+
+
+NEVER = ("", "no")
+"""Of Restart=; empty where no systemd tells it."""
+BY_SIGNAL = ("signal", "core-dump", "timeout")
+RESTARTED = {
+    "always": (*BY_SIGNAL, "exit-code"),
+    "on-failure": (*BY_SIGNAL, "exit-code"),
+    "on-abnormal": BY_SIGNAL,
+    "on-abort": ("signal", "core-dump"),
+}
+"""What a stop can end in that systemd, by its Restart=, would else have started again
+(systemd.service, "Exit causes and the effect of the Restart= settings")."""
 
 PROBE = Probe(
     name="unit",

@@ -68,4 +68,5 @@ RUNG = Rung(
     run=run,
     by_hand_s=300.0,
     useless=useless,
+    whom=lambda scene: scene.word("locks.stuck_names").split(),
 )

@@ -28,7 +28,7 @@ def useless(scene: Scene) -> str:
     forgiven = scene.climbed_lately or scene.policy.emergency
     if scene.flag("unit.start_limit_hit") and not forgiven:
         return (
-            "the start limit was hit by failing starts: mend the first error in "
+            "the start limit was hit: mend the first error in "
             f"`journalctl -u docker`{_first_error(scene)}, then `systemctl reset-failed "
             "docker.service docker.socket` and `systemctl start docker`"
         )

@@ -10,7 +10,7 @@ import pytest
 
 from dockerdoctor.model import Outcome
 from tests.lab import faults
-from tests.lab.watchdog import WAIT_S, Watchdog, has_given_up, vitals
+from tests.lab.watchdog import WAIT_S, Watchdog, climbed, has_given_up, vitals
 
 STORM_S = float(os.environ.get("DOCKERDOCTOR_STORM_S", "120"))
 """On each engine."""
@@ -44,17 +44,41 @@ def test_an_operators_stop_is_never_undone_and_no_look_of_ours_wakes_the_daemon(
 
 
 def test_a_hung_daemon_that_an_operator_stops_is_left_down(watchdog: Watchdog) -> None:
+    is_left_down(watchdog, "docker.socket", "docker.service")
+
+
+@pytest.mark.fault("F28", "daemon-down")
+def test_without_a_socket_one_that_is_killed_up_to_its_start_limit_is_told_from_one_that_is_stopped(
+    watchdog: Watchdog,
+) -> None:
+    host, began = watchdog.host, time.time()
+    with faults.no_socket(host):
+        faults.kill_to_the_limit(host)
+        gave_up = watchdog.wait_for(began, "daemon-down", has_given_up)
+        assert climbed(gave_up) == ["dump-stacks"]
+        assert "the start limit was hit: mend the first error" in gave_up.why
+        assert "Main process exited, code=killed, status=9/KILL" in gave_up.why
+        host.systemctl("reset-failed", "docker.service")
+        host.systemctl("start", "docker.service", timeout=WAIT_S)
+        watchdog.wait_closed(began, "daemon-down")
+        is_left_down(watchdog, "docker.service")
+    assert watchdog.acts(began) == []
+
+
+def is_left_down(watchdog: Watchdog, *units: str) -> None:
+    """Once it hangs, an operator stops it, and systemd kills it for that."""
     host, began = watchdog.host, time.time()
     host.put(DROP_IN, "[Service]\nTimeoutStopSec=4s\n")
     host.systemctl("daemon-reload")
     try:
         with faults.frozen(host):
-            host.systemctl("stop", "docker.socket", "docker.service", timeout=WAIT_S)
+            host.systemctl("stop", *units, timeout=WAIT_S)
         assert host.show("docker.service", "Result")["Result"] == "timeout"
         watchdog.wait_said(began, "stopped: docker.service was stopped on purpose (failed")
         watchdog.watch_for(SHORT_S)
         assert faults.state(host) == "failed"
         assert watchdog.acts(began) == []
+        assert "daemon-down" not in [incident.rule for incident in watchdog.incidents(began)]
     finally:
         host.run("rm", DROP_IN)
         host.systemctl("daemon-reload")

@@ -71,7 +71,7 @@ def test_what_keeps_it_from_starting_is_named_and_left_to_people(
         gave_up = watchdog.wait_for(began, "daemon-down", has_given_up)
         assert climbed(gave_up) == ["dump-stacks"]
         assert "(start)" in rungs(gave_up)
-        assert "the start limit was hit by failing starts" in gave_up.why
+        assert "the start limit was hit: mend the first error" in gave_up.why
         for words in why:
             assert words in gave_up.why
         assert rule in found(host)

@@ -14,6 +14,7 @@ from tests.lab.faults.disks import DATA_ROOT
 from tests.lab.host import LabHost
 
 DAEMON_JSON = "/etc/docker/daemon.json"
+UNIT = "/etc/systemd/system/docker.service"
 DROP_IN = "/etc/systemd/system/docker.service.d/zz-lab.conf"
 SLOW = "/usr/local/sbin/lab-slow-dockerd"
 SLOW_DOCKERD = """#!/usr/bin/python3
@@ -118,6 +119,18 @@ def start_limit_hit(host: LabHost) -> Iterator[None]:
         up(host)
         host.wait(lambda: state(host) == "failed", UNIT_TIMEOUT_S, "the start limit")
         host.outside(DAEMON_JSON).unlink()
+        yield
+
+
+@contextlib.contextmanager
+def no_socket(host: LabHost) -> Iterator[None]:
+    """Mask docker.socket, and let docker.service listen by itself."""
+    told = host.systemctl("cat", "docker.service").stdout
+    unit = "".join(f"{line}\n" for line in told.splitlines() if "=docker.socket" not in line)
+    with _written(host, UNIT, unit.replace("-H fd://", "-H unix:///run/docker.sock")):
+        down(host)
+        host.systemctl("mask", "docker.socket")
+        host.systemctl("start", "docker.service", timeout=UNIT_TIMEOUT_S)
         yield
 
 

@@ -15,6 +15,8 @@ from tests.lab import outer
 from tests.lab.host import LabHost
 
 SEEN_TIMEOUT_S = 60.0
+LIMIT_TIMEOUT_S = 300.0
+"""For three starts within a minute, on a machine that is busy with something else."""
 
 
 @contextlib.contextmanager
@@ -114,6 +116,17 @@ def kill_unit(host: LabHost, unit: str = "docker.service") -> int:
     pid = host.main_pid(unit)
     kill(host, [pid])
     return pid
+
+
+def kill_to_the_limit(host: LabHost) -> None:
+    """SIGKILL dockerd whenever it runs, until systemd does not start it again. Nothing to undo."""
+
+    def given_up() -> bool:
+        if pid := host.main_pid():
+            kill(host, [pid])
+        return host.show("docker.service", "ActiveState")["ActiveState"] == "failed"
+
+    host.wait(given_up, LIMIT_TIMEOUT_S, "the start limit")
 
 
 def killed_by_oomd(host: LabHost, unit: str = "docker.service") -> int:
