@@ -107,7 +107,7 @@ def _images(survey: Survey) -> Part:
         else:
             unnamed += usage
     parts = [
-        Part("image", image_name(survey.images[ident]), usage, _used_by(by.get(ident, ())))
+        Part("image", image_name(survey.images[ident]), usage, used_by(by.get(ident, ())))
         for ident, usage in own.items()
     ]
     parts.append(Part("shared", "shared by several images", shared))
@@ -159,7 +159,7 @@ def _volumes(survey: Survey) -> Part:
             by.setdefault(name, []).append(box.name)
     parts = []
     for volume in survey.volumes.values():
-        note = _used_by(tuple(sorted(by.get(volume.name, ()))))
+        note = used_by(tuple(sorted(by.get(volume.name, ()))))
         note = f"anonymous, {note}" if volume.anonymous else note
         name = volume.name[:12] if volume.anonymous else volume.name
         parts.append(Part("volume", name, volume.usage, note))
@@ -217,7 +217,8 @@ def _sum(kind: str, name: str, parts: Iterable[Part], note: str = "") -> Part:
 UNUSED = "unused"
 
 
-def _used_by(names: tuple[str, ...]) -> str:
+def used_by(names: tuple[str, ...]) -> str:
+    """For people."""
     if not names:
         return UNUSED
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""

@@ -6,6 +6,7 @@ Out: a `Plan`. Pure; that what is planned is still true is checked again when it
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ from dockerdoctor.regret import Scene, stages
 STAT_S = 5.0
 IN_THE_STORE = (Kind.DANGLING, Kind.CACHE, Kind.IMAGE)
 """What lies in containerd's root, where the daemon keeps its images there."""
+PLACES = {Kind.TMP: "tmp", Kind.LOG: "containers", Kind.VOLUME: "volumes"}
+"""Directories of the data-root; all else lies in the storage driver's."""
 
 
 class Room(Struct, frozen=True):
@@ -40,7 +43,7 @@ def room(view: HostView, found: Survey) -> Room:
     """Where room is wanted most: on the data-root's file system, or on that of containerd's root,
     where the images lie there and it is another one. HostFault when they cannot be looked at."""
     root, store = (view.places()[each] for each in (Place.DATA_ROOT, Place.CONTAINERD))
-    whole = Room(root, "the data-root", tuple(Kind))
+    whole = Room(root, "the data-root", lying_on(view, root, found.driver))
     if found.driver != DRIVER:
         return whole
     ours, theirs = view.disk(root, STAT_S), view.disk(store, STAT_S)
@@ -48,7 +51,20 @@ def room(view: HostView, found: Survey) -> Room:
         return whole
     if fullness(theirs) > fullness(ours):
         return Room(store, "containerd's root", IN_THE_STORE)
-    return replace(whole, kinds=[kind for kind in Kind if kind not in IN_THE_STORE])
+    return replace(whole, kinds=[kind for kind in whole.kinds if kind not in IN_THE_STORE])
+
+
+def lying_on(view: HostView, root: Path, driver: str) -> list[Kind]:
+    """What gives something back to the data-root's file system: not what lies in a directory where
+    another one is mounted. HostFault when the data-root cannot be looked at."""
+    device = view.disk(root, STAT_S).device
+    names = {kind: PLACES.get(kind, driver) for kind in Kind}
+    away: set[str] = set()
+    for name in set(names.values()):
+        with contextlib.suppress(HostFault):  # it is not there, or as dead as the data-root is not
+            if view.disk(root / name, STAT_S).device != device:
+                away.add(name)
+    return [kind for kind in Kind if names[kind] not in away]
 
 
 def fullness(use: DiskUse) -> float:

@@ -190,8 +190,7 @@ class Images:
         """When it was last used, as far as anybody knows (wall clock)."""
         uses, number = self._scene.uses, image.id.removeprefix("sha256:")
         tags = [familiar(tag) for tag in image.tags]
-        anyway = [ANY] if tags else []  # without a name it is not run by one
-        names = [*anyway, image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
+        names = [image.id, number, *tags, *(tag.removesuffix(":latest") for tag in tags)]
         short = [at for name, at in self._short if number.startswith(name)]
         return max([image.touched, *short, *(uses.get(name, 0.0) for name in names)])
 
@@ -205,7 +204,10 @@ class Images:
             return "images that others were built from"
         if image.kept or kept_by_name(self._scene.allowed, *image.tags):
             return "kept by a label or by name"
-        return "younger than the grace time" if self.used(image) >= self._scene.before else ""
+        # Without a name it is not run by one: then its own date counts.
+        anyway = self._scene.uses.get(ANY, 0.0) if image.tags else 0.0
+        last = max(self.used(image), anyway)
+        return "younger than the grace time" if last >= self._scene.before else ""
 
     def _give_up(self, image: Image) -> None:
         """Count it as gone, with the nameless steps that it was built by, as the daemon does it."""

@@ -177,7 +177,7 @@ class Watch:
         self._store.keep(fresh, now, urgent=bool(self._close()))
         if not (climbing or ails(judgement.verdict) or self.episodes.owes()):
             self._memory.keep(self._control.roster(), judgement.readings)
-            self._room.uses.see(self._memory.running, now.wall, self._control.images_used())
+        self._room.uses.see(self._memory.running, now.wall, self._control.images_used())
         for sentence in self.episodes.follow(judgement, climbing):
             self._hooks.say(sentence)
         for incident in self.episodes.ended:

@@ -119,6 +119,13 @@ def test_without_a_layer_database_the_daemon_tells_of_its_images() -> None:
     assert [step.name for step in told.steps] == ["3", "(oldest first)", "web:1 (and 1 more)"]
 
 
+def test_the_images_of_the_list_are_told_once_each_the_largest_first() -> None:
+    first, second, third = imagestore.stored(store_answer(imagestore.LIST))
+    assert (first.id, first.bytes, first.shared) == ("sha256:1", 60 * MIB, 20 * MIB)
+    assert (second.tags, third.tags) == (("web:1", "web:2"), ())
+    assert third.shared is None
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[{}]", b'[{"Id": 5}]', b'[{"Id":"a","Size":-1}]'])
 def test_a_daemon_that_lies_about_its_images_is_a_fault(body: bytes) -> None:
     with pytest.raises(HostFault) as caught:
@@ -163,7 +170,8 @@ def test_before_the_watch_began_any_image_with_a_name_may_have_been_used(tmp_pat
         begin(store, now)
     uses = Uses(store)
     uses.see([Container(str(n), str(n), "running", image=f"i{n}") for n in range(KEPT)], began)
-    found = survey([image("nightly", ["n"], 0.0), image("", ["d"], 0.0, tagged=False)])
+    named = [image("nightly", ["n"], 0.0), image("a-later", ["l"], 1.0)]
+    found = survey([*named, image("", ["d"], 0.0, tagged=False)])
     use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
 
     def goes(now: float) -> list[str]:
@@ -171,10 +179,10 @@ def test_before_the_watch_began_any_image_with_a_name_may_have_been_used(tmp_pat
         return [step.what.ident for step in steps]
 
     assert goes(began + DAY - 1) == ["sha256:"]
-    assert goes(began + DAY + 1) == ["sha256:", "sha256:nightly"]
+    assert goes(began + DAY + 1) == ["sha256:", "sha256:nightly", "sha256:a-later"]
     assert ANY not in recalled(store), "who reclaims by hand sees the plan"
     begin(store, began - DAY)  # the clock was wrong
-    assert goes(began + 1) == ["sha256:", "sha256:nightly"]
+    assert goes(began + 1) == ["sha256:", "sha256:nightly", "sha256:a-later"]
     store.shut()
 
 
@@ -190,6 +198,19 @@ def test_images_of_containers_that_nobody_saw_are_known_from_events(tmp_path: Pa
     use = DiskUse(Path("/d"), 100 * MIB, MIB, 0.99, 0.1, 1000)
     told = plan(found, use, Allowed(), kept, story.host.now().wall)
     assert [step.name for step in told.steps] == ["idle:latest"]
+
+
+def test_what_is_used_while_a_disk_is_full_is_known_to_be_used(tmp_path: Path) -> None:
+    """For days, where nothing could be given back and nobody came."""
+    story = Story(tmp_path)
+    full(story.host)
+    story.goes_on_for(1200)
+    assert [each.rule for each in story.incidents] == ["disk-full"]
+    then = story.host.now().wall
+    story.host.used_images = {"cron:1": then}
+    story.goes_on_for(60)
+    assert recalled(story.store)["cron:1"] == then
+    assert story.watch.scene().image_use["cron:1"] == then
 
 
 # The daemon's answers when one thing is to be removed.
@@ -471,6 +492,34 @@ def test_disk_tells_what_eats_it_while_no_daemon_answers(config: Path) -> None:
     told = json.loads(dockerdoctor("disk", "--json", config=config).out)
     assert told["places"][0]["kind"] == "data-root"
     assert told["walked"] > 0
+
+
+def test_images_of_containerds_store_have_names_while_the_daemon_answers(config: Path) -> None:
+    blob = config.parent / "docker/containerd/daemon/content/blob"
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"x" * 9 * MIB)
+
+    def speak(connection: socket.socket) -> None:
+        _, target = request(connection)
+        named = target.startswith("/images/json")
+        connection.sendall(answer(store_answer(imagestore.LIST) if named else b"OK"))
+
+    with served(config.parent, speak) as address:
+        text = config.read_text().replace(f"unix://{config.parent}/docker.sock", str(address))
+        config.write_text(text)
+        said = dockerdoctor("disk", config=config).out
+        assert said.splitlines()[-4:] == [
+            "    UNIQUE     SHARED  IMAGE",
+            "    40 MiB     20 MiB  1  (unused)",
+            "    30 MiB     20 MiB  web:1 (and 1 more)  (unused)",
+            "         ?          ?  3  (unused)",
+        ]
+        told = json.loads(dockerdoctor("disk", "--json", config=config).out)
+        assert [each["bytes"] // MIB for each in told["images"]] == [60, 50, 50]
+        assert told["places"][0]["bytes"] < 60 * MIB  # they are in no sum
+    ran = dockerdoctor("disk", config=config)
+    assert (ran.code, "containerd's store" in ran.out) == (0, True)
+    assert "only the daemon knows the names of containerd's images" in ran.out
 
 
 def test_a_watchdog_puts_down_since_when_it_watches(config: Path) -> None:

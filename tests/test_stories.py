@@ -298,7 +298,8 @@ def test_images_in_containerds_own_file_system_are_given_back_when_that_is_full(
 
 
 def test_no_image_goes_for_a_full_file_system_that_it_does_not_lie_on(tmp_path: Path) -> None:
-    """Neither in the data-root for containerd's, nor in containerd's for the data-root."""
+    """Neither in the data-root for containerd's, nor in containerd's for the data-root, nor where
+    the driver's directory in the data-root is another one."""
     story = Story(tmp_path / "a")
     store_of_images(story, "overlay2")
     story.goes_on_for(300)
@@ -311,6 +312,14 @@ def test_no_image_goes_for_a_full_file_system_that_it_does_not_lie_on(tmp_path: 
     other.goes_on_for(300)
     assert [each.rule for each in other.incidents] == ["disk-full"]
     assert other.acts == []
+    third = Story(tmp_path / "c")
+    third.host.stock = full_of_images(third.host.now().wall)
+    root = third.host.all_places[Place.DATA_ROOT]
+    third.host.disks[root] = disk_use(root, used_ratio=0.97)
+    third.host.disks[root / "overlay2"] = replace(disk_use(root, used_ratio=0.5), device=1)
+    third.goes_on_for(300)
+    assert [each.rule for each in third.incidents] == ["disk-full"]
+    assert third.acts == []
 
 
 def test_a_disk_that_fills_within_the_hour_is_given_room_before_it_is_full(tmp_path: Path) -> None:

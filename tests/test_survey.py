@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -29,6 +30,7 @@ from dockerdoctor.host import clock
 from dockerdoctor.host.address import parse
 from dockerdoctor.host.engine import Engine
 from dockerdoctor.host.nouns import DiskUse
+from dockerdoctor.host.storage import volumes
 from dockerdoctor.host.storage.door import Door
 from dockerdoctor.host.storage.facts import Kind, Removal, Survey
 from dockerdoctor.host.storage.hands import measured
@@ -484,3 +486,18 @@ def test_a_write_deep_in_a_volume_without_a_name_keeps_it_young(root: DataRoot) 
     asked_nobody = Engine(parse(f"unix://{root.path}/none"))
     what = Removal(Kind.VOLUME, data.parent.name, lately - 1)
     assert Door(None).remove(root.path, what, asked_nobody, 60.0) == "has changed since"
+
+
+def test_a_volume_that_is_deeper_than_anybody_can_look_is_young(root: DataRoot) -> None:
+    data = root.volume("", MIB)
+    with Directory.root(data) as top:
+        fd = os.dup(top.fd)
+        for _ in range(3000):  # more than descriptors or calls of one process
+            os.mkdir("d", dir_fd=fd)
+            inner = os.open("d", os.O_RDONLY, dir_fd=fd)
+            os.close(fd)
+            fd = inner
+        os.close(fd)
+    assert volumes.changed(root.path, data.parent.name) == math.inf
+    assert look(root).volumes[data.parent.name].touched == math.inf
+    subprocess.run(["rm", "-rf", str(data)], check=True)

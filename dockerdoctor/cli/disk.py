@@ -22,8 +22,8 @@ def show(
 ) -> int:
     """Show what eats the data-root, largest first (the default).
 
-    Reads files only, asks no daemon. Layers that cannot change are counted once; the second look is
-    quick. Needs root.
+    Reads files; of a daemon that answers only the names of images in containerd's store are asked.
+    Layers that cannot change are counted once; the second look is quick. Needs root.
 
     \b
     Examples:
@@ -31,7 +31,7 @@ def show(
       sudo dockerdoctor disk show --all
     """
     from dockerdoctor import account
-    from dockerdoctor.cli import disktext, terminal
+    from dockerdoctor.cli import disktext, storeimages, terminal
     from dockerdoctor.cli.plain import SCHEMA_VERSION, pretty
     from dockerdoctor.cli.surveying import surveyed
 
@@ -40,6 +40,8 @@ def show(
     if options.host or options.context:
         options.own_address(config)  # no other daemon's files can be looked at
     found, use = surveyed(config, recall=True)
+    images, why = storeimages.stored(options, config, found)
+    notes = (*found.skipped, why) if why else found.skipped
     wholes = [account.account(found)]
     if store := account.store_account(found):
         wholes.append(store)
@@ -51,8 +53,9 @@ def show(
             "free_bytes": use.free_bytes,
             "total_bytes": use.total_bytes,
             "walked": found.walked,
-            "skipped": list(found.skipped),
+            "skipped": list(notes),
             "places": [disktext.part_json(each) for each in wholes],
+            "images": [storeimages.as_json(each, found) for each in images],
         }
         terminal.emit_raw(pretty(told))
         return 0
@@ -60,7 +63,8 @@ def show(
         wholes = [account.by_files(each) for each in wholes]
     if not all_:
         wholes = [account.topped(each, disktext.SHOWN) for each in wholes]
-    terminal.emit(disktext.disk_text(wholes, use, found.skipped, terminal.width()))
+    more = storeimages.lines(images, found, None if all_ else disktext.SHOWN)
+    terminal.emit(disktext.disk_text(wholes, use, notes, terminal.width(), more))
     return 0
 
 

@@ -27,10 +27,14 @@ def inodes_first(use: DiskUse) -> bool:
 
 
 def disk_text(
-    wholes: Sequence[Part], use: DiskUse | None, notes: Sequence[str], columns: int | None
+    wholes: Sequence[Part],
+    use: DiskUse | None,
+    notes: Sequence[str],
+    columns: int | None,
+    more: Sequence[str] = (),
 ) -> str:
     """The tree under a line that says how full the file system is: sizes, or files where those run
-    out first."""
+    out first. `more` are lines that come after it."""
     files = use is not None and inodes_first(use)
     lines: list[str] = []
     for whole in wholes:
@@ -38,6 +42,7 @@ def disk_text(
         lines.append(f"{'FILES' if files else 'SIZE':>10} {'':>6}  WHAT")
         tree = (line for part in whole.parts for line in _tree(part, whole, files))
         lines += [cut(line, columns) for line in tree]
+    lines += [cut(line, columns) for line in more]
     notes = [f"[!] {note}" for note in notes]
     return "\n".join([*lines, *[piece for note in notes for piece in wrap(note, columns)]])
 

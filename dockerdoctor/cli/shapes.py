@@ -11,6 +11,7 @@ from typing import Literal, NotRequired, TypedDict
 from dockerdoctor.cli.healing import Ending
 from dockerdoctor.cli.report import State
 from dockerdoctor.cli.reportjson import ImpactName, IncidentJson, SeverityName, Time
+from dockerdoctor.cli.storeimages import StoredImageJson
 from dockerdoctor.loglook import Growth
 from dockerdoctor.model import Fault, Reading, Value
 from dockerdoctor.stackjams import Holder
@@ -99,7 +100,8 @@ class PartJson(TypedDict):
 
 
 class DiskJson(TypedDict):
-    """`disk show --json`."""
+    """`disk show --json`. `images` are those of containerd's store, within the sizes of `places`;
+    empty where there is none, or no daemon that names them."""
 
     schema_version: Version
     used_ratio: float
@@ -109,6 +111,7 @@ class DiskJson(TypedDict):
     walked: int
     skipped: list[str]
     places: list[PartJson]
+    images: list[StoredImageJson]
 
 
 class LogsJson(TypedDict):

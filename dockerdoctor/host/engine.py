@@ -128,6 +128,12 @@ class Engine:
 
         return imagestore.with_images(found, ask)
 
+    def stored_images(self, timeout_s: float) -> tuple[imagestore.Stored, ...]:
+        """The images as one list tells them: 5 ms each with containerd's store (28.5)."""
+        return imagestore.stored(
+            self._get("GET /images/json", imagestore.LIST, timeout_s, MAX_LIST)
+        )
+
     def remove(self, what: Removal, timeout_s: float) -> str:
         """One thing, if it may still go: see `removal`. Why it stays, or empty."""
         return self._act(

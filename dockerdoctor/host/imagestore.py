@@ -11,6 +11,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from dockerdoctor.host.answers import Count, Ident, Text, Wanted, understood
 from dockerdoctor.host.clock import wall
@@ -26,8 +27,20 @@ DRIVER = "overlayfs"
 _CACHE_NAME = "build cache"
 
 
+class Stored(Struct, frozen=True):
+    """An image by its line in the list. Sizes in bytes: its content and what was unpacked of it."""
+
+    id: str
+    tags: tuple[str, ...]
+    bytes: int
+    shared: int | None
+    """What others have too; None while that is not told."""
+
+
 class _Line(Wanted):
     id: Ident
+    repo_tags: list[Text] | None = None
+    repo_digests: list[Text] | None = None
     created: int = 0
     size: Count = 0
     shared_size: int = -1
@@ -58,10 +71,29 @@ class _Usage(Wanted):
     build_cache: list[_Record] | None = None
 
 
+def stored(body: bytes) -> tuple[Stored, ...]:
+    """The images of an answer to LIST, the largest first. HostFault(GARBLED)."""
+    lines = _lines(body)
+    names: dict[str, set[str]] = {}
+    for line in lines:  # some engines have one for each name
+        names.setdefault(line.id, set()).update(line.repo_tags or line.repo_digests or ())
+    found = {line.id: line for line in lines}.values()
+    images = [
+        Stored(
+            line.id,
+            tuple(sorted(names[line.id])),
+            line.size,
+            min(line.size, line.shared_size) if line.shared_size >= 0 else None,
+        )
+        for line in found
+    ]
+    return tuple(sorted(images, key=lambda each: (-each.bytes, each.id)))
+
+
 def with_images(found: Survey, ask: Callable[[str], bytes]) -> Survey:
     """The same with the daemon's images, each as if it had one layer of its own, and its build
     cache. `ask` gets a path of the API; HostFault as it raises them, and GARBLED."""
-    lines = understood(lambda: msgspec.json.decode(ask(LIST), type=list[_Line]), "GET /images/json")
+    lines = _lines(ask(LIST))
     images = [_image(line, ask) for line in {each.id: each for each in lines[:MOST]}.values()]
     trees = {line.id: Tree(Usage(_own(line), 0), 0.0) for line in lines}
     if size := _cache_size(ask(CACHE)):
@@ -74,6 +106,10 @@ def with_images(found: Survey, ask: Callable[[str], bytes]) -> Survey:
         trees={**found.trees, **trees},
         cached=frozenset(trees.keys() & {_CACHE_NAME}),
     )
+
+
+def _lines(body: bytes) -> list[_Line]:
+    return understood(lambda: msgspec.json.decode(body, type=list[_Line]), "GET /images/json")
 
 
 def _image(line: _Line, ask: Callable[[str], bytes]) -> Image:

@@ -196,6 +196,11 @@ class LinuxHost:
             return found
         return self._engine.with_images(found, timeout_s)
 
+    def stored_images(self, timeout_s: float) -> Sequence[imagestore.Stored]:
+        """HostFault as `ping` raises it, which comes first: a daemon that sleeps is not woken."""
+        self.ping(timeout_s)
+        return self._engine.stored_images(timeout_s)
+
     def proc_files(self, process: Process) -> Mapping[str, str]:
         return processes.proc_files(self._lanes, process, FILE_S)
 

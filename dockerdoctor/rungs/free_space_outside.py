@@ -17,7 +17,7 @@ from dockerdoctor.host.nouns import Place
 from dockerdoctor.host.storage.facts import Kind
 from dockerdoctor.host.view import HostControl
 from dockerdoctor.model import Impact
-from dockerdoctor.reclaim import carry_out, low_enough, plan
+from dockerdoctor.reclaim import carry_out, low_enough, lying_on, plan
 from dockerdoctor.rungs._common import held_by_the_kernel
 from dockerdoctor.units import plain
 
@@ -30,9 +30,10 @@ def run(control: HostControl, scene: Scene) -> Note:
     """Raises HostFault when the data-root cannot be read."""
     root = control.places()[Place.DATA_ROOT]
     allowed = replace(scene.allowed, start_ratio=0.0, anonymous_volumes=False)
-    before = control.disk(root, STAT_S)
     found = control.survey()
-    wanted = plan(found, before, allowed, {}, control.now().wall, steady=False, daemon=False)
+    before, kinds = control.disk(root, STAT_S), lying_on(control, root, found.driver)
+    now = control.now().wall
+    wanted = plan(found, before, allowed, {}, now, steady=False, daemon=False, kinds=kinds)
     done = carry_out(wanted.steps, control, lambda: low_enough(control.disk(root, STAT_S), allowed))
     freed = max(0, control.disk(root, STAT_S).free_bytes - before.free_bytes)
     logs = [each.step.name for each in done if not each.why and each.step.what.kind is Kind.LOG]

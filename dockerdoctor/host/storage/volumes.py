@@ -7,6 +7,7 @@ tells is the names in it; for one that may go (an anonymous one) all that lies i
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,11 +39,16 @@ def volumes(top: Directory, work: Work) -> dict[str, Volume]:
 
 
 def changed(root: Path, name: str) -> float:
-    """When anything in a volume last changed (wall clock, s); 0 for one that is gone. HostFault
-    when the data-root cannot be entered."""
-    with contextlib.suppress(OSError), Directory.root(root) as top, top.sub(PLACE) as directory:
-        return _newest(directory, name)
-    return 0.0
+    """When anything in a volume last changed (wall clock, s): 0 for one that is gone, without end
+    where not all of it can be seen. HostFault when the data-root cannot be entered."""
+    with Directory.root(root) as top:
+        try:
+            with top.sub(PLACE) as directory:
+                return _newest(directory, name)
+        except FileNotFoundError:
+            return 0.0
+        except (OSError, RecursionError):
+            return math.inf
 
 
 def _touched(directory: Directory, deep: bool) -> Iterator[tuple[str, float]]:
@@ -50,9 +56,13 @@ def _touched(directory: Directory, deep: bool) -> Iterator[tuple[str, float]]:
     for name in directory.directories():
         try:
             at = max(directory.stat(name).st_ctime, _data_changed(directory, name))
-        except OSError:
+            if deep and HEX.fullmatch(name):
+                at = max(at, _newest(directory, name))
+        except FileNotFoundError:
             continue
-        yield name, max(at, _newest(directory, name)) if deep and HEX.fullmatch(name) else at
+        except (OSError, RecursionError):
+            at = math.inf
+        yield name, at
 
 
 def _data_changed(directory: Directory, name: str) -> float:
@@ -66,13 +76,18 @@ def _data_changed(directory: Directory, name: str) -> float:
 def _newest(directory: Directory, name: str) -> float:
     """Through descriptors: no link is followed, and what is mounted in it is not entered. What
     vanishes meanwhile has changed its directory, which is asked after what lies in it."""
+
+    def gone(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+
     last, device = 0.0, directory.stat(".").st_dev
-    for _, inner, files, fd in os.fwalk(name, dir_fd=directory.fd):
+    for _, inner, files, fd in os.fwalk(name, onerror=gone, dir_fd=directory.fd):
         if os.fstat(fd).st_dev != device:
             inner.clear()
             continue
         for each in files:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError):
                 seen = os.stat(each, dir_fd=fd, follow_symlinks=False)
                 last = max(last, seen.st_mtime, seen.st_ctime)
         itself = os.fstat(fd)
