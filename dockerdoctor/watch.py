@@ -211,12 +211,9 @@ class Watch:
         from dockerdoctor.checks.configuration import next_start  # seldom needed, slow to load
 
         start = next_start(self._control)
-        if why := start.refused:
-            return Hold(CONFIGURATION, f"{why}: dockerd would not start again, mend that first")
-        if scene.flag("api.live_restore") and not start.live_restore:
-            seen = {**scene.readings, "api.live_restore": False}
-            return decide(verdict, past, replace(scene, readings=seen), rungs, now)
-        return decision
+        if start.refused:
+            return Hold(CONFIGURATION, start.refused)
+        return decide(verdict, past, start.foreseen(scene), rungs, now)
 
     def _past(self, scene: Scene, now: float) -> Past:
         policy = scene.policy

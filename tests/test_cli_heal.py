@@ -206,11 +206,11 @@ def test_what_a_watchdog_has_asked_before_is_known_of_one_that_hangs(tmp_path: P
     host = settled(tmp_path)
     host.dockerd_process.frozen = True
     looked = replace(look(host), running=(container("web", inspected=False),))
-    (found,) = plans_for(looked, KNOWN, config)
+    (found,) = plans_for(looked, KNOWN, config, host)
     assert found.fates == (("web", Fate.NOT_KNOWN),)
     store = Store.open(config.watch.record, host.now())
     store.remember("running", (container("web", "always"),))
-    (found,) = plans_for(looked, KNOWN, config)
+    (found,) = plans_for(looked, KNOWN, config, host)
     assert found.fates == (("web", Fate.COMES_BACK),)
 
 
@@ -270,13 +270,39 @@ def test_a_plan_for_a_full_disk_knows_what_the_configuration_allows(
     host = settled(tmp_path)
     root = host.all_places[Place.DATA_ROOT]
     host.disks[root] = disk_use(root, 0.97)
-    (found,) = plans_for(look(host), KNOWN, load(write_config(tmp_path, allowed), {}))
+    (found,) = plans_for(look(host), KNOWN, load(write_config(tmp_path, allowed), {}), host)
     outside = next(step for step in found.steps if step.rung == "free-space-outside")
     assert (outside.passed_over == "") is bool(allowed)
     text = plan_text(found, READINGS, "/e", None)
     assert "disk reclaim" in text
     assert "prune: costs what it removes" in text
     assert "Nothing is stopped or interrupted." in text
+
+
+@pytest.mark.parametrize(
+    ("daemon_json", "refused", "worst"),
+    [
+        ('{"live-restore": true}', False, Impact.DAEMON),
+        ('{"debug": true}', False, Impact.CONTAINERS),
+        ('{"live-restore": true', True, Impact.NONE),
+    ],
+)
+def test_a_plan_knows_what_the_next_start_would_find(
+    tmp_path: Path, daemon_json: str, refused: bool, worst: Impact
+) -> None:
+    """Not what this daemon found at its own: live-restore is on in it."""
+    host = settled(tmp_path)
+    host.engine = replace(host.engine, live_restore=True)
+    host.closeup.daemon_json(daemon_json)
+    host.closeup.changed = host.now().wall
+    config = load(write_config(tmp_path, ""), {})
+    facts = {"api.live_restore": True}
+    Store.open(config.watch.record, host.now()).remember("facts", facts)
+    host.dockerd_process.frozen = True
+    (found,) = plans_for(look(host), KNOWN, config, host)
+    restarts = [step for step in found.steps if KNOWN.rungs[step.rung].restarts]
+    assert found.worst is worst
+    assert all(("mend that first" in step.passed_over) is refused for step in restarts)
 
 
 def test_a_restart_policy_decides_what_becomes_of_a_container() -> None:

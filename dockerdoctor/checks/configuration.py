@@ -11,9 +11,10 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dockerdoctor.checks._daemon import DaemonJson, command, daemon_json, is_down
-from dockerdoctor.declare import Check, Clue
+from dockerdoctor.declare import Check, Clue, Scene
 from dockerdoctor.errors import HostFault
 from dockerdoctor.host.lens import Word
 from dockerdoctor.host.nouns import Service
@@ -21,6 +22,7 @@ from dockerdoctor.host.view import HostView
 from dockerdoctor.model import Severity
 
 BAD, CONFLICT, FLAG = "bad-daemon-json", "flag-and-file-conflict", "unknown-flag"
+MEND = ": dockerd would not start again, mend that first"
 KEYS = (
     "authorization-plugins allow-direct-routing allow-nondistributable-artifacts bip bip6 bridge "
     "bridge-accept-fwmark builder cdi-spec-dirs cgroup-parent cluster-advertise cluster-store "
@@ -97,6 +99,12 @@ class Next(Struct, frozen=True):
     live_restore: bool = True
     """False where it is certain that live-restore would be off: then it ends all containers."""
 
+    def foreseen(self, scene: Scene) -> Scene:
+        """The scene with what a restart would find."""
+        if self.live_restore or not scene.flag("api.live_restore"):
+            return scene
+        return replace(scene, readings={**scene.readings, "api.live_restore": False})
+
 
 def next_start(view: HostView) -> Next:
     """By daemon.json and the unit, as they may have been changed since the start."""
@@ -106,8 +114,8 @@ def next_start(view: HostView) -> Next:
     except HostFault:
         return Next()
     if found.keys is None:
-        return Next("" if _taken(view, found) else f"{found.path}: {found.wrong}")
-    refused = next((clue.says for clue in _conflicts(found, words, down=True)), "")
+        return Next("" if _taken(view, found) else f"{found.path}: {found.wrong}{MEND}")
+    refused = next((f"{clue.says}{MEND}" for clue in _conflicts(found, words, down=True)), "")
     live = found.keys.get("live-restore") is True or "live-restore" in flags(words)
     return Next(refused, live or not words)
 

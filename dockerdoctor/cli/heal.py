@@ -73,7 +73,7 @@ def heal(
     from dockerdoctor.cli.healclimb import climb_now
     from dockerdoctor.cli.healing import hurried
     from dockerdoctor.cli.healplan import left_open, plans_for, plans_text, show
-    from dockerdoctor.cli.looking import look
+    from dockerdoctor.cli.looking import look, look_with
 
     options: Options = ctx.obj
     if emergency and only:
@@ -85,8 +85,9 @@ def heal(
         _may_act(config)
         _may_ask(options, yes)
         _refuse_a_taken_turn(config)
-    looked = look(address, config, known)
-    plans = plans_for(looked, known, config)
+    view = compose.host(config, address)
+    looked = look_with(view, address, config, known)
+    plans = plans_for(looked, known, config, view)
     if plan or not (plans or left_open(looked, config)):
         return show(looked, plans, config, json)
     if plans:

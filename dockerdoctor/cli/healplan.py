@@ -18,14 +18,16 @@ from dockerdoctor.config import Config
 from dockerdoctor.declare import Scene
 from dockerdoctor.glance import at_once
 from dockerdoctor.host.nouns import Container
+from dockerdoctor.host.view import HostView
 from dockerdoctor.judge import judge
 
 if TYPE_CHECKING:
     from dockerdoctor.cli.shapes import HealPlanJson
 
 
-def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
-    """One for each finding that has a ladder, worst first."""
+def plans_for(looked: Looked, known: Knowledge, config: Config, view: HostView) -> list[Plan]:
+    """One for each finding that has a ladder, worst first. `view` shows what the next start of the
+    daemon would find."""
     about = watchdog(config, looked.now)
     samples = with_watchdogs(looked, about)
     judgement = judge(at_once(known.rules), samples, None, looked.now, looked.declared)
@@ -33,12 +35,16 @@ def plans_for(looked: Looked, known: Knowledge, config: Config) -> list[Plan]:
     running = _with_policies(looked.running, then.running) or then.running
     readings = {**then.facts, **judgement.readings}
     scene = Scene(readings, config.policy, running, then.climbed_lately, config.disk)
-    plans = []
-    for finding in judgement.verdict.findings:
-        if finding.ladder:
-            incident = about.incident_of(finding.rule)
-            plans.append(plan(finding, scene, known.rungs, incident))
-    return plans
+    findings = [each for each in judgement.verdict.findings if each.ladder]
+    refused = ""
+    if any(known.rungs[name].restarts for each in findings for name in each.ladder):
+        from dockerdoctor.checks.configuration import next_start  # seldom needed, slow to load
+
+        start = next_start(view)
+        scene, refused = start.foreseen(scene), start.refused
+    return [
+        plan(each, scene, known.rungs, about.incident_of(each.rule), refused) for each in findings
+    ]
 
 
 def _with_policies(

@@ -92,15 +92,16 @@ def plan(
     scene: Scene,
     rungs: Mapping[str, Rung],
     incident: Incident | None = None,
+    refused: str = "",
 ) -> Plan:
     """The plan for `finding`. `incident` is the open one of its rule: while that goes on, no rung
-    is climbed twice."""
+    is climbed twice. `refused`: why the daemon would not start again."""
     climbed = [each.rung for each in incident.attempts] if incident else []
-    steps = [_step(rungs[name], scene, name in climbed) for name in finding.ladder]
+    steps = [_step(rungs[name], scene, refused, name in climbed) for name in finding.ladder]
     gave_up = incident is not None and incident.outcome is Outcome.GAVE_UP
     anew = gave_up or (bool(climbed) and all(step.passed_over for step in steps))
     if anew:
-        steps = [_step(rungs[name], scene, climbed=False) for name in finding.ladder]
+        steps = [_step(rungs[name], scene, refused, climbed=False) for name in finding.ladder]
     known = scene.readings.get("api.live_restore")
     return Plan(
         finding=finding,
@@ -161,10 +162,10 @@ def _worst(steps: Sequence[Step]) -> Sequence[Step]:
     return [step for step in climbed if step.impact is most]
 
 
-def _step(rung: Rung, scene: Scene, climbed: bool) -> Step:
+def _step(rung: Rung, scene: Scene, refused: str, climbed: bool) -> Step:
     impact = rung.impact(scene)
     why = "climbed already in this incident" if climbed else rung.useless(scene)
-    why = why or rung.room(scene)
+    why = why or rung.room(scene) or (refused if rung.restarts else "")
     if not why and impact > scene.policy.max_impact:
         why = f"it costs {COSTS[impact]}, and no more than {COSTS[scene.policy.max_impact]} may be"
     whom = tuple(rung.whom(scene))

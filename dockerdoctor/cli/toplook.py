@@ -134,7 +134,7 @@ class Looker:
     def _plans(self, looked: Looked, report: Report) -> tuple[Plan, ...]:
         by_name = {rule.name: rule for rule in self._known.rules}
         if any(each.rule in by_name and by_name[each.rule].ladder for each in report.findings):
-            return tuple(plans_for(looked, self._known, self._config))
+            return tuple(plans_for(looked, self._known, self._config, self._host))
         return ()
 
     def _look_at_logs(self, now: float) -> None:
