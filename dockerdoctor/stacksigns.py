@@ -17,33 +17,11 @@ LOCK, CONTAINERD, SHIM, SYSCALL, CHANNEL = (
 )
 """What a goroutine can wait for."""
 
-FILES = (
-    "Mount",
-    "Unmount",
-    "Statfs",
-    "Lstat",
-    "Stat",
-    "fstatat",
-    "Open",
-    "openat",
-    "unlinkat",
-    "Rmdir",
-    "Mkdir",
-    "mkdirat",
-    "renameat",
-    "Rename",
-    "Fsync",
-    "Fdatasync",
-    "fdatasync",
-    "Getdents",
-    "Flock",
-    "Chown",
-    "Chmod",
-    "Ftruncate",
-    "pwrite",
-    "Pwrite",
-    "write",
+NAMES = (
+    "Mount Unmount Statfs Lstat Stat fstatat Open openat unlinkat Rmdir Mkdir mkdirat renameat "
+    "Rename Fsync Fdatasync fdatasync Getdents Flock Chown Chmod Ftruncate pwrite Pwrite write"
 )
+FILES = tuple(NAMES.split())
 """System calls of files that return soon on a file system that is well; others may wait for long
 (a signal, a child, a netlink message, the other end of a fifo)."""
 
@@ -156,6 +134,16 @@ SIGNS = (
         ("#33828", "#37652"),
         CONTAINERD,
         on=("(*versionClient).Version",),
+    ),
+    Sign(
+        "authorization-plugin-silent",
+        "dockerd",
+        "an authorization plugin does not answer, and dockerd asks it before it answers anybody",
+        "mend or restart the plugin (`authorization-plugins` in daemon.json names it); what waits "
+        "goes on at once",
+        "restarts and kills of dockerd: the new one asks the same plugin",
+        waits=CHANNEL,
+        on=("authorization.(*Ctx).AuthZRequest", "plugins.(*Client)"),
     ),
     Sign(
         "container-waits-for-containerd",

@@ -78,6 +78,15 @@ def test_a_silent_containerd_is_blamed_and_not_the_locks_that_wait_for_it(path: 
     assert any(jam.waits == LOCK for jam in found.jams)
 
 
+def test_a_plugin_that_all_must_ask_first_is_blamed_and_not_the_daemon() -> None:
+    text = text_of(DUMPS / "dockerd-20.10.24-authz.log.gz")
+    found = explain(read(io.StringIO(text)), least=0)
+    assert found.sign is not None
+    assert found.sign.name == "authorization-plugin-silent"
+    assert "4 wait for a channel in plugins.(*Client).callWithRetry" in found.says
+    assert "an authorization plugin does not answer" in found.says
+
+
 @pytest.mark.parametrize(
     "path", [*LOAD, *sorted(DUMPS.glob("containerd-*-load.log.gz"))], ids=version
 )
