@@ -141,7 +141,8 @@ SIGNS = (
         "an authorization plugin does not answer, and dockerd asks it before it answers anybody",
         "mend or restart the plugin (`authorization-plugins` in daemon.json names it); what waits "
         "goes on at once",
-        "restarts and kills of dockerd: the new one asks the same plugin",
+        "restarts and kills of dockerd: the new one asks the same plugin (only one that `docker "
+        "plugin install` brought starts anew with it)",
         waits=CHANNEL,
         on=("authorization.(*Ctx).AuthZRequest", "plugins.(*Client)"),
     ),
