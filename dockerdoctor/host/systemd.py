@@ -72,10 +72,12 @@ class SystemdKeeper:
     def asleep(self, listens: bool) -> str:
         """See `Keeper`. A daemon without a unit of that name is nobody's to wake. One that is being
         stopped would be started again by whoever comes to its socket; not one being restarted.
-        An answer that is kept is too old: a connection that comes too late wakes the daemon."""
+        Where dockerd does not listen itself, an answer that is kept is too old: a connection that
+        comes too late wakes the daemon."""
         if listens and self._main.get(Service.DOCKERD) == self._up:
             return ""
-        self.forget()
+        if not listens:
+            self.forget()
         try:
             state = self.state(Service.DOCKERD)
         except HostFault as fault:
