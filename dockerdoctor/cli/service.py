@@ -20,6 +20,8 @@ UNITS = Path("/etc/systemd/system")
 ASK_S = 60.0
 """For systemd to read all its units again, and for the watchdog to say that it is ready."""
 
+Into = Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")]
+
 app = typer.Typer(rich_markup_mode=None, help="The watchdog as a unit of systemd.")
 
 
@@ -44,7 +46,7 @@ def install(
     enable: Annotated[
         bool, typer.Option("--enable", help="Start it now, and at each boot.")
     ] = False,
-    into: Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")] = UNITS,
+    into: Into = UNITS,
 ) -> int:
     """Write the unit, and a timer for a daily survey of the disk.
 
@@ -56,12 +58,10 @@ def install(
       journalctl -fu dockerdoctor
     """
     from dockerdoctor.cli import terminal
-    from dockerdoctor.errors import NotPermitted
     from dockerdoctor.host import command
     from dockerdoctor.service import TIMER, UNIT, units
 
-    if os.geteuid() != 0 and into == UNITS:
-        raise NotPermitted("a unit is installed as root", "`sudo dockerdoctor service install`")
+    _must_be_root(into, "install", "installed")
     texts = units(*_asked(ctx.obj))
     _must_be_installed()
     for name, text in texts.items():
@@ -85,7 +85,7 @@ def uninstall(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be removed, and remove nothing.")
     ] = False,
-    into: Annotated[Path, typer.Option(metavar="DIR", help="Where units lie.")] = UNITS,
+    into: Into = UNITS,
 ) -> int:
     """Stop the watchdog and remove its units.
 
@@ -98,7 +98,6 @@ def uninstall(
       dockerdoctor service uninstall
     """
     from dockerdoctor.cli import terminal
-    from dockerdoctor.errors import NotPermitted
     from dockerdoctor.host import command
     from dockerdoctor.service import SURVEY, TIMER, UNIT
 
@@ -109,8 +108,7 @@ def uninstall(
         if not there:
             terminal.say(f"no unit of ours lies in {into}: nothing to do")
         return 0
-    if os.geteuid() != 0 and into == UNITS:
-        raise NotPermitted("a unit is removed as root", "`sudo dockerdoctor service uninstall`")
+    _must_be_root(into, "uninstall", "removed")
     if into == UNITS:  # the survey has nothing to disable, but may run
         command.run(["systemctl", "disable", "--now", *(path.name for path in there)], ASK_S)
     for path in there:
@@ -120,6 +118,14 @@ def uninstall(
         command.run(["systemctl", "daemon-reload"], ASK_S)
     terminal.say(f"its record stays in {ctx.obj.load().watch.state_dir}")
     return 0
+
+
+def _must_be_root(into: Path, command: str, done: str) -> None:
+    """For systemd's own directory; another may be anybody's."""
+    from dockerdoctor.errors import NotPermitted
+
+    if os.geteuid() != 0 and into == UNITS:
+        raise NotPermitted(f"a unit is {done} as root", f"`sudo dockerdoctor service {command}`")
 
 
 def _must_be_installed() -> None:
