@@ -55,7 +55,7 @@ def show(
             "walked": found.walked,
             "skipped": list(notes),
             "places": [disktext.part_json(each) for each in wholes],
-            "images": [storeimages.as_json(each, found) for each in images],
+            "images": storeimages.as_json(images, found),
         }
         terminal.emit_raw(pretty(told))
         return 0

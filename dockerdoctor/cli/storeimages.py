@@ -72,15 +72,19 @@ def lines(images: Sequence[Stored], found: Survey, most: int | None) -> list[str
     return [*head, *rows]
 
 
-def as_json(image: Stored, found: Survey) -> StoredImageJson:
-    """One image for programs."""
-    return {
-        "id": image.id,
-        "tags": list(image.tags),
-        "bytes": image.bytes,
-        "shared_bytes": image.shared,
-        "used_by": list(users(found).get(image.id, ())),
-    }
+def as_json(images: Sequence[Stored], found: Survey) -> list[StoredImageJson]:
+    """The same for programs."""
+    by = users(found)
+    return [
+        {
+            "id": each.id,
+            "tags": list(each.tags),
+            "bytes": each.bytes,
+            "shared_bytes": each.shared,
+            "used_by": list(by.get(each.id, ())),
+        }
+        for each in images
+    ]
 
 
 def _own(image: Stored) -> int | None:
